@@ -1,0 +1,178 @@
+"""Every number of the package: its name, its unit, its default and the reason for it."""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+# --- values and events -------------------------------------------------------------------------------
+
+MAX_EVENT_BYTES = 64 * KIB
+"""Of an encoded event. A row larger than this is no audit record any more, but an attachment."""
+
+MAX_STRING_CHARS = 16 * KIB
+"""Of one text value. Keeps a stack trace whole, and stops a response body."""
+
+MAX_ID_CHARS = 1024
+"""Of an id, an address or another short text. The largest id seen in the field is a 255 character e-mail or ARN;
+the limit leaves room, and an index row on PostgreSQL holds 2,704 bytes."""
+
+MAX_ACTION_CHARS = 128
+"""Of an action. The longest canonical one has 28."""
+
+MAX_DEPTH = 16
+"""Containers inside containers. Deeper values are data structures, not descriptions of what happened."""
+
+MAX_ITEMS = 1000
+"""Of one container. An org-sync that touched more should say how many, not which."""
+
+MAX_HASHED_BYTES = 16 * MIB
+"""Of a truncated value: what its SHA-256 covers. At about 1 GB/s this bounds the caller's time to some 16 ms."""
+
+MAX_INT_BITS = 63
+"""Integers beyond a signed bigint become text: no database and no JSON reader agrees on them."""
+
+CLOCK_STEP_BACK_MICROSECONDS = 1_000_000
+"""A clock that goes back by less is held still until it has caught up, so that ids stay in order. One that goes
+back by more was set by somebody, and is followed."""
+
+CONTEXT_SPELLINGS = 4096
+"""Distinct free-form actions, and distinct keys, whose look-up is remembered. Bounds memory if someone puts an
+id into an action or a key."""
+
+# --- journal -----------------------------------------------------------------------------------------
+
+SEGMENT_BYTES = 8 * MIB
+"""Of a segment file: about 16,000 events, a quarter of a second at full speed, so that delivered ones are
+given back soon and a new one is seldom needed."""
+
+FIRST_SEGMENT_BYTES = 1 * MIB
+"""Of a process's first segment, so that a job that logs three events reserves little."""
+
+SEGMENT_HEADER_BYTES = 256
+"""Of a segment's header: its fields take 168, the rest is for later formats."""
+
+MAX_PAYLOAD_BYTES = 512 * KIB
+"""Of one frame. Far above an event's limit, and below what a first segment holds."""
+
+JOURNAL_MAX_BYTES = 1 * GIB
+"""Of all segments of one process: two million events, most of a working day's outage for a busy service."""
+
+JOURNAL_SHARE_OF_FREE_SPACE = 0.10
+"""The default budget is never more than this share of what the disk had free at the start: an audit log must
+not be what fills the disk."""
+
+JOURNAL_MIN_BYTES = 2 * SEGMENT_BYTES
+"""The least budget that can turn its segments over."""
+
+MEMORY_MAX_BYTES = 64 * MIB
+"""Of events kept in memory when no disk takes them: about 100,000, minutes of a busy service."""
+
+SYNC_INTERVAL_SECONDS = 0.05
+"""Between two group commits when nobody waits: what a power cut can take from callers that asked for nothing."""
+
+HEAL_INTERVAL_SECONDS = 1.0
+"""Between two attempts to get back from memory to a disk that refused."""
+
+RESERVE_AT = 0.5
+"""How full a segment is when the next one is made: early enough at 50 MB/s, late enough for a short job."""
+
+MAPPED_FILE_SYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs", "overlay"})
+"""Where `posix_fallocate` was measured to reserve for real: a mapped write can then never meet a full disk,
+which the kernel would answer with SIGBUS. Elsewhere segments are written by `pwrite`."""
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "afs", "lustre", "fuse.sshfs"}
+)
+"""Where a file lock of another host cannot be relied on: only files of the same host are adopted there."""
+
+ADOPT_INTERVAL_SECONDS = 60.0
+"""Between two looks for journals whose process has died."""
+
+FOLLOW_INTERVAL_SECONDS = 0.02
+"""Between two looks at the confirm mark of a process that only journals, while somebody waits for it."""
+
+# --- writer ------------------------------------------------------------------------------------------
+
+BATCH_ENTRIES = 5000
+"""Of one transaction: at 5,000 the cost of a COPY is spread thin (95,000 events/s against 73,000 at 1,000)."""
+
+BATCH_BYTES = 4 * MIB
+"""Of one transaction: bounds the writer's memory and the time that a lock is held."""
+
+LINGER_SECONDS = 0.010
+"""Waited for company when nobody waits for a receipt: halves the CPU of an event at 2,000 events/s."""
+
+CONNECT_SECONDS = 5.0
+"""For a connection: a server that needs longer will be asked again."""
+
+STATEMENT_SECONDS = 20.0
+"""For one statement, by the server's clock."""
+
+ATTEMPT_SECONDS = 30.0
+"""For a whole attempt, connection and all, by our own clock: a frozen server answers no time-out."""
+
+CANCEL_SECONDS = 1.0
+"""For each of the two steps of cancelling an attempt that overran."""
+
+SLOW_ATTEMPT_SECONDS = 1.0
+"""After this an attempt counts as an outage: `write()` then waits for the disk only."""
+
+BACKOFF_FIRST_SECONDS = 0.1
+BACKOFF_MAX_SECONDS = 30.0
+"""Full jitter between them, without end: an outage costs one connection attempt every 15 s on the average."""
+
+FOREIGN_KEY_SECONDS = 60.0
+"""For the row that a foreign key points to: callers log before they commit their own transaction."""
+
+GIVE_UP_ROWS = 100
+"""Rows encoded between two chances for other threads: 0.6 ms of holding the interpreter."""
+
+GIVE_UP_SECONDS = 50e-6
+"""The sleep that gives the interpreter up. 0 does not (measured: 64 ms of stalls against 11)."""
+
+GIVE_UP_HOGGED_SECONDS = 0.002
+"""A give-up that took longer met a thread that hogs the interpreter: yielding to it more often only slows us."""
+
+GIVE_UP_HOGGED_ROWS = 1000
+"""Rows between two give-ups for the rest of such a batch."""
+
+MAX_WAIT_SECONDS = 2.0
+"""That `write()` and `require()` wait at most: what a person at a log-in form does not yet notice as a fault."""
+
+# --- store -------------------------------------------------------------------------------------------
+
+COPY_ROWS = 16
+"""From here up COPY is cheaper than INSERT (they meet at 8, at 64 COPY wins by 2)."""
+
+LOCK_SECONDS = 5.0
+"""For a lock on the table: behind an ALTER TABLE events wait in the journal, not in the server's queue."""
+
+IDLE_IN_TRANSACTION_SECONDS = 30.0
+"""After which the server ends a transaction that our process left behind."""
+
+KEEPALIVE_IDLE_SECONDS = 15
+KEEPALIVE_INTERVAL_SECONDS = 5
+KEEPALIVE_COUNT = 3
+"""The server's view of a client that vanished in the middle of a COPY: its keys are free after half a minute."""
+
+SQLITE_BUSY_SECONDS = 5.0
+"""For another process's transaction on the same SQLite file."""
+
+PARTITION_MONTHS_AHEAD = 24
+"""Monthly partitions made by `init`: two years in which nobody has to think of it."""
+
+PARTITION_WARNING_DAYS = 60
+"""Of partitions left when the daily warning starts."""
+
+# --- life --------------------------------------------------------------------------------------------
+
+CLOSE_SECONDS = 5.0
+"""For `close`, `flush` and `shutdown`: below the ten seconds that container hosts give."""
+
+CLOSE_HARD_SECONDS = 1.0
+"""On top of it, for cancelling what is under way."""
+
+DIAGNOSTIC_INTERVAL_SECONDS = 60.0
+"""Between two of our own log lines of one kind."""

