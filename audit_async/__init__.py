@@ -1,1 +1,88 @@
-"""audit_async"""
+"""The audit logger that never breaks its caller, never makes him wait longer than agreed, and loses nothing in silence.
+
+    from audit_async import AuditAction, configure, write_identity_audit_log
+
+    configure("postgresql+asyncpg://app@db/app")
+    await write_identity_audit_log(AuditAction.SSO_LOGIN, user_id=uid, provider_type="feishu")
+
+Names are loaded when they are first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from audit_async import events as events
+    from audit_async.context import audit_context as audit_context
+    from audit_async.default import ashutdown as ashutdown
+    from audit_async.default import configure as configure
+    from audit_async.default import get_audit_logger as get_audit_logger
+    from audit_async.default import shutdown as shutdown
+    from audit_async.errors import AuditError as AuditError
+    from audit_async.errors import AuditUnavailableError as AuditUnavailableError
+    from audit_async.errors import ConfigurationError as ConfigurationError
+    from audit_async.events import AuditAction as AuditAction
+    from audit_async.events import AuditEvent as AuditEvent
+    from audit_async.events import Category as Category
+    from audit_async.events import Outcome as Outcome
+    from audit_async.events import Severity as Severity
+    from audit_async.logger import AuditLogger as AuditLogger
+    from audit_async.receipt import Receipt as Receipt
+    from audit_async.stats import Health as Health
+    from audit_async.stats import Stats as Stats
+    from audit_async.table import create_table as create_table
+    from audit_async.table import inspect_table as inspect_table
+    from audit_async.write import write_agent_audit_log as write_agent_audit_log
+    from audit_async.write import write_audit_log as write_audit_log
+    from audit_async.write import write_identity_audit_log as write_identity_audit_log
+    from audit_async.write import write_role_audit_log as write_role_audit_log
+    from audit_async.write import write_tenant_audit_log as write_tenant_audit_log
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AuditAction": "events",
+    "AuditError": "errors",
+    "AuditEvent": "events",
+    "AuditLogger": "logger",
+    "AuditUnavailableError": "errors",
+    "Category": "events",
+    "ConfigurationError": "errors",
+    "Health": "stats",
+    "Outcome": "events",
+    "Receipt": "receipt",
+    "Severity": "events",
+    "Stats": "stats",
+    "ashutdown": "default",
+    "audit_context": "context",
+    "configure": "default",
+    "create_table": "table",
+    "events": "",
+    "get_audit_logger": "default",
+    "inspect_table": "table",
+    "shutdown": "default",
+    "write_agent_audit_log": "write",
+    "write_audit_log": "write",
+    "write_identity_audit_log": "write",
+    "write_role_audit_log": "write",
+    "write_tenant_audit_log": "write",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 -- the names above, under which type checkers find them as well
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'audit_async' has no attribute {name!r}")
+    if not home:
+        return importlib.import_module(f"audit_async.{name}")
+    value = getattr(importlib.import_module(f"audit_async.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -176,3 +176,10 @@ CLOSE_HARD_SECONDS = 1.0
 
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0
 """Between two of our own log lines of one kind."""
+
+DRAIN_INTERVAL_SECONDS = 0.1
+"""Between two looks of `drain` for entries of processes that only journal: what their `stored()` waits at most,
+on top of the insert."""
+
+DRAIN_SECONDS = 60.0
+"""That `drain --once` tries against a database that takes nothing."""

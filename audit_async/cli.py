@@ -1,0 +1,145 @@
+"""The terminal tool: `audit-async init URL`, `audit-async drain`.
+
+Exit codes: 0 done, 1 done but something remains or was found, 2 wrong use or a setting that cannot be meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from audit_async import __version__
+from audit_async.config import DRAIN_SECONDS
+from audit_async.errors import AuditError, ConfigurationError
+from audit_async.settings import read_settings
+from audit_async.stats import Stats
+
+OK, FINDING, USAGE = 0, 1, 2
+
+app = App(
+    name="audit-async",
+    help="Who did what: make the table, deliver what waits on this machine.",
+    version=__version__,
+    result_action="return_value",
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Url = Annotated[
+    str | None,
+    Parameter(name=["--url"], help="Database address with an async driver; else AUDIT_DATABASE_URL."),
+]
+TableName = Annotated[str, Parameter(help="Name of the table, optionally with its schema.")]
+
+
+@app.command
+def init(
+    address: Annotated[str | None, Parameter(help="Database address, e.g. postgresql+asyncpg://app@db/app.")] = None,
+    /,
+    *,
+    url: Url = None,
+    table: TableName = "audit_logs",
+) -> int:
+    """Make the audit table, its indexes and its monthly partitions. What is there already is left as it is."""
+    from audit_async.table import create_table
+
+    settings = read_settings(address or url, table=table)
+    made = _wait(create_table(settings.address.url, table=table))
+    out.print(f"[green]✓[/] {made}")
+    out.print(f"  [dim]{settings.address}[/]")
+    return OK
+
+
+@app.command
+def drain(
+    address: Annotated[str | None, Parameter(help="Database address, e.g. postgresql+asyncpg://app@db/app.")] = None,
+    /,
+    *,
+    url: Url = None,
+    journal_dir: Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")] = None,
+    service: Annotated[str | None, Parameter(help="For the names of this process's own files.")] = None,
+    table: TableName = "audit_logs",
+    once: Annotated[bool, Parameter(help="Stop when nothing is left (the default; --follow goes on).", negative="")] = True,
+    follow: Annotated[bool, Parameter(help="Go on until interrupted.", negative="")] = False,
+    adopt: Annotated[
+        bool,
+        Parameter(help="Also take what was meant for another database, or left by another host.", negative=""),
+    ] = False,
+    timeout: Annotated[float, Parameter(help="Seconds to try without --follow.")] = DRAIN_SECONDS,
+) -> int:
+    """Upload what other processes of this machine have journalled: dead ones, and those with writer="none"."""
+    from audit_async.drain import drain as upload
+
+    settings = read_settings(address or url, journal_dir=journal_dir, service=service, table=table)
+    out.print(f"From [bold]{settings.journal_dir}[/] to [bold]{settings.address}[/]")
+    stats = _wait(
+        upload(settings, follow=follow or not once, adopt_any=adopt, timeout_seconds=timeout, on_progress=_Progress())
+    )
+    if stats is None:
+        return OK
+    out.print(_drained(stats))
+    if stats.last_error:
+        err.print(f"[yellow]Not all of it arrived:[/] {stats.last_error}")
+        return FINDING
+    return FINDING if stats.adopted_quarantined or stats.adopted_dropped else OK
+
+
+class _Progress:
+    """Prints a line whenever more was uploaded, where a person watches."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def __call__(self, stats: Stats) -> None:
+        if out.is_terminal and stats.adopted_stored != self._last:
+            self._last = stats.adopted_stored
+            out.print(f"  {stats.adopted_stored:,} uploaded", end="\r")
+
+
+def _drained(stats: Stats) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_row("[green]uploaded[/]", f"{stats.adopted_stored:,}")
+    if stats.adopted_quarantined:
+        table.add_row("[yellow]in quarantine[/]", f"{stats.adopted_quarantined:,}")
+    if stats.adopted_dropped:
+        table.add_row("[red]lost to damage[/]", f"{stats.adopted_dropped:,}")
+    return table
+
+
+def _wait(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run *work*; None when the user interrupts it."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        out.print("\nInterrupted; what is left stays where it is.")
+        return None
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the tool and return its exit code; errors are told in two lines, what and what to do."""
+    from loguru import logger
+
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="<level>{level: <8}</level> {message}")
+    call: Callable[..., Any] = app
+    try:
+        result = call(arguments)
+    except ConfigurationError as error:
+        return _say(error, USAGE)
+    except AuditError as error:
+        return _say(error, FINDING)
+    return result if isinstance(result, int) else OK
+
+
+def _say(error: AuditError, code: int) -> int:
+    err.print(f"[red]✗[/] {error.message}", soft_wrap=True)
+    if error.hint:
+        err.print(f"  [dim]HINT:[/] {error.hint}", soft_wrap=True)
+    return code

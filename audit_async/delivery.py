@@ -1,0 +1,160 @@
+"""One batch into the store: an attempt with a deadline of our own, and finding the event that spoils a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from audit_async.config import ATTEMPT_SECONDS, CANCEL_SECONDS, SLOW_ATTEMPT_SECONDS
+from audit_async.diagnostics import describe
+from audit_async.entry import Entry
+from audit_async.errors import (
+    AuditError,
+    ConfigStoreError,
+    DataStoreError,
+    DuplicateStoreError,
+    StoreError,
+    TransientStoreError,
+)
+from audit_async.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An entry that the database refuses, and why."""
+
+    entry: Entry
+    error: DataStoreError
+
+
+class Delivery:
+    """Inserts batches into a store, which is replaced when it hangs.
+
+    Args:
+        open_store: makes a store; it connects on its first insert.
+        on_slow: called when an attempt has been under way for `SLOW_ATTEMPT_SECONDS`.
+    """
+
+    def __init__(self, open_store: Callable[[], Store], *, on_slow: Callable[[], None]) -> None:
+        self._open_store = open_store
+        self._on_slow = on_slow
+        self._store: Store | None = None
+        # Attempts that could not even be cancelled; held so that their end is noticed quietly.
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    async def insert(self, entries: Sequence[Entry], *, is_replay: bool) -> list[Refusal]:
+        """Put *entries* into the table and return those that the database refuses for what is in them.
+
+        Raises:
+            TransientStoreError, ConfigStoreError: the rest of the batch is not, or perhaps not, in the table.
+        """
+        try:
+            await self._attempt(entries, is_replay=is_replay)
+        except DuplicateStoreError as error:
+            if not is_replay:
+                return await self.insert(entries, is_replay=True)
+            # Not our key then, but another unique one of this table: a matter of the row.
+            return await self._halve(entries, DataStoreError(error.message, sqlstate=error.sqlstate))
+        except DataStoreError as error:
+            return await self._halve(entries, error, is_replay=is_replay)
+        return []
+
+    async def _halve(
+        self, entries: Sequence[Entry], error: DataStoreError, *, is_replay: bool = True
+    ) -> list[Refusal]:
+        if len(entries) == 1:
+            return [Refusal(entries[0], error)]
+        middle = len(entries) // 2
+        first = await self.insert(entries[:middle], is_replay=is_replay)
+        return first + await self.insert(entries[middle:], is_replay=is_replay)
+
+    async def _attempt(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
+        """Insert within `ATTEMPT_SECONDS`, whatever the driver does.
+
+        Source: asyncpg can hang in its own clean-up when the server is frozen; a second cancel ends most of that, and
+        a connection that even then does not return is left behind with its engine.
+        """
+        store = self._opened()
+        task = asyncio.get_running_loop().create_task(
+            self._translated(store, entries, is_replay), context=contextvars.Context()
+        )
+        try:
+            done, _ = await asyncio.wait({task}, timeout=SLOW_ATTEMPT_SECONDS)
+            if not done:
+                self._on_slow()
+                done, _ = await asyncio.wait({task}, timeout=ATTEMPT_SECONDS - SLOW_ATTEMPT_SECONDS)
+            is_overdue = not done
+            for _ in range(2):
+                if not done:
+                    task.cancel()
+                    done, _ = await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+        except asyncio.CancelledError:
+            task.cancel()
+            self._leave(task)
+            raise
+        if not done:
+            self._leave(task)
+        if is_overdue and (not done or task.cancelled() or task.exception() is not None):
+            self._forget_store()
+            raise TransientStoreError(
+                f"the database did not answer within {ATTEMPT_SECONDS:.0f} s",
+                hint="it may be frozen, or a firewall may drop what is sent; it is asked again over a new connection",
+            )
+        if task.cancelled():
+            self._forget_store()
+            raise TransientStoreError("the attempt was cancelled")
+        task.result()
+
+    @staticmethod
+    async def _translated(store: Store, entries: Sequence[Entry], is_replay: bool) -> None:
+        """Insert, and let nothing out but store errors: an unknown fault is waited out, never taken for the row's."""
+        try:
+            await store.insert(entries, is_replay=is_replay)
+        except StoreError:
+            raise
+        except AuditError as error:
+            raise ConfigStoreError(error.message, hint=error.hint) from error
+        except Exception as error:
+            raise TransientStoreError(f"an unexpected fault in the store ({describe(error)})") from error
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            try:
+                self._store = self._open_store()
+            except AuditError as error:
+                raise ConfigStoreError(error.message, hint=error.hint) from error
+            except Exception as error:
+                raise ConfigStoreError(f"the store cannot be opened ({describe(error)})") from error
+        return self._store
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._abandoned.add(task)
+        task.add_done_callback(self._end_quietly)
+        self._forget_store()
+
+    def _end_quietly(self, task: asyncio.Task[None]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def _forget_store(self) -> None:
+        if self._store is not None:
+            self._store.abandon()
+            self._store = None
+
+    async def close(self) -> None:
+        """Close the store within `CANCEL_SECONDS`."""
+        if self._store is not None:
+            store, self._store = self._store, None
+            task = asyncio.get_running_loop().create_task(store.close())
+            done, _ = await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+            if not done:
+                store.abandon()
+                task.cancel()
+                self._leave(task)
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked child."""
+        self._forget_store()

@@ -1,0 +1,52 @@
+"""Upload what other processes of this host journalled: dead ones, and living ones with `writer="none"`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable
+
+from audit_async.config import CLOSE_SECONDS, DRAIN_INTERVAL_SECONDS
+from audit_async.logger import AuditLogger
+from audit_async.settings import Settings
+from audit_async.stats import Stats
+
+
+async def drain(
+    settings: Settings,
+    *,
+    follow: bool = False,
+    adopt_any: bool = False,
+    timeout_seconds: float | None = None,
+    on_progress: Callable[[Stats], None] | None = None,
+) -> Stats:
+    """Upload until nothing is left, and return the numbers (`adopted_*`); with *follow* until cancelled.
+
+    Args:
+        adopt_any: also journals that were meant for another database, or left by another host.
+        timeout_seconds: how long to try without *follow*; the rest stays where it is, and `last_error` says why.
+        on_progress: called now and then with the numbers so far.
+    """
+    logger = AuditLogger.of(
+        dataclasses.replace(
+            settings,
+            service=f"{settings.service}_drain",
+            writer="task",
+            adopts_living=True,
+            adopts_any=adopt_any,
+            adopt_interval_seconds=DRAIN_INTERVAL_SECONDS,
+            ends_when_idle=not follow,
+        )
+    )
+    started = time.monotonic()
+    async with logger:
+        while not logger.has_stopped_writing:
+            await asyncio.sleep(DRAIN_INTERVAL_SECONDS)
+            if on_progress is not None:
+                on_progress(logger.stats())
+            if not follow and timeout_seconds is not None and time.monotonic() - started > timeout_seconds:
+                break
+        stats = logger.stats()
+        await logger.close(CLOSE_SECONDS if stats.last_error is None else 0.0)
+    return stats

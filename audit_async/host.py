@@ -1,0 +1,209 @@
+"""Who runs the writer: a thread of its own, or a task of the application's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from audit_async.config import CLOSE_HARD_SECONDS
+from audit_async.diagnostics import describe, report
+from audit_async.writer import Writer
+
+
+class Host(Protocol):
+    """Runs a writer from the first entry on."""
+
+    @property
+    def writer(self) -> Writer | None:
+        """The writer, once it has been made."""
+
+    def wake(self) -> None:
+        """See that the writer runs, and look for work."""
+
+    def nudge(self) -> None:
+        """Let the writer try again now, if it is waiting out a fault."""
+
+    def stop_sync(self, timeout_seconds: float) -> None:
+        """Let the writer bring in what is pending, for *timeout_seconds* at most, then end it."""
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Do as `stop_sync`, without blocking the loop."""
+
+    def abandon(self) -> None:
+        """Let go of the writer in a forked child."""
+
+
+class ThreadHost:
+    """A private daemon thread with an event loop of its own. Started by the first entry, in an empty context."""
+
+    def __init__(self, make_writer: Callable[[], Writer]) -> None:
+        self.writer: Writer | None = None
+        self._make_writer = make_writer
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ended = threading.Event()
+        self._is_stopped = False
+
+    def wake(self) -> None:
+        """See `Host`. May be called from a signal handler."""
+        if self._thread is None:
+            self._start()
+        elif self.writer is not None:
+            self.writer.wake()
+
+    def nudge(self) -> None:
+        """See `Host`."""
+        self.wake()
+        if self.writer is not None:
+            self.writer.nudge()
+
+    def _start(self) -> None:
+        if self._is_stopped or not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                thread = threading.Thread(
+                    target=contextvars.Context().run, args=(self._main,), name="audit-writer", daemon=True
+                )
+                thread.start()
+                self._thread = thread
+        except RuntimeError:
+            # The interpreter is shutting down: what is in the journal is adopted by the next process.
+            self._is_stopped = True
+        finally:
+            self._starting.release()
+
+    def _main(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._run())
+        except Exception as error:
+            report("writer_thread", f"the writer's thread has ended ({describe(error)})", level="ERROR")
+        finally:
+            self._ended.set()
+
+    async def _run(self) -> None:
+        self._task = asyncio.current_task()
+        self.writer = self._make_writer()
+        if self._is_stopped:
+            self.writer.stop()
+        try:
+            await self.writer.run()
+        except asyncio.CancelledError:
+            # Only `stop` cancels, when the time it was given is up.
+            return
+
+    def stop_sync(self, timeout_seconds: float) -> None:
+        """See `Host`."""
+        self._is_stopped = True
+        if self._thread is None:
+            return
+        if self.writer is not None:
+            self.writer.stop()
+        if not self._ended.wait(timeout_seconds):
+            self._cancel()
+            self._ended.wait(CLOSE_HARD_SECONDS)
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """See `Host`."""
+        import anyio.to_thread
+
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.stop_sync, timeout_seconds)
+
+    def _cancel(self) -> None:
+        loop, task = self._loop, self._task
+        if loop is None or task is None:
+            return
+        try:
+            loop.call_soon_threadsafe(task.cancel)
+        except RuntimeError:
+            # It has ended in this very moment.
+            return
+
+    def abandon(self) -> None:
+        """See `Host`. The thread does not exist in the child, and its loop is never touched: its selector is the
+        parent's as well."""
+        self._is_stopped = True
+        if self.writer is not None:
+            self.writer.abandon()
+
+
+class TaskHost:
+    """A task of the asyncio loop that entered `async with`. Until then, and after that loop, entries wait in the journal."""
+
+    def __init__(self, make_writer: Callable[[], Writer]) -> None:
+        self.writer: Writer | None = None
+        self._make_writer = make_writer
+        self._task: asyncio.Task[None] | None = None
+
+    def enter(self) -> None:
+        """Start the task in the running loop."""
+        self.writer = self._make_writer()
+        self._task = asyncio.get_running_loop().create_task(
+            self.writer.run(), name="audit-writer", context=contextvars.Context()
+        )
+
+    def wake(self) -> None:
+        """See `Host`."""
+        if self.writer is not None:
+            self.writer.wake()
+
+    def nudge(self) -> None:
+        """See `Host`."""
+        if self.writer is not None:
+            self.writer.nudge()
+
+    def stop_sync(self, timeout_seconds: float) -> None:
+        """End the task at once: its loop cannot run while this thread waits. What is pending stays in the journal."""
+        if self.writer is not None and self._task is not None:
+            self.writer.stop()
+            try:
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            except RuntimeError:
+                # Its loop is closed, and the task ended with it.
+                return
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """See `Host`."""
+        if self.writer is None or self._task is None:
+            return
+        self.writer.stop()
+        deadline = time.monotonic() + timeout_seconds
+        done, _ = await asyncio.wait({self._task}, timeout=max(0.0, deadline - time.monotonic()))
+        if not done:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CLOSE_HARD_SECONDS)
+
+    def abandon(self) -> None:
+        """See `Host`."""
+        if self.writer is not None:
+            self.writer.abandon()
+
+
+class NoHost:
+    """Nobody: another process uploads (`audit-async drain`)."""
+
+    writer: Writer | None = None
+
+    def wake(self) -> None:
+        """See `Host`."""
+
+    def nudge(self) -> None:
+        """See `Host`."""
+
+    def stop_sync(self, timeout_seconds: float) -> None:
+        """See `Host`."""
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """See `Host`."""
+
+    def abandon(self) -> None:
+        """See `Host`."""

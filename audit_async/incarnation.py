@@ -1,0 +1,222 @@
+"""Everything of a logger that belongs to one process: journal, writer and numbers. A forked child gets a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+
+from audit_async import events
+from audit_async.diagnostics import report
+from audit_async.entry import encode
+from audit_async.errors import JournalClosedError, JournalFullError
+from audit_async.host import Host, NoHost, TaskHost, ThreadHost
+from audit_async.journal.adoption import Search, adopt
+from audit_async.journal.file_set import FileSet
+from audit_async.journal.journal import Journal, JournalOptions
+from audit_async.receipt import Receipt
+from audit_async.settings import Settings
+from audit_async.stats import Losses, Stats
+from audit_async.store import Store, StoreOptions
+from audit_async.store.quarantine import Quarantine
+from audit_async.writer import Adopted, Writer, WriterParts
+
+
+class Incarnation:
+    """The journal of this process and who empties it. Nothing is opened or started before the first event.
+
+    Attributes:
+        journal: None until it is needed.
+        host: runs the writer.
+        losses: what was refused or lost, until an event tells of it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.journal: Journal | None = None
+        self.losses = Losses()
+        self.quarantine = Quarantine(settings.journal_dir, settings.destination)
+        self.is_closed = False
+        self.host: Host = (
+            ThreadHost(self._make_writer)
+            if settings.writer == "thread"
+            else TaskHost(self._make_writer)
+            if settings.writer == "task"
+            else NoHost()
+        )
+        self._settings = settings
+        self._adopted = Adopted()
+        # Guards the opening. Re-entrant, because a signal handler may log while its own thread opens.
+        self._opening = threading.RLock()
+        self._is_opening = False
+        self._early: deque[tuple[bytes, Receipt]] = deque()
+
+    def log_first(self, event_id: str, payload: bytes) -> Receipt:
+        """Open the journal and put the first event into it, and those that come from inside that.
+
+        Raises:
+            JournalClosedError: after `close`.
+            JournalFullError: not even memory takes it.
+        """
+        receipt = Receipt(event_id, None, 0)
+        with self._opening:
+            self._early.append((payload, receipt))
+            if self._is_opening:
+                return receipt
+            self._is_opening = True
+            try:
+                journal = self.journal or self._open()
+                while self._early:
+                    early, its_receipt = self._early.popleft()
+                    its_receipt.is_taken_by(journal)
+                    its_receipt.take_number(journal.append(early, its_receipt.take_number))
+                self.journal = journal
+            finally:
+                self._is_opening = False
+                self._early.clear()
+        return receipt
+
+    def enter_task(self) -> None:
+        """Have a task of the running loop write. Under trio there is no such loop, and a thread does."""
+        host = self.host
+        if isinstance(host, TaskHost):
+            with self._opening:
+                self.journal = self.journal or self._open()
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                self.host = ThreadHost(self._make_writer)
+            else:
+                host.enter()
+
+    def deliver_leftovers(self) -> None:
+        """Start now, before the first event, if earlier processes left events in the journal directory."""
+        if self.journal is None and not self.is_closed and FileSet.all_in(self._settings.journal_dir):
+            with self._opening:
+                if self.journal is None and not self._is_opening:
+                    self.journal = self._open()
+            self.host.wake()
+
+    def stats(self) -> Stats:
+        """Return the numbers of this moment."""
+        refused = dict(self.losses.refused)
+        writer, journal = self.host.writer, self.journal
+        # In this order: the mark never passes what was accepted when it is read first.
+        mark = journal.mark if journal is not None else None
+        accepted = journal.last_seq if journal is not None else 0
+        return Stats(
+            accepted=accepted,
+            stored=mark.stored if mark else 0,
+            pending=accepted - (mark.seq if mark else 0),
+            quarantined=mark.quarantined if mark else 0,
+            dropped=sum(mark.dropped.values()) if mark else 0,
+            dropped_by_reason=dict(mark.dropped) if mark else {},
+            refused=sum(refused.values()),
+            refused_by_reason=refused,
+            adopted_stored=self._adopted.stored,
+            adopted_quarantined=self._adopted.quarantined,
+            adopted_dropped=self._adopted.dropped,
+            journal_bytes=journal.kept_bytes if journal is not None else 0,
+            oldest_pending_seconds=journal.oldest_pending_seconds if journal is not None else 0.0,
+            last_error=writer.last_error if writer is not None else None,
+            is_on_disk=journal is None or journal.is_on_disk,
+        )
+
+    def close(self) -> None:
+        """Close the journal. The host has been stopped."""
+        self.is_closed = True
+        if self.journal is not None:
+            self.journal.close()
+
+    def abandon(self) -> None:
+        """Let go of everything in a forked child: it belongs to the parent."""
+        self.is_closed = True
+        if self.journal is not None:
+            self.journal.abandon()
+        self.host.abandon()
+
+    # --- what the writer is given ----------------------------------------------------------------------
+
+    def _make_writer(self) -> Writer:
+        with self._opening:
+            # The writer's thread may be quicker than the call that opened the journal and started it.
+            journal = self.journal
+        if journal is None:
+            raise JournalClosedError("the audit journal could not be opened")
+        return Writer(
+            WriterParts(
+                journal=journal,
+                open_store=self._open_store,
+                quarantine=self.quarantine,
+                losses=self.losses,
+                find_orphans=self._find_orphans,
+                tell_losses=self._tell_losses,
+                adopt_interval_seconds=self._settings.adopt_interval_seconds,
+                ends_when_idle=self._settings.ends_when_idle,
+                adopted=self._adopted,
+            )
+        )
+
+    def _open(self) -> Journal:
+        settings = self._settings
+        if self.is_closed:
+            raise JournalClosedError("the audit logger is closed", hint="log before close(), or make a new logger")
+        if settings.is_embedded:
+            report(
+                "embedded",
+                f"no database is configured: audit events go to {settings.address.database}. Set AUDIT_DATABASE_URL, "
+                "or call audit_async.configure(url)",
+            )
+        options = JournalOptions(
+            directory=settings.journal_dir,
+            service=settings.service,
+            destination=settings.destination,
+            max_bytes=settings.journal_max_bytes,
+            memory_max_bytes=settings.memory_max_bytes,
+            is_consumed_here=settings.writer != "none",
+        )
+        return Journal(options, on_data=self._wake, on_wait=self._wake)
+
+    def _wake(self) -> None:
+        self.host.wake()
+
+    def _open_store(self) -> Store:
+        from audit_async.store.opening import open_store
+
+        address = self._settings.address
+        return open_store(
+            StoreOptions(
+                url=address.url,
+                table=self._settings.table,
+                may_create=address.is_file,
+                gives_up_interpreter=self._settings.writer != "task",
+            )
+        )
+
+    def _find_orphans(self, passing_over: frozenset[str]) -> Search:
+        settings, journal = self._settings, self.journal
+        found = adopt(
+            settings.journal_dir,
+            destination=settings.destination,
+            is_local=journal is None or journal.is_local,
+            with_living=settings.adopts_living,
+            with_any=settings.adopts_any,
+            passing_over=passing_over,
+        )
+        if found.foreign or found.elsewhere:
+            report(
+                "foreign_files",
+                f"{len(found.foreign)} journals in {settings.journal_dir} are meant for another database, and "
+                f"{len(found.elsewhere)} were left by another host; `audit-async drain --adopt` takes them by command",
+                every_seconds=24 * 3600,
+            )
+        return found
+
+    def _tell_losses(self) -> None:
+        """Log one `audit.gap` event for what was refused or lost. If that is refused as well, it is told later."""
+        gap, journal = self.losses.take(), self.journal
+        if gap is None or journal is None:
+            return
+        try:
+            journal.append(encode(events.custom("audit.gap", actor_type="system", success=False, details=gap)))
+        except (JournalFullError, JournalClosedError):
+            self.losses.give_back(gap)

@@ -1,0 +1,215 @@
+"""A table as it is: its name, its columns and keys, read through whatever async driver there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL, inspect, make_url, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit_async.errors import ConfigurationError
+
+MAX_NAME_BYTES = 63
+"""Of an identifier: PostgreSQL cuts longer ones off in silence."""
+
+SUPPORTED = "postgresql+asyncpg://user@host/database, sqlite+aiosqlite:///file"
+
+_BETTER = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "mysql": "mysql+asyncmy",
+    "mariadb": "mariadb+asyncmy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table's name, with its schema if one was given."""
+
+    schema: str | None
+    name: str
+
+    @classmethod
+    def parse(cls, name: str) -> TableName:
+        """Read `table` or `schema.table`. Upper case stays upper case.
+
+        Raises:
+            ConfigurationError: it is empty, too long, or holds a quote, a control character or a second dot.
+        """
+        parts = name.split(".")
+        if len(parts) > 2 or not all(_is_name(part) for part in parts):
+            raise ConfigurationError(
+                f"{name[:100]!r} is no table name",
+                hint="give `table` or `schema.table`, each 1 to 63 characters",
+            )
+        return cls(parts[0] if len(parts) == 2 else None, parts[-1])
+
+    def quoted(self, quote: str = '"') -> str:
+        """Return the name for a statement."""
+        return ".".join(f"{quote}{part}{quote}" for part in (self.schema, self.name) if part)
+
+    def beside(self, suffix: str) -> TableName:
+        """Return the name of a relation that belongs to this one."""
+        return TableName(self.schema, f"{self.name}{suffix}")
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+def _is_name(part: str) -> bool:
+    return 1 <= len(part.encode()) <= MAX_NAME_BYTES and part.isprintable() and not set(part) & set("\"'`;\\")
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedColumn:
+    """A column as the database describes it; `type` is its type's text in lower case."""
+
+    name: str
+    type: str
+    is_nullable: bool
+    has_default: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectedTable:
+    """A table as it is.
+
+    Attributes:
+        dialect: `postgresql`, `sqlite`, ...
+        columns: in their order; none if there is no such table.
+        primary_key: its columns.
+        unique_keys: the columns of every further unique key; an expression is `()`.
+        is_partitioned: by PostgreSQL's own partitions.
+    """
+
+    schema: str | None
+    name: str
+    dialect: str
+    columns: tuple[InspectedColumn, ...]
+    primary_key: tuple[str, ...] = ()
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    is_partitioned: bool = False
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.columns)
+
+    def column(self, name: str) -> InspectedColumn | None:
+        """Return the column of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+def async_url(url: str | URL) -> URL:
+    """Read a database address and see that its driver is an async one that is installed.
+
+    Raises:
+        ConfigurationError: it is no address, or its driver cannot be used; the hint says what to write.
+    """
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_dialect(_is_async=True)
+        is_async = "+" in parsed.drivername and dialect.is_async
+    except Exception:
+        # What the address holds stays out of the message: it may be a password.
+        raise ConfigurationError(
+            "the database URL cannot be read", hint=f"write one of: {SUPPORTED}"
+        ) from None
+    if not is_async:
+        plain = parsed.drivername.partition("+")[0]
+        raise ConfigurationError(
+            f"the driver of {parsed.drivername}:// is not async",
+            hint=f"write {_BETTER.get(plain, f'{plain}+(an async driver)')}://...",
+        )
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        package = error.name or parsed.get_driver_name()
+        raise ConfigurationError(
+            f"the driver of {parsed.drivername}:// is not installed", hint=f"pip install {package}"
+        ) from error
+    return parsed
+
+
+async def inspect_through(connection: AsyncConnection, name: TableName) -> InspectedTable:
+    """Look at the table *name* through an open connection."""
+    if connection.dialect.name == "postgresql":
+        return await _inspect_postgres(connection, name)
+    return await connection.run_sync(_inspect_generic, name)
+
+
+# The catalogue itself, since the information schema shows only what one may read.
+_POSTGRES_COLUMNS = """
+SELECT attribute.attname AS name,
+       lower(format_type(attribute.atttypid, attribute.atttypmod)) AS type,
+       NOT attribute.attnotnull AS is_nullable,
+       attribute.atthasdef OR attribute.attidentity <> '' AS has_default,
+       relation.relkind = 'p' AS is_partitioned
+  FROM pg_attribute AS attribute
+  JOIN pg_class AS relation ON relation.oid = attribute.attrelid
+ WHERE relation.oid = to_regclass(:table) AND attribute.attnum > 0 AND NOT attribute.attisdropped
+ ORDER BY attribute.attnum
+"""
+
+_POSTGRES_KEYS = """
+SELECT key.indisprimary AS is_primary,
+       ARRAY(SELECT attribute.attname::text
+               FROM unnest(key.indkey::int2[]) WITH ORDINALITY AS part (number, place)
+               JOIN pg_attribute AS attribute
+                 ON attribute.attrelid = key.indrelid AND attribute.attnum = part.number
+              WHERE part.place <= key.indnkeyatts
+              ORDER BY part.place) AS columns
+  FROM pg_index AS key
+ WHERE key.indrelid = to_regclass(:table) AND key.indisunique
+"""
+
+
+async def _inspect_postgres(connection: AsyncConnection, name: TableName) -> InspectedTable:
+    bound = {"table": name.quoted()}
+    columns = (await connection.execute(text(_POSTGRES_COLUMNS), bound)).all()
+    keys = (await connection.execute(text(_POSTGRES_KEYS), bound)).all()
+    return InspectedTable(
+        schema=name.schema,
+        name=name.name,
+        dialect="postgresql",
+        columns=tuple(InspectedColumn(c.name, c.type, c.is_nullable, c.has_default) for c in columns),
+        primary_key=next((tuple(key.columns) for key in keys if key.is_primary), ()),
+        unique_keys=tuple(tuple(key.columns) for key in keys if not key.is_primary),
+        is_partitioned=any(column.is_partitioned for column in columns),
+    )
+
+
+def _inspect_generic(connection: Connection, name: TableName) -> InspectedTable:
+    inspector = inspect(connection)
+    where: dict[str, Any] = {"table_name": name.name, "schema": name.schema}
+    try:
+        columns = inspector.get_columns(**where)
+        primary_key: Sequence[str] = inspector.get_pk_constraint(**where)["constrained_columns"]
+        unique = {tuple(key["column_names"]) for key in inspector.get_unique_constraints(**where)}
+        unique |= {
+            tuple(column or "" for column in index["column_names"])
+            for index in inspector.get_indexes(**where)
+            if index["unique"]
+        }
+    except NoSuchTableError:
+        columns, primary_key, unique = [], (), set()
+    return InspectedTable(
+        schema=name.schema,
+        name=name.name,
+        dialect=connection.dialect.name,
+        columns=tuple(
+            InspectedColumn(
+                column["name"],
+                str(column["type"]).lower(),
+                bool(column["nullable"]),
+                column.get("default") is not None or column.get("autoincrement") is True,
+            )
+            for column in columns
+        ),
+        primary_key=tuple(primary_key),
+        unique_keys=tuple(sorted(unique)),
+    )

@@ -1,0 +1,217 @@
+"""File sets whose process has died, and those of living processes that only journal: read and settled by somebody else."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audit_async.config import SEGMENT_HEADER_BYTES
+from audit_async.diagnostics import report
+from audit_async.journal.confirm import ConfirmFile, Mark
+from audit_async.journal.cursor import Cursor
+from audit_async.journal.file_set import FileSet, Lock, remove_file
+from audit_async.journal.frame import MAGIC_BYTES
+from audit_async.journal.journal import Batch
+from audit_async.journal.segment import SegmentHeader, SegmentReader
+
+
+class Orphan:
+    """A file set that this process has taken over, with the interface of a journal's writer side.
+
+    Attributes:
+        is_living: its producer still appends (`writer="none"`).
+        mark: how far it is settled.
+    """
+
+    def __init__(self, file_set: FileSet, confirm: ConfirmFile, mark: Mark, producer: Lock | None) -> None:
+        self.file_set = file_set
+        self.mark = mark
+        self._confirm = confirm
+        self._producer = producer
+        self._cursor = Cursor(self, mark.seq)
+        self._position = mark.seq
+
+    def __repr__(self) -> str:
+        state = "living" if self.is_living else "dead"
+        return f"<Orphan {self.writer_id[:8]} of a {state} process: settled up to {self.mark.seq}>"
+
+    @property
+    def writer_id(self) -> str:
+        """Of the process that logged."""
+        return self.file_set.writer_id
+
+    @property
+    def is_living(self) -> bool:
+        """Whether its producer holds its lock."""
+        return self._producer is None
+
+    def read(self, max_entries: int, max_bytes: int) -> Batch | None:
+        """Return the next entries, or None when there are no more (for now, if it is living)."""
+        if self._producer is None:
+            # Asked before reading: what is read after the producer's death is all there is.
+            self._producer = Lock.take(self.file_set.lock_path)
+        records = self._cursor.read(max_entries, max_bytes)
+        if not records:
+            return None
+        first_seq, last_seq = self._position + 1, records[-1].seq
+        found = {record.seq for record in records}
+        missing = tuple(n for n in range(first_seq, last_seq + 1) if n not in found)
+        self._position = last_seq
+        return Batch(
+            writer_id=self.writer_id, first_seq=first_seq, last_seq=last_seq, records=records, missing=missing
+        )
+
+    def settle(
+        self,
+        last_seq: int,
+        *,
+        stored: int,
+        quarantined: int = 0,
+        dropped: dict[str, int] | None = None,
+        failed: tuple[int, ...] = (),
+    ) -> None:
+        """Note what became of the entries up to *last_seq* since the last call; remove segments that are done."""
+        self.mark = self.mark.moved_to(
+            last_seq, stored=stored, quarantined=quarantined, dropped=dropped or {}, failed=failed
+        )
+        try:
+            self._confirm.write(self.mark)
+        except OSError:
+            # A hint only: what is sent again is absorbed by the table's key.
+            pass
+        for number in self.file_set.segment_numbers():
+            if number < self._cursor.number and self.mark.seq >= self._position:
+                remove_file(self.file_set.segment_path(number))
+
+    def close(self, *, is_done: bool) -> None:
+        """Let go of it; remove its files if *is_done* and its producer is dead."""
+        self._cursor.close()
+        if is_done and self._producer is not None:
+            self.file_set.remove()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close what is open, and leave the files."""
+        self._cursor.close()
+        self._confirm.close()
+        if self._producer is not None:
+            self._producer.close()
+
+    # --- a `Shelf` ---------------------------------------------------------------------------------------
+
+    def next_number(self, after: int) -> int | None:
+        """See `Shelf`."""
+        for number in self.file_set.segment_numbers():
+            if number > after and (not self.is_living or after == 0 or self._is_begun(number)):
+                return number
+        return None
+
+    def open(self, number: int) -> SegmentReader | None:
+        """See `Shelf`."""
+        return SegmentReader.open(self.file_set.segment_path(number))
+
+    def limit(self, number: int) -> int | None:
+        """See `Shelf`."""
+        return None
+
+    def is_growing(self, number: int) -> bool:
+        """See `Shelf`."""
+        return self.is_living
+
+    def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
+        """See `Shelf`."""
+        self.file_set.keep_damage(number, offset, damaged)
+
+    def _is_begun(self, number: int) -> bool:
+        """Whether a segment, which may be a reserve made ahead of its time, has its first entry."""
+        reader = self.open(number)
+        if reader is None:
+            return False
+        try:
+            return reader.read(SEGMENT_HEADER_BYTES, len(MAGIC_BYTES)) == MAGIC_BYTES
+        except OSError:
+            return False
+        finally:
+            reader.close()
+
+
+@dataclass(slots=True)
+class Search:
+    """What was found in a directory.
+
+    Attributes:
+        orphans: taken over by this process.
+        foreign: pending file sets that are meant for another destination.
+        elsewhere: pending file sets of other hosts, on a file system whose locks mean nothing for these.
+    """
+
+    orphans: list[Orphan] = field(default_factory=list)
+    foreign: list[FileSet] = field(default_factory=list)
+    elsewhere: list[FileSet] = field(default_factory=list)
+
+
+def adopt(
+    directory: Path,
+    *,
+    destination: str,
+    is_local: bool,
+    with_living: bool = False,
+    with_any: bool = False,
+    passing_over: frozenset[str] = frozenset(),
+) -> Search:
+    """Take over the file sets in *directory* that nobody else has, and that are meant for *destination*.
+
+    Never raises. Two processes that do so at once never get the same one: the locks decide, not names or process ids.
+
+    Args:
+        is_local: file locks there hold for every process that can see the directory.
+        with_living: also those of living processes that only journal.
+        with_any: whatever their destination and host (by command only).
+        passing_over: writers whose file sets this process has already.
+    """
+    search = Search()
+    for file_set in FileSet.all_in(directory):
+        if file_set.writer_id in passing_over:
+            continue
+        try:
+            _consider(file_set, search, destination, is_local, with_living, with_any)
+        except OSError as error:
+            report("adoption", f"the journal files {file_set.base}* cannot be taken over ({error.strerror})")
+    return search
+
+
+def _consider(
+    file_set: FileSet, search: Search, destination: str, is_local: bool, with_living: bool, with_any: bool
+) -> None:
+    producer = Lock.take(file_set.lock_path)
+    if producer is None and not (with_living and file_set.lock_path.exists()):
+        return
+    header = _header(file_set)
+    if not with_any and header is not None:
+        if header.destination != destination:
+            search.foreign.append(file_set)
+        elif not is_local and header.host != socket.gethostname():
+            search.elsewhere.append(file_set)
+        else:
+            with_any = True
+    taken = None
+    # Without a header nothing is known and, since entries come behind it, little can be in it: it is looked through.
+    if with_any or header is None:
+        taken = ConfirmFile.take(file_set.confirm_path)
+    if taken is None:
+        if producer is not None:
+            producer.close()
+        return
+    search.orphans.append(Orphan(file_set, taken[0], taken[1], producer))
+
+
+def _header(file_set: FileSet) -> SegmentHeader | None:
+    """Return the header of the first segment that has a sound one."""
+    for number in file_set.segment_numbers():
+        reader = SegmentReader.open(file_set.segment_path(number))
+        if reader is not None:
+            reader.close()
+            if reader.header is not None:
+                return reader.header
+    return None

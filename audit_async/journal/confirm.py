@@ -1,0 +1,118 @@
+"""The mark of how far a file set is settled.
+
+A hint: losing it sends entries again, which the table's key absorbs. Two slots are written in turn, so that one of them is whole
+at any moment; the newer whole one counts. The descriptor that writes it also holds the consumer's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from audit_async.journal.file_set import Lock
+from audit_async.journal.frame import encode_frame, scan
+
+SLOT_BYTES = 2048
+MAX_RECENT_FAILED = 64
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of the entries up to number `seq`: `stored + quarantined + sum(dropped) == seq`.
+
+    Attributes:
+        dropped: by reason.
+        recent_failed: the last numbers that were quarantined or dropped.
+    """
+
+    seq: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    dropped: dict[str, int] = {}  # noqa: RUF012 -- msgspec copies an empty default
+    recent_failed: tuple[int, ...] = ()
+
+    def moved_to(
+        self, seq: int, *, stored: int, quarantined: int, dropped: dict[str, int], failed: tuple[int, ...]
+    ) -> Mark:
+        """Return the mark at *seq*, with what became of the entries since this one.
+
+        Raises:
+            ValueError: the numbers do not add up: an entry would be unaccounted for.
+        """
+        if stored + quarantined + sum(dropped.values()) != seq - self.seq:
+            raise ValueError(
+                f"{seq - self.seq} entries are to be settled, but {stored} stored, {quarantined} quarantined and "
+                f"{sum(dropped.values())} dropped were counted"
+            )
+        total = dict(self.dropped)
+        for reason, count in dropped.items():
+            total[reason] = total.get(reason, 0) + count
+        return Mark(
+            seq=seq,
+            stored=self.stored + stored,
+            quarantined=self.quarantined + quarantined,
+            dropped=total,
+            recent_failed=(*self.recent_failed, *failed)[-MAX_RECENT_FAILED:] if failed else self.recent_failed,
+        )
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Mark).decode
+
+
+class ConfirmFile:
+    """The file of the mark, held by whoever uploads."""
+
+    def __init__(self, lock: Lock, generation: int = 0) -> None:
+        self._lock = lock
+        self._generation = generation
+
+    @classmethod
+    def take(cls, path: Path) -> tuple[ConfirmFile, Mark] | None:
+        """Return the file and its mark if nobody else holds it, else None. It is made if missing."""
+        lock = Lock.take(path, make=True)
+        if lock is None:
+            return None
+        generation, mark = _read(lock.descriptor)
+        return cls(lock, generation), mark
+
+    def write(self, mark: Mark) -> None:
+        """Write *mark* into the older slot.
+
+        Raises:
+            OSError: the disk refused; the mark before it still stands.
+        """
+        generation = self._generation + 1
+        frame = encode_frame(generation, _encode(mark))
+        os.pwrite(self._lock.descriptor, frame, (generation % 2) * SLOT_BYTES)
+        self._generation = generation
+
+    def close(self) -> None:
+        """Give the file, and with it the consumer's lock, up."""
+        self._lock.close()
+
+
+def read_mark(path: Path) -> Mark:
+    """Return the mark at *path*; the very first one when there is none, or none that is whole. Never raises."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return Mark()
+    try:
+        return _read(descriptor)[1]
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int) -> tuple[int, Mark]:
+    best = (0, Mark())
+    for slot in (0, 1):
+        try:
+            piece = os.pread(descriptor, SLOT_BYTES, slot * SLOT_BYTES)
+            for record in scan(piece, max_records=1, max_bytes=SLOT_BYTES, is_whole=True, resync=False).records:
+                if record.seq > best[0]:
+                    best = (record.seq, _decode(record.payload))
+        except (OSError, msgspec.MsgspecError):
+            continue
+    return best

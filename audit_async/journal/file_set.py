@@ -1,0 +1,172 @@
+"""The files of one process incarnation, and the two locks on them.
+
+    <service>-<writer>.lock         held by the process that appends
+    <service>-<writer>.confirm      the mark of how far it is settled; held by whoever uploads
+    <service>-<writer>-000001.audj  segments
+    <service>-<writer>-000001-4096.corrupt   bytes that were no entry any more, kept to be looked at
+
+Locks are `flock`s on descriptors opened for that alone. A forked child inherits the descriptors; it closes them and never
+unlocks, which would take the lock from its parent.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_LOCK_NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})\.lock")
+_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def service_slug(service: str) -> str:
+    """Return *service* as it stands in file names: at most 40 small letters, digits and underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", str(service).lower())[:40].strip("_") or "app"
+
+
+class Lock:
+    """A file that is held exclusively as long as this object is open."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def make(cls, path: Path) -> Lock:
+        """Make the file, already locked when its name appears, so that nobody can take it for an orphan's.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        draft = path.with_suffix(path.suffix + ".new")
+        descriptor = os.open(draft, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(draft, path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return cls(path, descriptor)
+
+    @classmethod
+    def take(cls, path: Path, *, make: bool = False) -> Lock | None:
+        """Return the lock on *path* if nobody holds it, else None. With *make* the file is made if missing."""
+        try:
+            descriptor = os.open(path, _FLAGS | (os.O_CREAT if make else 0), 0o600)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it until now may have removed the file: then this is a lock on nothing.
+            here, there = os.fstat(descriptor), os.stat(path, follow_symlinks=False)
+            if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
+                return cls(path, descriptor)
+        except OSError:
+            pass
+        os.close(descriptor)
+        return None
+
+    @property
+    def descriptor(self) -> int:
+        """The open file."""
+        return self._descriptor
+
+    def close(self) -> None:
+        """Give the lock up. In a forked child the parent keeps it."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """The names of one incarnation's files."""
+
+    directory: Path
+    service: str
+    writer_id: str
+
+    @classmethod
+    def all_in(cls, directory: Path) -> list[FileSet]:
+        """Return the file sets in *directory*, in no order; none when it cannot be read."""
+        try:
+            names = os.listdir(directory)
+        except OSError:
+            return []
+        matches = (_LOCK_NAME.fullmatch(name) for name in names)
+        return [cls(directory, match["service"], match["writer"]) for match in matches if match]
+
+    @property
+    def base(self) -> str:
+        """What all names begin with."""
+        return f"{self.service}-{self.writer_id}"
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that its producer holds."""
+        return self.directory / f"{self.base}.lock"
+
+    @property
+    def confirm_path(self) -> Path:
+        """The file that its consumer holds."""
+        return self.directory / f"{self.base}.confirm"
+
+    def segment_path(self, number: int) -> Path:
+        """The segment *number*."""
+        return self.directory / f"{self.base}-{number:06d}.audj"
+
+    def segment_numbers(self) -> list[int]:
+        """Return the numbers of the segments that are there, ascending."""
+        pattern = re.compile(re.escape(self.base) + r"-(\d{6,})\.audj")
+        try:
+            names = os.listdir(self.directory)
+        except OSError:
+            return []
+        return sorted(int(match[1]) for name in names if (match := pattern.fullmatch(name)))
+
+    def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
+        """Keep bytes that are no entry any more beside the segment. Never raises: there may be no room for them."""
+        path = self.directory / f"{self.base}-{number:06d}-{offset}.corrupt"
+        try:
+            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError:
+            return
+        with open(descriptor, "wb", buffering=0) as file:
+            try:
+                file.write(damaged)
+            except OSError:
+                return
+
+    def remove(self) -> None:
+        """Remove every file but what is kept of damage; the lock last, since it is what makes it a file set."""
+        try:
+            names = os.listdir(self.directory)
+        except OSError:
+            return
+        for name in names:
+            if name.startswith(self.base) and not name.endswith((".corrupt", ".lock")):
+                remove_file(self.directory / name)
+        remove_file(self.lock_path)
+
+
+def remove_file(path: Path) -> None:
+    """Remove *path* if it is there. Never raises."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in *directory* survive the loss of power.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,130 @@
+"""An entry's bytes on disk, and finding them again in whatever is left of a file."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from audit_async.config import MAX_PAYLOAD_BYTES
+
+MAGIC = 0xF61EADF5
+"""As bytes F5 AD 1E F6: F5 and F6 occur in no UTF-8 text, so no payload looks like a frame."""
+
+MAGIC_BYTES = struct.pack("<I", MAGIC)
+HEADER = struct.Struct("<IIQI")
+HEADER_BYTES = HEADER.size
+_NUMBERS = struct.Struct("<IQ")
+
+
+class Record(NamedTuple):
+    """A payload with its number."""
+
+    seq: int
+    payload: bytes
+
+
+@dataclass(slots=True)
+class Scan:
+    """What was found in a piece of a file.
+
+    Attributes:
+        records: whole frames, in their order.
+        stop: offset in the piece behind the last thing understood.
+        damaged: ranges of the piece that hold no frame, though frames or other bytes follow.
+        is_end: the rest is zeros, or nothing.
+        is_cut: a frame begins at `stop` that the piece does not hold whole.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    stop: int = 0
+    damaged: list[tuple[int, int]] = field(default_factory=list)
+    is_end: bool = False
+    is_cut: bool = False
+
+
+def checksum(seq: int, payload: bytes) -> int:
+    """Return the CRC-32 over length, number and payload."""
+    return zlib.crc32(payload, zlib.crc32(_NUMBERS.pack(len(payload), seq)))
+
+
+def encode_frame(seq: int, payload: bytes) -> bytes:
+    """Return the frame of *payload* under the number *seq*."""
+    return HEADER.pack(MAGIC, len(payload), seq, checksum(seq, payload)) + payload
+
+
+def scan(piece: bytes, *, max_records: int, max_bytes: int, is_whole: bool, resync: bool) -> Scan:
+    """Find the frames in *piece*, which begins at a frame, a damage or the zeros behind the last frame.
+
+    Never raises; reads every byte at most a few times.
+
+    Args:
+        max_records, max_bytes: when to stop; one record is returned in any case.
+        is_whole: nothing follows *piece* in its file, so that a frame that is cut off is damage.
+        resync: look for a frame behind bytes that are none. False while another process still writes the file: there
+            such bytes may be a frame under way.
+    """
+    found = Scan()
+    size = 0
+    while len(found.records) < max_records and size < max_bytes:
+        start = found.stop
+        payload_length = _whole_frame(piece, start)
+        if payload_length is None:
+            if _is_cut(piece, start, is_whole):
+                found.is_cut = True
+                return found
+            if not resync:
+                found.is_end = True
+                return found
+            after = _next_frame(piece, start + 1, is_whole)
+            if after is None:
+                # Nothing but zeros is how a file ends; anything else is kept as damage.
+                rest = piece[start:].rstrip(b"\0")
+                if rest:
+                    found.damaged.append((start, start + len(rest)))
+                found.stop = len(piece)
+                found.is_end = True
+                return found
+            found.damaged.append((start, after))
+            found.stop = after
+            continue
+        stop = start + HEADER_BYTES + payload_length
+        found.records.append(
+            Record(int.from_bytes(piece[start + 8 : start + 16], "little"), piece[start + HEADER_BYTES : stop])
+        )
+        found.stop = stop
+        size += stop - start
+    return found
+
+
+def _whole_frame(piece: bytes, start: int) -> int | None:
+    """Return the payload's length of the frame at *start*, or None when no whole, sound frame is there."""
+    if start + HEADER_BYTES > len(piece):
+        return None
+    magic, length, seq, crc = HEADER.unpack_from(piece, start)
+    stop = start + HEADER_BYTES + length
+    if magic != MAGIC or not 0 < length <= MAX_PAYLOAD_BYTES or stop > len(piece):
+        return None
+    return length if checksum(seq, piece[start + HEADER_BYTES : stop]) == crc else None
+
+
+def _is_cut(piece: bytes, start: int, is_whole: bool) -> bool:
+    """Return whether a frame may begin at *start* whose end lies beyond *piece*."""
+    if is_whole:
+        return False
+    if start + HEADER_BYTES > len(piece):
+        return True
+    magic, length, _, _ = HEADER.unpack_from(piece, start)
+    return bool(magic == MAGIC and length <= MAX_PAYLOAD_BYTES and start + HEADER_BYTES + length > len(piece))
+
+
+def _next_frame(piece: bytes, start: int, is_whole: bool) -> int | None:
+    """Return where the next frame from *start* on begins: a sound one, or one that may go on behind *piece*."""
+    while True:
+        at = piece.find(MAGIC_BYTES, start)
+        if at < 0:
+            return None
+        if _whole_frame(piece, at) is not None or _is_cut(piece, at, is_whole):
+            return at
+        start = at + 1

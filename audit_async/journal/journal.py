@@ -1,0 +1,403 @@
+"""Append, read, settle: the journal of this process incarnation.
+
+`append` runs in the caller's thread and takes no time but that of a copy. `read` and `settle` belong to the writer. What no disk takes
+waits in memory, behind what is on disk and under the same numbers, and goes to disk as soon as one takes it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit_async.config import MIB
+from audit_async.diagnostics import describe, report, settle_down
+from audit_async.errors import ConfigurationError, JournalClosedError, JournalFullError
+from audit_async.journal.confirm import Mark, read_mark
+from audit_async.journal.cursor import Cursor
+from audit_async.journal.file_set import FileSet, service_slug
+from audit_async.journal.frame import Record
+from audit_async.journal.memory import MemoryTail
+from audit_async.journal.place import prepare
+from audit_async.journal.spool import Spool
+from audit_async.journal.sync import SyncThread
+from audit_async.progress import Progress
+
+_MOVE_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions:
+    """How a journal is to behave.
+
+    Attributes:
+        directory: where; it is made if missing.
+        service: part of the file names.
+        destination: fingerprint of the database and table that the entries are meant for.
+        max_bytes: on disk; None for the default.
+        memory_max_bytes: in memory, as long as no disk takes entries.
+        is_consumed_here: False when another process uploads (`drain`).
+    """
+
+    directory: Path
+    service: str
+    destination: str
+    max_bytes: int | None
+    memory_max_bytes: int
+    is_consumed_here: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Entries to be settled together.
+
+    Attributes:
+        first_seq, last_seq: the numbers it covers.
+        missing: of these, the ones whose entries are lost to damage.
+    """
+
+    writer_id: str
+    first_seq: int
+    last_seq: int
+    records: Sequence[Record]
+    missing: tuple[int, ...] = ()
+
+
+class Journal:
+    """The entries of this process from `append` until they are settled.
+
+    Args:
+        on_data: called in the appending thread when the reader has nothing left and there is something now.
+        on_wait: called in the waiting thread when somebody waits for an entry to be settled.
+    """
+
+    def __init__(
+        self, options: JournalOptions, *, on_data: Callable[[], None], on_wait: Callable[[], None]
+    ) -> None:
+        self.writer_id = uuid.uuid4().hex
+        self.mark = Mark()
+        self.last_seq = 0
+        self.last_fault: str | None = None
+        self._options = options
+        self._on_data = on_data
+        # Guards numbering, the spool and the memory. Re-entrant, because a signal handler or a `__del__` may log
+        # while its own thread is inside.
+        self._lock = threading.RLock()
+        self._is_appending = False
+        self._deferred: deque[tuple[bytes, Callable[[int], None] | None]] = deque()
+        self._reader_waits = True
+        self._is_closed = False
+        self._samples: deque[tuple[int, float]] = deque()
+        self._memory = MemoryTail(options.memory_max_bytes)
+        self._spool: Spool | None = None
+        self._cursor: Cursor | None = None
+        self._position = 0
+        self._sync = SyncThread(self, follows=not options.is_consumed_here)
+        self.synced = Progress(self._sync.hurry)
+        self.settled = Progress(on_wait if options.is_consumed_here else self._sync.hurry)
+        self._open_spool()
+
+    def __repr__(self) -> str:
+        where = f"{self._spool.file_set.directory}" if self._spool else "memory only"
+        state = "closed" if self._is_closed else "open"
+        return (
+            f"<Journal {self.writer_id[:8]} {state} in {where}: {self.last_seq} accepted, {self.synced.value} synced, "
+            f"{self.mark.seq} settled, {self.kept_bytes} bytes kept, {len(self._memory)} in memory>"
+        )
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are, or would be."""
+        return self._options.directory
+
+    @property
+    def destination(self) -> str:
+        """What its entries are meant for."""
+        return self._options.destination
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether entries go to a disk now."""
+        return self._spool is not None and not self._memory
+
+    @property
+    def is_local(self) -> bool:
+        """Whether file locks in its directory mean something for every process that can see it."""
+        return self._spool is None or self._spool.place.is_local
+
+    @property
+    def kept_bytes(self) -> int:
+        """On disk and in memory."""
+        return (self._spool.kept_bytes if self._spool else 0) + self._memory.kept_bytes
+
+    @property
+    def has_unsynced(self) -> bool:
+        """Whether there is something for the sync thread to do."""
+        return self.last_seq > self.synced.value or bool(self._memory)
+
+    # --- the caller's side -----------------------------------------------------------------------------
+
+    def append(self, payload: bytes, on_number: Callable[[int], None] | None = None) -> int:
+        """Put *payload* at the end and return its number: 1 for the first, then without a gap.
+
+        On return it survives the death of the process (unless it is in memory: see `is_on_disk`); it survives the
+        loss of power when `synced` has reached its number.
+
+        Args:
+            payload: 1 to `MAX_PAYLOAD_BYTES` bytes, opaque to the journal.
+            on_number: called with the number when this call comes from inside another one of the same thread (a
+                signal handler, a `__del__`). The return value is then 0: the entry is taken as soon as the outer
+                call is done. Called with -1 if it is refused then.
+
+        Raises:
+            JournalFullError: no more is taken; nothing was added.
+            JournalClosedError: after `close`.
+        """
+        with self._lock:
+            if self._is_appending:
+                self._deferred.append((payload, on_number))
+                return 0
+            self._is_appending = True
+            try:
+                seq = self._append(payload)
+            finally:
+                self._is_appending = False
+                if self._deferred:
+                    self._append_deferred()
+            wakes_reader, self._reader_waits = self._reader_waits, False
+        if wakes_reader:
+            self._on_data()
+        self._sync.notice()
+        return seq
+
+    def _append(self, payload: bytes) -> int:
+        if self._is_closed:
+            raise JournalClosedError("the audit journal is closed", hint="log before close(), or make a new logger")
+        seq = self.last_seq + 1
+        if self._memory or self._spool is None or not self._append_to_disk(self._spool, seq, payload):
+            if not self._memory.append(seq, payload):
+                raise JournalFullError(
+                    f"no disk takes entries, and the {self._memory.max_bytes // MIB} MiB of memory are used up",
+                    reason="memory_full",
+                    hint=f"make {self.directory} writable, or free space on its disk",
+                )
+        self.last_seq = seq
+        return seq
+
+    def _append_to_disk(self, spool: Spool, seq: int, payload: bytes) -> bool:
+        try:
+            spool.append(seq, payload)
+        except OSError as error:
+            self._say_memory(error)
+            return False
+        return True
+
+    def _append_deferred(self) -> None:
+        while self._deferred:
+            payload, on_number = self._deferred.popleft()
+            self._is_appending = True
+            try:
+                seq = self._append(payload)
+            except (JournalFullError, JournalClosedError):
+                seq = -1
+            finally:
+                self._is_appending = False
+            if on_number is not None:
+                on_number(seq)
+
+    # --- the writer's side -----------------------------------------------------------------------------
+
+    def read(self, max_entries: int, max_bytes: int) -> Batch | None:
+        """Return the next entries after those returned before, or None when there are no more for now."""
+        while True:
+            last_seq = self.last_seq
+            cursor = self._cursor
+            if cursor is not None:
+                cursor.position = self._position
+                records: Sequence[Record] = cursor.read(max_entries, max_bytes)
+                if records:
+                    return self._batch(records, last_seq)
+            with self._lock:
+                records = self._memory.read(self._position, max_entries, max_bytes)
+                is_gapless = bool(records) and records[0].seq == self._position + 1
+                if cursor is not None and not is_gapless and self._position < last_seq:
+                    # What was in memory may have been moved to disk between the two looks.
+                    records = cursor.read(max_entries, max_bytes) or records
+                if not records and self.last_seq == self._position:
+                    self._reader_waits = True
+                    return None
+            if records or self._position < last_seq:
+                return self._batch(records, last_seq)
+
+    def _batch(self, records: Sequence[Record], last_seq: int) -> Batch | None:
+        """Make a batch, with what should have been read and was not."""
+        first_seq = self._position + 1
+        last_seq = records[-1].seq if records else last_seq
+        found = {record.seq for record in records} if len(records) != last_seq - self._position else None
+        missing = () if found is None else tuple(n for n in range(first_seq, last_seq + 1) if n not in found)
+        self._position = last_seq
+        return Batch(
+            writer_id=self.writer_id, first_seq=first_seq, last_seq=last_seq, records=records, missing=missing
+        )
+
+    def settle(
+        self,
+        last_seq: int,
+        *,
+        stored: int,
+        quarantined: int = 0,
+        dropped: dict[str, int] | None = None,
+        failed: tuple[int, ...] = (),
+    ) -> None:
+        """Note what became of the entries up to *last_seq* since the last call, and tell those who wait.
+
+        The files of entries that are all settled are removed soon after.
+
+        Args:
+            failed: numbers that are not in the table, ascending.
+        """
+        mark = self.mark.moved_to(
+            last_seq, stored=stored, quarantined=quarantined, dropped=dropped or {}, failed=failed
+        )
+        self._move_mark(mark, failed)
+        if self._spool is not None:
+            self._spool.write_mark(mark)
+
+    def follow(self) -> None:
+        """Take over the mark of the process that uploads for this one."""
+        if self._spool is not None:
+            mark = read_mark(self._spool.file_set.confirm_path)
+            if mark.seq > self.mark.seq:
+                self._move_mark(mark, tuple(n for n in mark.recent_failed if n > self.mark.seq))
+
+    def _move_mark(self, mark: Mark, failed: tuple[int, ...]) -> None:
+        self.mark = mark
+        while self._samples and self._samples[0][0] <= mark.seq:
+            self._samples.popleft()
+        with self._lock:
+            self._memory.remove_up_to(mark.seq)
+            has_leftovers = self._spool is not None and self._spool.retire(mark.seq)
+        if has_leftovers:
+            self._sync.hurry()
+        self.settled.advance(mark.seq, failed)
+
+    @property
+    def oldest_pending_seconds(self) -> float:
+        """How long the oldest entry that is not settled has waited, to within a sync interval."""
+        oldest = self._samples[0] if self._samples else None
+        return time.monotonic() - oldest[1] if oldest and oldest[0] > self.mark.seq else 0.0
+
+    # --- the sync thread's side ------------------------------------------------------------------------
+
+    def commit_group(self) -> None:
+        """Put everything that was appended before on disk and tell those who wait for that.
+
+        Raises:
+            OSError: the disk refused; they were told no.
+        """
+        last_seq = self.last_seq
+        if last_seq > self.synced.value:
+            self._sample(last_seq)
+        try:
+            if self._memory or self._spool is None:
+                self._back_to_disk()
+            if self._spool is not None:
+                self._spool.sync(self._lock)
+                first_in_memory = self._memory.first()
+                on_disk = min(last_seq, first_in_memory.seq - 1) if first_in_memory else last_seq
+                self.synced.advance(on_disk)
+                self.last_fault = None if not first_in_memory else self.last_fault
+        except (OSError, ConfigurationError) as error:
+            self.last_fault = describe(error)
+            raise
+        finally:
+            if self.synced.value < last_seq:
+                self.synced.release()
+
+    def tidy(self) -> None:
+        """Make the next segment, and remove those that are settled."""
+        if self._spool is not None:
+            if self._spool.wants_reserve:
+                self._spool.make_reserve(self._lock)
+            self._spool.remove_retired()
+
+    def _back_to_disk(self) -> None:
+        """Move what is in memory to disk, in steps, so that no caller waits for all of it."""
+        if self._spool is None:
+            self._open_spool(is_quiet=True)
+        while self._memory and self._spool is not None:
+            with self._lock:
+                for _ in range(_MOVE_AT_ONCE):
+                    record = self._memory.first()
+                    if record is None:
+                        settle_down("journal_memory")
+                        break
+                    self._spool.append(*record)
+                    self._memory.remove_first()
+
+    def _sample(self, last_seq: int) -> None:
+        self._samples.append((last_seq, time.monotonic()))
+        if len(self._samples) > _MOVE_AT_ONCE:
+            self._samples = deque(list(self._samples)[::2])
+
+    # --- life ------------------------------------------------------------------------------------------
+
+    def _open_spool(self, *, is_quiet: bool = False) -> None:
+        options = self._options
+        try:
+            place = prepare(options.directory)
+            file_set = FileSet(place.directory, service_slug(options.service), self.writer_id)
+            spool = Spool(place, file_set, destination=options.destination, max_bytes=options.max_bytes)
+            spool.begin(is_consumed_here=options.is_consumed_here)
+        except (OSError, ConfigurationError) as error:
+            if is_quiet:
+                raise
+            self._say_memory(error)
+            return
+        self._cursor = Cursor(spool, self._position)
+        self._spool = spool
+
+    def _say_memory(self, error: Exception) -> None:
+        self.last_fault = describe(error)
+        report(
+            "journal_memory",
+            f"the journal in {self.directory} takes no entries ({self.last_fault}). Events wait in memory, up to "
+            f"{self._memory.max_bytes // MIB} MiB, and are lost if this process is killed. Make it writable, or set "
+            "journal_dir (AUDIT_JOURNAL_DIR)",
+            level="ERROR",
+        )
+
+    def close(self) -> None:
+        """Sync what is there and close the files. They stay as long as something in them is not settled.
+
+        Returns within `CLOSE_HARD_SECONDS`, even when the disk hangs; the files are then left to the sync thread.
+        """
+        with self._lock:
+            self._is_closed = True
+        has_ended = self._sync.stop()
+        self.synced.end()
+        self.settled.end()
+        if not has_ended:
+            return
+        if self._cursor is not None:
+            self._cursor.close()
+        with self._lock:
+            if self._spool is not None:
+                self._spool.remove_retired()
+                self._spool.close(remove=self.mark.seq == self.last_seq and not self._memory)
+
+    def abandon(self) -> None:
+        """Let go of everything in a forked child: descriptors are closed, nothing is unlocked, removed or written."""
+        self._lock = threading.RLock()
+        self._is_closed = True
+        self._sync.abandon()
+        self.synced.abandon()
+        self.settled.abandon()
+        if self._cursor is not None:
+            self._cursor.close()
+        if self._spool is not None:
+            self._spool.abandon()

@@ -1,0 +1,60 @@
+"""Entries that no disk takes: a bounded queue in memory, with the same order and numbers as on disk."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+
+from audit_async.journal.frame import Record
+
+
+class MemoryTail:
+    """The newest entries of a journal, in memory. Its owner guards it.
+
+    Attributes:
+        kept_bytes: of the payloads in it.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.kept_bytes = 0
+        self._records: deque[Record] = deque()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def append(self, seq: int, payload: bytes) -> bool:
+        """Put an entry at the end; False when `max_bytes` would be passed."""
+        if self.kept_bytes + len(payload) > self.max_bytes:
+            return False
+        self._records.append(Record(seq, payload))
+        self.kept_bytes += len(payload)
+        return True
+
+    def read(self, after_seq: int, max_records: int, max_bytes: int) -> list[Record]:
+        """Return entries with a number above *after_seq*, at least one if there is one."""
+        if not self._records:
+            return []
+        # Numbers are contiguous, so the position follows from the first one.
+        start = max(0, after_seq + 1 - self._records[0].seq)
+        records: list[Record] = []
+        size = 0
+        for record in islice(self._records, start, start + max_records):
+            if records and size + len(record.payload) > max_bytes:
+                break
+            records.append(record)
+            size += len(record.payload)
+        return records
+
+    def first(self) -> Record | None:
+        """Return the oldest entry, or None."""
+        return self._records[0] if self._records else None
+
+    def remove_first(self) -> None:
+        """Remove the oldest entry."""
+        self.kept_bytes -= len(self._records.popleft().payload)
+
+    def remove_up_to(self, seq: int) -> None:
+        """Remove the entries that are settled."""
+        while self._records and self._records[0].seq <= seq:
+            self.remove_first()

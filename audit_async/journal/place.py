@@ -1,0 +1,94 @@
+"""Which directory the journal is in, and whether it can be trusted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit_async.config import JOURNAL_MAX_BYTES, JOURNAL_MIN_BYTES, JOURNAL_SHARE_OF_FREE_SPACE
+from audit_async.config import MAPPED_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS
+from audit_async.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A directory that was found fit for a journal.
+
+    Attributes:
+        is_mappable: whether its file system reserves space for real, so that segments can be mapped.
+        is_local: whether a file lock means something for every process that can see it.
+        free_bytes: when it was looked at.
+    """
+
+    directory: Path
+    is_mappable: bool
+    is_local: bool
+    free_bytes: int
+
+    @property
+    def default_max_bytes(self) -> int:
+        """The budget where none is given: `JOURNAL_MAX_BYTES`, or a tenth of the free space if that is less."""
+        share = int(self.free_bytes * JOURNAL_SHARE_OF_FREE_SPACE)
+        return max(JOURNAL_MIN_BYTES, min(JOURNAL_MAX_BYTES, share))
+
+
+def default_directory() -> Path:
+    """Return the directory for journals where none was given.
+
+    The first of `$AUDIT_JOURNAL_DIR`, `$STATE_DIRECTORY` (set by systemd, may be a list), the user's state directory.
+    """
+    given = os.environ.get("AUDIT_JOURNAL_DIR")
+    if given:
+        return Path(given).absolute()
+    of_unit = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if of_unit:
+        return Path(of_unit).absolute() / "audit"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return Path(state).absolute() / "audit_async"
+
+
+def prepare(directory: Path) -> Place:
+    """Make *directory* if it is missing (mode 0700), and look at it.
+
+    Raises:
+        ConfigurationError: it is a symbolic link, no directory, or others may write into it.
+        OSError: it cannot be made or written.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = os.lstat(directory)
+    if stat.S_ISLNK(found.st_mode):
+        raise ConfigurationError(
+            f"the journal directory {directory} is a symbolic link",
+            hint="give journal_dir the directory itself: whoever may change a link can move the audit trail",
+        )
+    if found.st_mode & stat.S_IWOTH:
+        raise ConfigurationError(
+            f"every user may write into the journal directory {directory}",
+            hint=f"chmod o-w {directory}, or give journal_dir a directory of the application's own",
+        )
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PermissionError(13, "no permission to write", str(directory))
+    space = os.statvfs(directory)
+    kind = _file_system(found.st_dev)
+    return Place(
+        directory=directory,
+        is_mappable=kind in MAPPED_FILE_SYSTEMS,
+        is_local=kind not in NETWORK_FILE_SYSTEMS,
+        free_bytes=space.f_bavail * space.f_frsize,
+    )
+
+
+def _file_system(device: int) -> str:
+    """Return the kind of file system on *device*, or an empty text where the system does not tell."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+            for line in mounts:
+                before, _, after = line.partition(" - ")
+                if before.split()[2] == wanted:
+                    return after.split()[0]
+    except (OSError, IndexError):
+        pass
+    return ""

@@ -1,0 +1,209 @@
+"""One file of frames: preallocated, so that a full disk shows when it is made and not when it is written.
+
+Where the file system reserves for real the file is mapped: an append is then a copy in memory, without the system call that would
+give the interpreter away to a CPU-bound thread for milliseconds. Elsewhere it is written by `pwrite`.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit_async.config import SEGMENT_HEADER_BYTES
+from audit_async.journal.file_set import remove_file
+from audit_async.journal.frame import HEADER, HEADER_BYTES, MAGIC, checksum, encode_frame
+
+MAGIC_OF_SEGMENT = b"AUDJSEG1"
+FORMAT = 1
+_FIELDS = struct.Struct("<8sHxxI16sQQ64s40s32s")
+_CRC = struct.Struct("<I")
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentHeader:
+    """What a segment says of itself.
+
+    Attributes:
+        created_ns: nanoseconds since 1970.
+        host: the machine it was written on.
+        destination: fingerprint of the database and table that its entries are meant for.
+    """
+
+    number: int
+    writer_id: str
+    created_ns: int
+    capacity: int
+    host: str
+    service: str
+    destination: str
+
+    def encode(self) -> bytes:
+        """Return the header's bytes, CRC-32 last."""
+        fields = _FIELDS.pack(
+            MAGIC_OF_SEGMENT,
+            FORMAT,
+            self.number,
+            bytes.fromhex(self.writer_id),
+            self.created_ns,
+            self.capacity,
+            self.host.encode("utf-8", "replace")[:64],
+            self.service.encode()[:40],
+            self.destination.encode()[:32],
+        )
+        body = fields.ljust(SEGMENT_HEADER_BYTES - _CRC.size, b"\0")
+        return body + _CRC.pack(zlib.crc32(body))
+
+    @classmethod
+    def decode(cls, head: bytes) -> SegmentHeader | None:
+        """Return the header in *head*, or None when it is damaged, of another format, or none at all."""
+        if len(head) < SEGMENT_HEADER_BYTES:
+            return None
+        body = head[: SEGMENT_HEADER_BYTES - _CRC.size]
+        magic, version, number, writer, created, capacity, host, service, destination = _FIELDS.unpack_from(body)
+        (crc,) = _CRC.unpack_from(head, len(body))
+        if magic != MAGIC_OF_SEGMENT or version != FORMAT or crc != zlib.crc32(body):
+            return None
+        host, service, destination = (
+            text.rstrip(b"\0").decode("utf-8", "replace") for text in (host, service, destination)
+        )
+        return cls(
+            number=number,
+            writer_id=writer.hex(),
+            created_ns=created,
+            capacity=capacity,
+            host=host,
+            service=service,
+            destination=destination,
+        )
+
+
+class SegmentWriter:
+    """A segment that is being filled by this process.
+
+    Attributes:
+        end: offset behind the last whole frame; grows only after the frame is in place.
+        synced_end: what is on disk for certain.
+        first_seq, last_seq: of the entries in it; 0 while it is empty.
+        is_suspect: a sync of it has failed, so it is never synced again.
+    """
+
+    def __init__(self, path: Path, header: SegmentHeader, descriptor: int, view: mmap.mmap | None) -> None:
+        self.path = path
+        self.header = header
+        self.number = header.number
+        self.capacity = header.capacity
+        self.end = SEGMENT_HEADER_BYTES
+        self.synced_end = 0
+        self.first_seq = 0
+        self.last_seq = 0
+        self.is_suspect = False
+        self.is_named_durably = False
+        self._file = open(descriptor, "rb+", buffering=0)  # noqa: SIM115 -- owns the descriptor until `close`
+        self._view = view
+
+    @classmethod
+    def make(cls, path: Path, header: SegmentHeader, *, is_mapped: bool) -> SegmentWriter:
+        """Make the file with its header and its space reserved.
+
+        Raises:
+            OSError: no space, no permission, no descriptor; nothing is left behind.
+        """
+        descriptor = os.open(path, _FLAGS, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, header.capacity)
+            else:
+                os.ftruncate(descriptor, header.capacity)
+            os.pwrite(descriptor, header.encode(), 0)
+            view = mmap.mmap(descriptor, header.capacity) if is_mapped else None
+        except OSError:
+            os.close(descriptor)
+            remove_file(path)
+            raise
+        return cls(path, header, descriptor, view)
+
+    def append(self, seq: int, payload: bytes) -> bool:
+        """Put an entry at the end; False when there is no room for it.
+
+        Raises:
+            OSError: the disk refused (not where the segment is mapped); nothing was added.
+        """
+        start = self.end
+        stop = start + HEADER_BYTES + len(payload)
+        if stop > self.capacity:
+            return False
+        if self._view is not None:
+            HEADER.pack_into(self._view, start, MAGIC, len(payload), seq, checksum(seq, payload))
+            self._view[start + HEADER_BYTES : stop] = payload
+        else:
+            self._write(encode_frame(seq, payload), start)
+        self.end = stop
+        self.last_seq = seq
+        if not self.first_seq:
+            self.first_seq = seq
+        return True
+
+    def _write(self, frame: bytes, start: int) -> None:
+        written = 0
+        while written < len(frame):
+            # A nearly full disk takes a part first; the rest is asked for again, and then refused.
+            written += os.pwrite(self._file.fileno(), frame[written:], start + written)
+
+    def sync(self) -> None:
+        """Put what is there on disk, through the map or not.
+
+        Raises:
+            OSError: the disk refused. Never ask this file again: the next answer would be a lie.
+        """
+        end = self.end
+        os.fdatasync(self._file.fileno())
+        self.synced_end = end
+
+    def reader(self) -> SegmentReader:
+        """Return a reader on a descriptor of its own, which works even when the name is gone."""
+        return SegmentReader(self.path, self.header, os.dup(self._file.fileno()))
+
+    def close(self) -> None:
+        """Close the file. In a forked child the parent's stays open."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+        self._file.close()
+
+
+class SegmentReader:
+    """A segment that is being read, by this process or another."""
+
+    def __init__(self, path: Path, header: SegmentHeader | None, descriptor: int) -> None:
+        self.path = path
+        self.header = header
+        self._file = open(descriptor, "rb", buffering=0)  # noqa: SIM115 -- owns the descriptor until `close`
+        self.size = os.fstat(descriptor).st_size
+
+    @classmethod
+    def open(cls, path: Path) -> SegmentReader | None:
+        """Return a reader of the file at *path*; None when it cannot be opened. A damaged header is None in it."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            head = os.pread(descriptor, SEGMENT_HEADER_BYTES, 0)
+        except OSError:
+            return None
+        return cls(path, SegmentHeader.decode(head), descriptor)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return up to *size* bytes from *offset* on.
+
+        Raises:
+            OSError: the disk cannot be read.
+        """
+        return os.pread(self._file.fileno(), size, offset)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+

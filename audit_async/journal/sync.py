@@ -1,0 +1,156 @@
+"""The group commit, on a thread of its own: one `fdatasync` for all who wait, and one now and then when nobody does."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from audit_async.config import (
+    BACKOFF_MAX_SECONDS,
+    CLOSE_HARD_SECONDS,
+    FOLLOW_INTERVAL_SECONDS,
+    HEAL_INTERVAL_SECONDS,
+    SYNC_INTERVAL_SECONDS,
+)
+from audit_async.diagnostics import describe, report, settle_down
+from audit_async.errors import ConfigurationError
+from audit_async.progress import Progress
+
+_NOTICED, _HURRY, _STOP = 1, 2, 3
+
+
+class Syncable(Protocol):
+    """What the thread works on: the journal."""
+
+    settled: Progress
+
+    @property
+    def has_unsynced(self) -> bool:
+        """Whether there is something to do."""
+
+    def commit_group(self) -> None:
+        """Put everything on disk."""
+
+    def tidy(self) -> None:
+        """Make the next segment, remove settled ones."""
+
+    def follow(self) -> None:
+        """Take over another process's mark."""
+
+
+class SyncThread:
+    """Syncs a journal. The thread is started by the first entry, in an empty context.
+
+    Woken through a `SimpleQueue`, whose `put` may be called from a signal handler or a `__del__` at any moment.
+
+    Args:
+        follows: another process uploads; look at its mark while somebody waits for it.
+    """
+
+    def __init__(self, journal: Syncable, *, follows: bool) -> None:
+        self._journal = journal
+        self._follows = follows
+        self._orders: SimpleQueue[int] = SimpleQueue()
+        self._is_idle = True
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._is_stopped = False
+
+    def notice(self) -> None:
+        """Say that there is something to sync. Costs nothing while the thread is at work anyway."""
+        if self._is_idle:
+            self._is_idle = False
+            self._start()
+            self._orders.put(_NOTICED)
+
+    def hurry(self) -> None:
+        """Say that somebody waits."""
+        self._is_idle = False
+        self._start()
+        self._orders.put(_HURRY)
+
+    def _start(self) -> None:
+        if self._thread is not None or self._is_stopped or not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                # An empty context: the thread must not carry the identity of whoever happened to log first.
+                thread = threading.Thread(
+                    target=contextvars.Context().run, args=(self._run,), name="audit-sync", daemon=True
+                )
+                thread.start()
+                self._thread = thread
+        except RuntimeError:
+            # The interpreter is shutting down: entries are in the page cache, which outlives the process.
+            self._is_stopped = True
+        finally:
+            self._starting.release()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while True:
+            order = self._next_order(pause)
+            pause = self._step(pause)
+            if order == _STOP:
+                return
+
+    def _next_order(self, pause: float) -> int:
+        """Wait until there is something to do, and no longer than agreed when somebody waits for it."""
+        if pause == 0.0 and not self._journal.has_unsynced and not self._is_followed:
+            self._is_idle = True
+            # An entry that came before the flag was set did not see it.
+            if not self._journal.has_unsynced and not self._is_followed:
+                order = self._orders.get()
+                self._is_idle = False
+                if order != _NOTICED:
+                    return order
+        try:
+            interval = FOLLOW_INTERVAL_SECONDS if self._is_followed else SYNC_INTERVAL_SECONDS
+            order = self._orders.get(timeout=max(pause, interval))
+            while order == _NOTICED:
+                order = self._orders.get_nowait()
+        except Empty:
+            return _NOTICED
+        return order
+
+    @property
+    def _is_followed(self) -> bool:
+        return self._follows and self._journal.settled.is_awaited
+
+    def _step(self, pause: float) -> float:
+        """Do one round and return how long to wait after a failure, 0.0 after none."""
+        try:
+            if self._journal.has_unsynced:
+                self._journal.commit_group()
+            settle_down("journal_sync")
+            pause = 0.0
+        except (OSError, ConfigurationError) as error:
+            report("journal_sync", f"the journal cannot be synced to disk ({describe(error)}); it is tried again")
+            pause = min(BACKOFF_MAX_SECONDS, max(HEAL_INTERVAL_SECONDS, pause * 2))
+        except Exception as error:
+            report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
+            pause = HEAL_INTERVAL_SECONDS
+        try:
+            self._journal.tidy()
+            if self._follows:
+                self._journal.follow()
+        except Exception as error:
+            report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
+        return pause
+
+    def stop(self) -> bool:
+        """Let the thread end after one more round, and return whether it has within `CLOSE_HARD_SECONDS`."""
+        self._is_stopped = True
+        if self._thread is None:
+            return True
+        self._orders.put(_STOP)
+        self._thread.join(CLOSE_HARD_SECONDS)
+        return not self._thread.is_alive()
+
+    def abandon(self) -> None:
+        """Forget the thread in a forked child, where it does not exist."""
+        self._is_stopped = True
+        self._thread = None
+        self._orders = SimpleQueue()

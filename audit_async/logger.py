@@ -1,0 +1,294 @@
+"""Event in, receipt out."""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from types import TracebackType
+from typing import Self, Unpack
+
+from audit_async import context
+from audit_async.config import CLOSE_SECONDS
+from audit_async.diagnostics import describe, report
+from audit_async.entry import encode
+from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError
+from audit_async.events import AuditEvent
+from audit_async.incarnation import Incarnation
+from audit_async.receipt import Receipt
+from audit_async.redact import redact
+from audit_async.settings import LoggerOptions, Settings, read_settings
+from audit_async.stats import Health, Stats
+
+
+class AuditLogger:
+    """Takes events from any thread and any event loop, or none, and brings them into a table in the background.
+
+    The caller's thread copies an event into a journal on this machine's disk; a writer of its own carries it to the database.
+    Nothing of the database is ever waited for in `log()`. Use it plainly, in a `with` or in an `async with`; what is
+    pending when it is closed, or when the process dies, is delivered by the next process with the same journal directory
+    and destination, or by `audit-async drain`.
+
+    Args:
+        url: SQLAlchemy address with an async driver; None for `$AUDIT_DATABASE_URL`, else the embedded default.
+        journal_dir: where events wait; None for `$AUDIT_JOURNAL_DIR`, `$STATE_DIRECTORY`, the user's state directory.
+        service: part of the journal's file names; None for `$AUDIT_SERVICE`, else `app`.
+        table: name of the table, optionally with its schema; `audit_logs` by default.
+        writer: `thread` (a private one), `task` (of the asyncio loop that enters `async with`) or `none` (another
+            process uploads: `audit-async drain`).
+        destination: names the database in the journal, for hosts that are renamed; made from *url* by default.
+        max_wait_seconds: that `write` and `require` wait at most.
+        journal_max_bytes: kept on disk at most; by default 1 GiB, or a tenth of the free space if that is less.
+        memory_max_bytes: kept in memory at most when no disk takes events.
+
+    Raises:
+        ConfigurationError: a setting cannot be meant.
+    """
+
+    def __init__(self, url: object = None, **options: Unpack[LoggerOptions]) -> None:
+        self._begin(read_settings(url, **options))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return a logger of *settings* that were read before."""
+        logger = cls.__new__(cls)
+        logger._begin(settings)
+        return logger
+
+    def _begin(self, settings: Settings) -> None:
+        self.settings = settings
+        self._process = Incarnation(settings)
+        # The number up to which entries were settled when a `write` waited in vain for `max_wait_seconds`.
+        self._late_at: int | None = None
+        _living.add(self)
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else "open" if self._process.journal else "idle"
+        stats = self.stats()
+        return (
+            f"<AuditLogger {state} to {self.settings.address}: {stats.accepted} accepted, {stats.stored} stored, "
+            f"{stats.pending} pending>"
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._process.is_closed
+
+    @property
+    def has_stopped_writing(self) -> bool:
+        """Whether the writer's loop has come to its end."""
+        writer = self._process.host.writer
+        return writer is not None and writer.has_ended
+
+    # --- saying what happened --------------------------------------------------------------------------
+
+    def log(self, event: AuditEvent) -> Receipt:
+        """Put *event* into the journal and return at once; it survives the death of this process.
+
+        May be called from any thread, with any event loop or none, from a signal handler and from a `__del__`. Never
+        raises for a fault of the world: an event that cannot be taken is counted, and an `audit.gap` event tells of it.
+
+        Raises:
+            TypeError: *event* is no `AuditEvent`.
+        """
+        if type(event) is not AuditEvent:
+            raise TypeError(
+                f"log() takes an AuditEvent, not {type(event).__name__}; make one with audit_async.events, "
+                "e.g. events.custom('report.print', details={...})"
+            )
+        try:
+            payload = encode(redact(context.fill(event)))
+            journal = self._process.journal
+            if journal is None:
+                return self._process.log_first(event.id, payload)
+            receipt = Receipt(event.id, journal, 0)
+            receipt.seq = journal.append(payload, receipt.take_number)
+            return receipt
+        except (JournalFullError, JournalClosedError) as error:
+            return self._refuse(event.id, getattr(error, "reason", "closed"), error.message, error.hint)
+        except Exception as error:
+            return self._refuse(event.id, "fault", f"an event cannot be journalled ({describe(error)})", None)
+
+    async def write(self, event: AuditEvent) -> Receipt:
+        """Log *event*, and return when its row has committed; or when it is on disk, in a known outage or after
+        `max_wait_seconds`.
+
+        The event is taken before the first await: cancelling this call does not lose it.
+
+        Raises:
+            TypeError: *event* is no `AuditEvent`.
+        """
+        receipt = self.log(event)
+        await self._wait_for(receipt)
+        return receipt
+
+    async def require(self, event: AuditEvent) -> Receipt:
+        """Do as `write`, and make sure: the row is in the table, or the event is on this machine's disk.
+
+        Raises:
+            AuditUnavailableError: neither was so within `max_wait_seconds`. The event may still arrive later.
+            TypeError: *event* is no `AuditEvent`.
+        """
+        receipt = self.log(event)
+        await self._wait_for(receipt)
+        if receipt.is_stored or receipt.is_on_disk:
+            return receipt
+        journal = self._process.journal
+        fault = journal.last_fault if journal is not None else None
+        why = receipt.refused or fault or "the disk did not answer in time"
+        raise AuditUnavailableError(
+            f"the audit event {receipt.id} is neither stored nor on disk after {self.settings.max_wait_seconds:g} s "
+            f"({why})",
+            hint=f"do not go on with what needs it; see that {self.settings.journal_dir} can be written",
+        )
+
+    async def _wait_for(self, receipt: Receipt) -> None:
+        journal, seq = self._process.journal, receipt.writer_seq
+        if journal is None or seq is None:
+            return
+        deadline = time.monotonic() + self.settings.max_wait_seconds
+        if not self._is_out(journal):
+            if await journal.settled.wait(seq, self.settings.max_wait_seconds, is_patient=False):
+                return
+            if time.monotonic() >= deadline:
+                self._late_at = journal.mark.seq
+        if not receipt.is_on_disk:
+            # In a known outage the caller pays for one group commit, not for a time-out.
+            await journal.synced.wait(seq, max(0.0, deadline - time.monotonic()))
+
+    def _is_out(self, journal: Journal) -> bool:
+        """Whether waiting for the table is known to be in vain."""
+        writer = self._process.host.writer
+        return (writer is not None and writer.is_out) or self._late_at == journal.mark.seq
+
+    # --- waiting for all of it -------------------------------------------------------------------------
+
+    async def flush(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
+        """Return True when everything logged before is in the table; False when the time is up, or when an event of
+        this process sits in quarantine or was lost. Nothing is lost by waiting in vain."""
+        journal = self._process.journal
+        if journal is None:
+            return True
+        self._process.host.nudge()
+        reached = await journal.settled.wait(journal.last_seq, timeout_seconds)
+        return reached and not journal.settled.has_failed
+
+    def flush_sync(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
+        """Do as `flush`, blocking this thread."""
+        journal = self._process.journal
+        if journal is None:
+            return True
+        self._process.host.nudge()
+        reached = journal.settled.wait_sync(journal.last_seq, timeout_seconds)
+        return reached and not journal.settled.has_failed
+
+    async def close(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
+        """Bring in what is pending for *timeout_seconds* at most, and close; return whether nothing remained.
+
+        What remains is on disk, is named in one log line, and is delivered by the next process. Nothing depends on
+        this being called.
+        """
+        if not self.is_closed:
+            await self._process.host.stop(timeout_seconds)
+            self._end()
+        return self.stats().pending == 0
+
+    def close_sync(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
+        """Do as `close`, blocking this thread."""
+        if not self.is_closed:
+            self._process.host.stop_sync(timeout_seconds)
+            self._end()
+        return self.stats().pending == 0
+
+    def _end(self) -> None:
+        _living.discard(self)
+        self._process.close()
+        pending = self.stats().pending
+        if pending:
+            report(
+                "closed_pending",
+                f"closed with {pending} events pending; they wait in {self.settings.journal_dir} for the next process, "
+                "or for `audit-async drain`",
+                every_seconds=0,
+            )
+
+    async def __aenter__(self) -> Self:
+        self._process.enter_task()
+        self._process.deliver_leftovers()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> Self:
+        self._process.deliver_leftovers()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close_sync()
+
+    def deliver_leftovers(self) -> None:
+        """Deliver what earlier processes left in the journal directory, without waiting for the first event."""
+        self._process.deliver_leftovers()
+
+    # --- how it stands ---------------------------------------------------------------------------------
+
+    def stats(self) -> Stats:
+        """Return the numbers of this moment. `accepted == stored + pending + quarantined + dropped` in every value."""
+        return self._process.stats()
+
+    def health(self) -> Health:
+        """Return whether events are safe and arrive, with what to do where they do not."""
+        stats = self.stats()
+        unsafe: list[str] = []
+        late: list[str] = []
+        journal = self._process.journal
+        if not stats.is_on_disk:
+            unsafe.append(f"events wait in memory: make {self.settings.journal_dir} writable")
+        elif journal is not None and journal.last_fault:
+            unsafe.append(f"the journal cannot be synced: {journal.last_fault}")
+        if stats.refused:
+            unsafe.append(f"{stats.refused} events were refused: {stats.refused_by_reason}")
+        if self._process.quarantine.in_memory:
+            unsafe.append(f"{len(self._process.quarantine.in_memory)} events are in quarantine in memory only")
+        if stats.last_error:
+            late.append(f"the database takes no events: {stats.last_error}")
+        if stats.quarantined:
+            late.append(f"{stats.quarantined} events are in quarantine in {self._process.quarantine.directory}")
+        if stats.dropped:
+            late.append(f"{stats.dropped} events were lost: {stats.dropped_by_reason}")
+        status = "failing" if unsafe else "degraded" if late else "ok"
+        return Health(status=status, reasons=(*unsafe, *late))
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    def _refuse(self, event_id: str, reason: str, message: str, hint: str | None) -> Receipt:
+        self._process.losses.refuse(reason)
+        advice = f" {hint}." if hint else ""
+        report(f"refused_{reason}", f"{message}.{advice} The event is counted as refused", level="ERROR")
+        return Receipt(event_id, None, 0, refused=reason)
+
+    def _abandon(self) -> None:
+        """Become a new incarnation in a forked child."""
+        self._process.abandon()
+        self._process = Incarnation(self.settings)
+        self._late_at = None
+
+
+_living: weakref.WeakSet[AuditLogger] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for logger in list(_living):
+        try:
+            logger._abandon()
+        except Exception as error:
+            report("fork", f"a forked process could not let go of its parent's files ({describe(error)})")
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,187 @@
+"""How far it has come, and those who wait for it: a number that only grows.
+
+Waiters may sit in asyncio, in trio or in a plain thread. They are woken by one call for each event loop and step, never by a
+thread for each of them. A loop that was closed in the meantime is normal, and no fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+class _Waiter:
+    """One who waits. `home` is its asyncio loop or trio token, or None for a thread."""
+
+    __slots__ = ("home", "is_patient", "number", "result", "signal")
+
+    def __init__(self, number: int, home: Any, signal: Any, is_patient: bool) -> None:
+        self.number = number
+        self.home = home
+        self.signal = signal
+        self.is_patient = is_patient
+        self.result = False
+
+
+class Progress:
+    """A number that only grows, with numbers in between that have failed for good.
+
+    Args:
+        on_wait: called, in the waiter's thread, when somebody starts to wait: it makes the other side hurry.
+    """
+
+    def __init__(self, on_wait: Callable[[], None]) -> None:
+        self._on_wait = on_wait
+        # Guards the waiters. It is taken only by those who wait and those who wake, never by `log()`.
+        self._lock = threading.Lock()
+        self._waiters: dict[_Waiter, None] = {}
+        self._failed: list[tuple[int, int]] = []
+        self._is_over = False
+        self.value = 0
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits now."""
+        return bool(self._waiters)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether any number up to now has failed."""
+        return bool(self._failed)
+
+    def outcome(self, number: int) -> bool | None:
+        """Return whether *number* has been reached well; None as long as that is open."""
+        if number > self.value:
+            return False if self._is_over else None
+        if self._failed:
+            at = bisect.bisect_right(self._failed, (number, sys.maxsize)) - 1
+            if at >= 0 and self._failed[at][0] <= number <= self._failed[at][1]:
+                return False
+        return True
+
+    def advance(self, value: int, failed: Iterable[int] = ()) -> None:
+        """Move on to *value*, with the numbers *failed* (ascending) on the way, and wake who waited for it."""
+        for number in failed:
+            if self._failed and self._failed[-1][1] == number - 1:
+                self._failed[-1] = (self._failed[-1][0], number)
+            else:
+                self._failed.append((number, number))
+        self.value = max(self.value, value)
+        if self._waiters:
+            self._wake(lambda waiter: self.outcome(waiter.number))
+
+    def release(self, *, impatient_only: bool = False) -> None:
+        """Tell those who wait that it is not to be expected soon."""
+        if self._waiters:
+            self._wake(lambda waiter: None if impatient_only and waiter.is_patient else False)
+
+    def end(self) -> None:
+        """Let nobody wait any more: what is not reached now never will be, as far as this object knows."""
+        self._is_over = True
+        self.release()
+
+    def abandon(self) -> None:
+        """End in a forked child: the parent's waiters are not here, and its lock may be held for ever."""
+        self._lock = threading.Lock()
+        self._waiters = {}
+        self._is_over = True
+
+    async def wait(self, number: int, timeout_seconds: float | None = None, *, is_patient: bool = True) -> bool:
+        """Return True as soon as *number* is reached well, False when it failed or the time is up.
+
+        Args:
+            is_patient: False to be told at once when an outage begins.
+        """
+        known = self.outcome(number)
+        if known is not None:
+            return known
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return await self._wait_in_trio(number, timeout_seconds, is_patient)
+        future: asyncio.Future[None] = loop.create_future()
+        waiter = self._add(_Waiter(number, loop, future, is_patient))
+        timer = loop.call_later(timeout_seconds, _resolve, [waiter]) if timeout_seconds is not None else None
+        try:
+            await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._remove(waiter)
+        return waiter.result
+
+    async def _wait_in_trio(self, number: int, timeout_seconds: float | None, is_patient: bool) -> bool:
+        import trio
+
+        waiter = self._add(_Waiter(number, trio.lowlevel.current_trio_token(), trio.Event(), is_patient))
+        try:
+            with trio.move_on_after(float("inf") if timeout_seconds is None else timeout_seconds):
+                await waiter.signal.wait()
+        finally:
+            self._remove(waiter)
+        return waiter.result
+
+    def wait_sync(self, number: int, timeout_seconds: float | None = None) -> bool:
+        """Do as `wait`, blocking this thread."""
+        known = self.outcome(number)
+        if known is not None:
+            return known
+        signal = threading.Event()
+        waiter = self._add(_Waiter(number, None, signal, True))
+        signal.wait(timeout_seconds)
+        self._remove(waiter)
+        return waiter.result
+
+    def _add(self, waiter: _Waiter) -> _Waiter:
+        with self._lock:
+            self._waiters[waiter] = None
+        # Between the first look and the entry into the list the number may have been reached.
+        known = self.outcome(waiter.number)
+        if known is not None:
+            waiter.result = known
+            _signal(waiter.home, [waiter])
+        else:
+            self._on_wait()
+        return waiter
+
+    def _remove(self, waiter: _Waiter) -> None:
+        with self._lock:
+            self._waiters.pop(waiter, None)
+
+    def _wake(self, verdict: Callable[[_Waiter], bool | None]) -> None:
+        woken: dict[Any, list[_Waiter]] = {}
+        with self._lock:
+            for waiter in list(self._waiters):
+                result = verdict(waiter)
+                if result is not None:
+                    waiter.result = result
+                    del self._waiters[waiter]
+                    woken.setdefault(waiter.home, []).append(waiter)
+        for home, waiters in woken.items():
+            _signal(home, waiters)
+
+
+def _signal(home: Any, waiters: list[_Waiter]) -> None:
+    if home is None:
+        _resolve(waiters)
+        return
+    try:
+        if isinstance(home, asyncio.AbstractEventLoop):
+            home.call_soon_threadsafe(_resolve, waiters)
+        else:
+            home.run_sync_soon(_resolve, waiters)
+    except Exception:
+        # The loop is closed, and with it whoever waited: RuntimeError in asyncio, RunFinishedError in trio.
+        return
+
+
+def _resolve(waiters: list[_Waiter]) -> None:
+    for waiter in waiters:
+        if not isinstance(waiter.signal, asyncio.Future):
+            waiter.signal.set()
+        elif not waiter.signal.done():
+            waiter.signal.set_result(None)

@@ -1,0 +1,110 @@
+"""What a logger was told, checked and completed: arguments first, then the environment, then the embedded default."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from audit_async.address import Address, read_address
+from audit_async.config import ADOPT_INTERVAL_SECONDS, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES, SEGMENT_BYTES
+from audit_async.errors import ConfigurationError
+from audit_async.journal.place import default_directory
+
+WriterHost = Literal["thread", "task", "none"]
+
+EMBEDDED_URL = "sqlite+aiosqlite:///audit.db"
+"""Used when no database is given: a file in the working directory."""
+
+
+class LoggerOptions(TypedDict, total=False):
+    """The keywords of `AuditLogger` and `configure`; what they mean is said at `AuditLogger`."""
+
+    journal_dir: str | os.PathLike[str] | None
+    service: str | None
+    table: str | None
+    writer: WriterHost
+    destination: str | None
+    max_wait_seconds: float
+    journal_max_bytes: int | None
+    memory_max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a logger is told. Two equal ones make the same logger.
+
+    Attributes:
+        is_embedded: no database was given anywhere.
+        adopts_living, adopts_any, adopt_interval_seconds, ends_when_idle: of `drain`.
+    """
+
+    address: Address
+    journal_dir: Path
+    service: str
+    table: str
+    writer: WriterHost
+    destination: str
+    max_wait_seconds: float
+    journal_max_bytes: int | None
+    memory_max_bytes: int
+    is_embedded: bool = False
+    adopts_living: bool = field(default=False, repr=False)
+    adopts_any: bool = field(default=False, repr=False)
+    adopt_interval_seconds: float = field(default=ADOPT_INTERVAL_SECONDS, repr=False)
+    ends_when_idle: bool = field(default=False, repr=False)
+
+
+def read_settings(
+    url: object = None,
+    *,
+    journal_dir: str | os.PathLike[str] | None = None,
+    service: str | None = None,
+    table: str | None = None,
+    writer: WriterHost = "thread",
+    destination: str | None = None,
+    max_wait_seconds: float = MAX_WAIT_SECONDS,
+    journal_max_bytes: int | None = None,
+    memory_max_bytes: int = MEMORY_MAX_BYTES,
+) -> Settings:
+    """Return the settings, complete.
+
+    Raises:
+        ConfigurationError: one of them cannot be meant; the message says which, and what to give.
+    """
+    given = url or os.environ.get("AUDIT_DATABASE_URL")
+    address = read_address(given or EMBEDDED_URL)
+    if writer not in ("thread", "task", "none"):
+        raise ConfigurationError(
+            f"writer={writer!r} is unknown",
+            hint="give 'thread' (the default), 'task' (of the application's loop) or 'none' (`audit-async drain` uploads)",
+        )
+    if not max_wait_seconds >= 0:
+        raise ConfigurationError(f"max_wait_seconds={max_wait_seconds!r} is no time", hint="give seconds, 0 or more")
+    if journal_max_bytes is not None and journal_max_bytes < 2 * SEGMENT_BYTES:
+        raise ConfigurationError(
+            f"journal_max_bytes={journal_max_bytes!r} is too little to turn over",
+            hint=f"give at least {2 * SEGMENT_BYTES} (two segments)",
+        )
+    named = table or "audit_logs"
+    return Settings(
+        address=address,
+        journal_dir=_journal_dir(journal_dir, None if given else address),
+        service=service or os.environ.get("AUDIT_SERVICE") or "app",
+        table=named,
+        writer=writer,
+        destination=destination or address.destination(named),
+        max_wait_seconds=max_wait_seconds,
+        journal_max_bytes=journal_max_bytes,
+        memory_max_bytes=memory_max_bytes,
+        is_embedded=not given,
+    )
+
+
+def _journal_dir(given: str | os.PathLike[str] | None, embedded: Address | None) -> Path:
+    if given is not None:
+        return Path(given).absolute()
+    if embedded is not None and not os.environ.get("AUDIT_JOURNAL_DIR"):
+        return Path(f"{embedded.database}.events")
+    return default_directory()

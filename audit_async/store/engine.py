@@ -1,0 +1,78 @@
+"""An engine of our own: made when it is first needed, and left alone in a forked child."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from audit_async.diagnostics import describe, report
+
+_left_to_parents: list[Any] = []
+"""Connections of parent processes, kept so that nothing ever collects and thereby closes them."""
+
+
+class OwnEngine:
+    """One engine and the raw connection that was last seen on it.
+
+    Args:
+        make: makes the engine; called in the event loop that will use it.
+    """
+
+    def __init__(self, make: Callable[[], AsyncEngine]) -> None:
+        self._make = make
+        self._engine: AsyncEngine | None = None
+        self._owner = 0
+        self.raw: Any = None
+
+    def get(self) -> AsyncEngine:
+        """Return the engine, made now if there is none."""
+        if self._engine is None:
+            self._engine = self._make()
+            self._owner = os.getpid()
+        return self._engine
+
+    async def close(self) -> None:
+        """Close the connection, if one is open. Never raises."""
+        engine, self._engine, self.raw = self._engine, None, None
+        if engine is None:
+            return
+        try:
+            await engine.dispose()
+        except Exception as error:
+            report("store_close", f"closing a connection failed: {describe(error)}")
+
+    def abandon(self) -> None:
+        """Forget engine and connection, without waiting for anyone. Never raises."""
+        engine, raw, self._engine, self.raw = self._engine, self.raw, None, None
+        if engine is None:
+            return
+        try:
+            if self._owner == os.getpid():
+                _drop(raw)
+                engine.sync_engine.dispose(close=False)
+            else:
+                _leave_to_parent(engine, raw)
+        except Exception as error:
+            report("store_abandon", f"a connection could not be abandoned: {describe(error)}")
+
+
+def _drop(raw: Any) -> None:
+    """Close asyncpg's socket at once; let aiosqlite's thread end after what it is doing."""
+    drop = getattr(raw, "terminate", None) or getattr(raw, "stop", None)
+    if drop is not None:
+        drop()
+
+
+def _leave_to_parent(engine: AsyncEngine, raw: Any) -> None:
+    # The child shares the parent's selector, and SQLite's file locks: no destructor must get at either.
+    _left_to_parents.append((engine, raw))
+    if hasattr(raw, "_aborted"):
+        raw._aborted = True
+
+
+async def raw_connection(connection: AsyncConnection) -> Any:
+    """Return the driver's own connection under *connection*, of whatever type the driver has."""
+    return (await connection.get_raw_connection()).driver_connection

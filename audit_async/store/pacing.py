@@ -1,0 +1,55 @@
+"""Rows in slices, so that whoever shares the interpreter with the writer gets a turn in between.
+
+A driver that encodes a list of rows holds the interpreter for all of it: 30 ms at 5,000 rows, in which an
+event loop in another thread stands still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from audit_async.config import (
+    GIVE_UP_HOGGED_ROWS,
+    GIVE_UP_HOGGED_SECONDS,
+    GIVE_UP_ROWS,
+    GIVE_UP_SECONDS,
+)
+from audit_async.entry import Entry
+
+Row = tuple[Any, ...]
+
+
+def slices(entries: Sequence[Entry], size: int = GIVE_UP_ROWS) -> Iterator[Sequence[Entry]]:
+    """Yield *entries* in slices of *size*."""
+    for start in range(0, len(entries), size):
+        yield entries[start : start + size]
+
+
+def rows_giving_up(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Iterator[Row]:
+    """Yield the rows of *entries*; sleep for a moment between slices. For a thread of our own."""
+    return chain.from_iterable(_sleep_between(entries, row))
+
+
+def _sleep_between(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Iterator[Iterable[Row]]:
+    start, size = 0, GIVE_UP_ROWS
+    while True:
+        yield map(row, entries[start : start + size])
+        start += size
+        if start >= len(entries):
+            return
+        before = time.perf_counter()
+        time.sleep(GIVE_UP_SECONDS)
+        if time.perf_counter() - before > GIVE_UP_HOGGED_SECONDS:
+            size = GIVE_UP_HOGGED_ROWS
+
+
+async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:
+    """Yield the rows of *entries*; let the event loop run between slices. For a task in somebody's loop."""
+    for part in slices(entries):
+        for entry in part:
+            yield row(entry)
+        await asyncio.sleep(0)

@@ -1,0 +1,248 @@
+"""PostgreSQL through asyncpg: COPY for many rows, an INSERT for few and for what may be there already.
+
+Every batch opens a session of its own on an engine of our own with one connection, and speaks to the raw
+asyncpg connection under it: SQLAlchemy's bulk insert takes twice as long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from audit_async.config import COPY_ROWS
+from audit_async.diagnostics import report
+from audit_async.entry import Entry
+from audit_async.errors import (
+    ConfigStoreError,
+    DataStoreError,
+    DuplicateStoreError,
+    StoreError,
+    TransientStoreError,
+)
+from audit_async.inspection import TableName, inspect_through
+from audit_async.store import StoreOptions
+from audit_async.store.engine import OwnEngine, raw_connection
+from audit_async.store.errors import Place, translate
+from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
+from audit_async.store.partitions import CHECK_SECONDS, warn_of_missing
+from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
+from audit_async.table_map import Layout, recognise
+
+if TYPE_CHECKING:
+    RawConnection = asyncpg.Connection[asyncpg.Record]
+
+_TERMINATED_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.005
+_LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
+
+# Where the server is told not to wait for its disk at a commit, a crash takes rows that we have confirmed and
+# whose journal is gone. Any other setting is the administrator's choice.
+_GREETING = """
+SELECT set_config('application_name', $1, $2),
+       CASE WHEN current_setting('synchronous_commit') = 'off'
+            THEN set_config('synchronous_commit', 'on', $2) END
+"""
+_END_OWN_SESSIONS = """
+SELECT count(pg_terminate_backend(pid))
+  FROM pg_stat_activity
+ WHERE application_name = $1 AND usename = current_user AND datname = current_database()
+   AND pid <> pg_backend_pid()
+"""
+
+
+class PostgresStore:
+    """A table on a PostgreSQL server, for one event loop; its connection is made by the first batch."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._options = options
+        self._url = make_url(options.url)
+        self._table = TableName.parse(options.table)
+        self._place = Place(
+            server=f"{self._url.host or 'localhost'}:{self._url.port or 5432}",
+            database=self._url.database or "",
+            table=str(self._table),
+            role=self._url.username or "the writer's role",
+        )
+        self._has_pooler = has_pooler(self._url)
+        self._engine = OwnEngine(lambda: new_engine(self._url))
+        self._layout: Layout | None = None
+        self._insert_statement = ""
+        self._copy_is_refused = False
+        self._carries = ""
+        self._look_ahead_at = 0.0
+
+    def __repr__(self) -> str:
+        state = "connected" if self._engine.raw is not None else "not connected"
+        return f"<PostgresStore {self._place.server}/{self._place.database} {self._table}, {state}>"
+
+    async def insert(self, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
+        """Put *entries* into the table, all or none. As `Store.insert`."""
+        async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layout):
+            if is_replay:
+                await self._end_own_sessions(raw)
+            elif len(entries) >= COPY_ROWS and not self._copy_is_refused:
+                try:
+                    await self._copy(raw, layout, entries)
+                except (asyncpg.FeatureNotSupportedError, asyncpg.InternalClientError) as error:
+                    if isinstance(error, asyncpg.InvalidCachedStatementError):
+                        raise
+                    # Row-level security takes no COPY; neither do column types without a binary format.
+                    self._copy_is_refused = True
+                else:
+                    return
+            try:
+                await self._insert_rows(raw, layout, entries)
+            except asyncpg.UniqueViolationError as error:
+                # Not our key, which the statement passes over: a row is refused for what is in it.
+                raise self._other_key(error.constraint_name) from None
+
+    async def close(self) -> None:
+        """Close the connection, if one is open. Never raises."""
+        await self._engine.close()
+
+    def abandon(self) -> None:
+        """Forget the connection without a word to the server. As `Store.abandon`."""
+        self._engine.abandon()
+
+    # --- the way of a batch ------------------------------------------------------------------------------
+
+    async def _copy(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
+        rows: Any
+        if self._options.gives_up_interpreter:
+            rows = rows_giving_up(entries, layout.row)
+        else:
+            rows = rows_letting_loop_run(entries, layout.row)
+        async with self._transaction(raw):
+            await raw.copy_records_to_table(
+                layout.table.name, schema_name=layout.table.schema, columns=layout.columns, records=rows
+            )
+
+    async def _insert_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
+        """Insert what is not there yet. Each statement below is a transaction of its own, all or none."""
+        if self._has_pooler or not (self._options.gives_up_interpreter or len(entries) < COPY_ROWS):
+            async with self._transaction(raw):
+                for part in slices(entries):
+                    await raw.executemany(self._insert_statement, map(layout.row, part))
+        elif len(entries) == 1:
+            await raw.execute(self._insert_statement, *layout.row(entries[0]))
+        else:
+            await raw.executemany(self._insert_statement, rows_giving_up(entries, layout.row))
+
+    @asynccontextmanager
+    async def _transaction(self, raw: RawConnection) -> AsyncIterator[None]:
+        async with raw.transaction():
+            if self._has_pooler:
+                # A pooler hands every transaction another connection, which carries no settings of ours.
+                await raw.execute(SET_TIMEOUTS)
+                await raw.execute(_GREETING, self._carries, True)
+            yield
+
+    async def _end_own_sessions(self, raw: RawConnection) -> None:
+        """End what is left of earlier attempts for these entries, and return when it is gone.
+
+        A client that vanished in the middle of a COPY leaves a session that holds its keys; neither a time-out
+        of the server nor a cancel request ends it.
+        """
+        try:
+            async with asyncio.timeout(_TERMINATED_SECONDS):
+                while await raw.fetchval(_END_OWN_SESSIONS, self._carries):  # noqa: ASYNC110 -- it tells nobody
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        except TimeoutError:
+            raise TransientStoreError(
+                f"an earlier session {self._carries} at {self._place.server} does not end",
+                hint="end it with pg_terminate_backend, as its role or as an administrator",
+            ) from None
+
+    # --- the connection ----------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _connection(self, application_name: str) -> AsyncIterator[tuple[RawConnection, Layout]]:
+        """Give the raw connection of a short-lived session; turn every error into one of ours."""
+        is_connecting = True
+        try:
+            engine = self._engine.get()
+            layout = self._layout or await self._look_at_table(engine)
+            async with AsyncSession(engine) as session:
+                connection = await session.connection()
+                raw: RawConnection = await raw_connection(connection)
+                is_connecting = False
+                try:
+                    if raw is not self._engine.raw or application_name != self._carries:
+                        await self._greet(raw, application_name)
+                    if time.monotonic() > self._look_ahead_at and layout.name == "audit_async":
+                        self._look_ahead_at = time.monotonic() + CHECK_SECONDS
+                        await warn_of_missing(raw, layout.table)
+                    yield raw, layout
+                except BaseException as error:
+                    if raw.is_closed() or not isinstance(
+                        self._verdict(error), (DataStoreError, DuplicateStoreError)
+                    ):
+                        # The pool would hand a dead connection out for ever.
+                        self._engine.raw = None
+                        raw.terminate()
+                        await connection.invalidate()
+                    raise
+        except Exception as error:
+            verdict = self._verdict(error, is_connecting)
+            if isinstance(verdict, ConfigStoreError):
+                # Somebody will mend the table: look at it anew.
+                self._layout = None
+            if verdict is None or verdict is error:
+                raise
+            if isinstance(verdict, DataStoreError):
+                raise verdict from None  # the cause may quote the row
+            raise verdict from error
+
+    async def _look_at_table(self, engine: AsyncEngine) -> Layout:
+        async with engine.connect() as connection:
+            layout = recognise(await inspect_through(connection, self._table))
+        columns = ", ".join(f'"{column}"' for column in layout.columns)
+        values = ", ".join(f"${number + 1}" for number in range(len(layout.columns)))
+        # Without a target a role that may only insert suffices; but it would pass over other keys as well.
+        target = f" ({', '.join(layout.key)})" if layout.has_other_keys else ""
+        into = f"INSERT INTO {layout.table.quoted()} ({columns})"
+        self._insert_statement = f"{into} VALUES ({values}) ON CONFLICT{target} DO NOTHING"
+        self._copy_is_refused = False
+        self._layout = layout
+        if layout.name != "audit_async":
+            report(
+                "layout",
+                f"table {layout.table} is the six-column one: actions keep their old spelling, "
+                "and what has no column goes into details",
+                level="INFO",
+            )
+        return layout
+
+    async def _greet(self, raw: RawConnection, application_name: str) -> None:
+        """Give the session its name, by which a later one can end it, and see that its commits last."""
+        self._engine.raw, self._carries = raw, application_name
+        if not self._has_pooler:
+            await raw.execute(_GREETING, application_name, False)
+        if (self._url.host or "") not in _LOCAL_HOSTS and not _is_encrypted(raw):
+            report(
+                "tls", f"the connection to {self._place.server} is not encrypted; add ?ssl=require to the URL"
+            )
+
+    def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
+        return (
+            translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
+        )
+
+    def _other_key(self, constraint: str | None) -> DataStoreError:
+        return DataStoreError(
+            f"table {self._table} refuses a row: its value for {constraint} is there already [23505]",
+            sqlstate="23505",
+            culprit=constraint,
+        )
+
+
+def _is_encrypted(raw: Any) -> bool:
+    transport = getattr(raw, "_transport", None)
+    return transport is None or transport.get_extra_info("ssl_object") is not None

@@ -1,0 +1,108 @@
+"""Rows that no attempt will bring in, kept on this machine's disk: one readable JSON file for each.
+
+    <journal directory>/quarantine/<destination>-<writer>-<number>.json
+
+The file holds the event as it was logged, and what the database said about it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from audit_async.diagnostics import describe, report
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the database refuses for what is in it.
+
+    Attributes:
+        reason: what the database said, without the row's values.
+        event: as it was logged; None where its bytes are no event, which are then in `payload` (base64).
+    """
+
+    writer_id: str
+    writer_seq: int
+    destination: str
+    quarantined_at: datetime
+    sqlstate: str | None
+    reason: str
+    event: dict[str, Any] | None = None
+    payload: str | None = None
+
+
+class Quarantine:
+    """The directory of them. Where none can be written they are kept in memory, and that is said aloud."""
+
+    def __init__(self, journal_directory: Path, destination: str) -> None:
+        self.directory = journal_directory / "quarantine"
+        self.destination = destination
+        self.in_memory: list[Quarantined] = []
+
+    def add(self, writer_id: str, writer_seq: int, payload: bytes, reason: str, sqlstate: str | None) -> None:
+        """Keep *payload*, on disk when this returns (or in memory, see above). Adding it twice keeps it once."""
+        try:
+            event, kept_bytes = msgspec.json.decode(payload, type=dict[str, Any]), None
+        except msgspec.MsgspecError:
+            event, kept_bytes = None, base64.b64encode(payload).decode()
+        item = Quarantined(
+            writer_id=writer_id,
+            writer_seq=writer_seq,
+            destination=self.destination,
+            quarantined_at=datetime.now(UTC),
+            sqlstate=sqlstate,
+            reason=reason,
+            event=event,
+            payload=kept_bytes,
+        )
+        try:
+            self._write(item)
+        except OSError as error:
+            self.in_memory.append(item)
+            report(
+                "quarantine_memory",
+                f"{self.directory} cannot be written ({describe(error)}): an event that the database refuses is kept "
+                "in memory only",
+                level="ERROR",
+            )
+        report(
+            f"quarantine_{sqlstate}",
+            f"the database refuses an event for what is in it ({reason}); it is kept in {self.directory}, the others go on",
+            level="ERROR",
+        )
+
+    def items(self) -> list[Quarantined]:
+        """Return what is kept for this destination, oldest first. A file that cannot be read is passed over, and said."""
+        found = list(self.in_memory)
+        try:
+            names = sorted(os.listdir(self.directory))
+        except OSError:
+            names = []
+        for name in names:
+            if name.startswith(self.destination) and name.endswith(".json"):
+                try:
+                    found.append(msgspec.json.decode((self.directory / name).read_bytes(), type=Quarantined))
+                except (OSError, msgspec.MsgspecError) as error:
+                    report("quarantine_read", f"{self.directory / name} cannot be read ({describe(error)})")
+        return sorted(found, key=lambda item: item.quarantined_at)
+
+    def _write(self, item: Quarantined) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.directory / f"{item.destination}-{item.writer_id}-{item.writer_seq:012d}.json"
+        draft = path.with_suffix(".new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with open(os.open(draft, flags, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(item), indent=2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

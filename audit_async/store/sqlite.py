@@ -1,0 +1,165 @@
+"""SQLite through aiosqlite: the embedded default, one file beside the application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from audit_async.config import SQLITE_BUSY_SECONDS
+from audit_async.entry import Entry
+from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
+from audit_async.inspection import TableName, inspect_through
+from audit_async.store import StoreOptions
+from audit_async.store.engine import OwnEngine, raw_connection
+from audit_async.store.errors import Place, translate
+from audit_async.store.pacing import rows_giving_up
+from audit_async.table import create
+from audit_async.table_map import Layout, recognise
+
+if TYPE_CHECKING:
+    import aiosqlite
+
+_IN_MEMORY = ("", ":memory:")
+_SETTINGS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+
+
+class SqliteStore:
+    """A table in a SQLite file, for one event loop; its connection is made by the first batch."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._url = make_url(options.url)
+        self._table = TableName.parse(options.table)
+        self._file = self._url.database or ""
+        self._place = Place(server=self._file or "the database in memory", table=str(self._table))
+        self._may_create = options.may_create
+        self._engine = OwnEngine(self._new_engine)
+        self._layout: Layout | None = None
+        self._insert_statement = ""
+
+    def __repr__(self) -> str:
+        state = "connected" if self._engine.raw is not None else "not connected"
+        return f"<SqliteStore {self._file} {self._table}, {state}>"
+
+    async def insert(self, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
+        """Put *entries* into the table, all or none. As `Store.insert`.
+
+        A replay takes the same way: the key is named as the target, since a conflict clause without one, and
+        `OR IGNORE` all the more, would pass over other faults of a row.
+        """
+        async with self._connection() as (raw, layout):
+            # Begun as a writer: a reader that becomes one is refused at once, without the time-out.
+            await raw.execute("BEGIN IMMEDIATE")
+            try:
+                await raw.executemany(self._insert_statement, rows_giving_up(entries, layout.row))
+                await raw.execute("COMMIT")
+            except BaseException:
+                if raw.in_transaction:
+                    await raw.execute("ROLLBACK")
+                raise
+
+    async def close(self) -> None:
+        """Close the connection, if one is open. Never raises."""
+        await self._engine.close()
+
+    def abandon(self) -> None:
+        """Forget the connection. As `Store.abandon`."""
+        self._engine.abandon()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[aiosqlite.Connection, Layout]]:
+        """Give the raw connection of a short-lived session; turn every error into one of ours."""
+        is_connecting = True
+        try:
+            self._see_to_file()
+            engine = self._engine.get()
+            layout = self._layout or await self._look_at_table(engine)
+            async with AsyncSession(engine) as session:
+                connection = await session.connection()
+                raw: aiosqlite.Connection = await raw_connection(connection)
+                is_connecting = False
+                try:
+                    if raw is not self._engine.raw:
+                        for setting in _SETTINGS:
+                            await raw.execute(setting)
+                        self._engine.raw = raw
+                    yield raw, layout
+                except BaseException as error:
+                    if not isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError)):
+                        self._engine.raw = None
+                        if self._file not in _IN_MEMORY:
+                            await connection.invalidate()
+                    raise
+        except Exception as error:
+            verdict = self._verdict(error, is_connecting)
+            if isinstance(verdict, DuplicateStoreError):
+                # Not our key, which the statement passes over: a row is refused for what is in it.
+                verdict = DataStoreError(verdict.message, culprit=verdict.message)
+            if isinstance(verdict, ConfigStoreError):
+                # Somebody will mend the table: look at it anew.
+                self._layout = None
+            if verdict is None or verdict is error:
+                raise
+            if isinstance(verdict, DataStoreError):
+                raise verdict from None  # the cause may quote the row
+            raise verdict from error
+
+    def _see_to_file(self) -> None:
+        """Make the file for ourselves alone, the first time and if we may; later a missing one is a fault."""
+        if self._file in _IN_MEMORY or self._file.startswith("file:"):
+            return
+        path = Path(self._file)
+        if not path.parent.is_dir():
+            raise ConfigStoreError(
+                f"there is no folder {path.parent.absolute()} for the SQLite file {path.name}",
+                hint="make it, or correct the URL",
+            )
+        if path.exists():
+            return
+        if not self._may_create:
+            raise ConfigStoreError(
+                f"there is no SQLite file {path.absolute()}",
+                hint="restore it, or make it with `audit-async init URL`",
+            )
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+    def _new_engine(self) -> AsyncEngine:
+        return create_async_engine(
+            self._url,
+            # Transactions are begun and ended by our own statements.
+            connect_args={"isolation_level": None, "timeout": SQLITE_BUSY_SECONDS},
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=1,
+            max_overflow=0,
+            pool_reset_on_return=None,
+            hide_parameters=True,
+        )
+
+    async def _look_at_table(self, engine: AsyncEngine) -> Layout:
+        async with engine.connect() as connection:
+            found = await inspect_through(connection, self._table)
+            if self._may_create and not found.exists:
+                await create(connection, self._table)
+                found = await inspect_through(connection, self._table)
+            layout = recognise(found)
+        columns = ", ".join(f'"{column}"' for column in layout.columns)
+        values = ", ".join("?" * len(layout.columns))
+        self._insert_statement = (
+            f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES ({values})"
+            f" ON CONFLICT ({', '.join(layout.key)}) DO NOTHING"
+        )
+        # A table that is missing from now on was taken away, and its rows with it: that needs somebody's eye.
+        self._may_create = False
+        self._layout = layout
+        return layout
+
+    def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
+        return (
+            translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
+        )

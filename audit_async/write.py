@@ -1,0 +1,156 @@
+"""Coroutine helpers: one line in a background task, a scheduler or a log-in says what happened.
+
+They keep the signatures and the detail keys of the helpers that code bases already call, so that changing an import line is all
+it takes. They never raise, for no value and for no fault; they do not change what they are given; and the event is
+taken before their first await, so that cancelling the caller does not lose it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from audit_async import events
+from audit_async.default import get_audit_logger
+from audit_async.diagnostics import describe, report
+from audit_async.events import AuditEvent
+
+
+async def write_audit_log(
+    action: str,
+    details: dict[str, Any] | None = None,
+    agent_id: uuid.UUID | None = None,
+    user_id: uuid.UUID | None = None,
+) -> None:
+    """Write one event of any action.
+
+    Returns when its row has committed, or, in an outage or after `max_wait_seconds`, when it is on disk. Never raises.
+
+    Args:
+        action: e.g. `supervision_tick`, `schedule_execute`.
+        details: what else there is to say; any values.
+        agent_id: the agent it is about or by.
+        user_id: the user it is about or by.
+    """
+    await _write(lambda: events.custom(action, details=details, agent_id=agent_id, user_id=user_id))
+
+
+async def write_identity_audit_log(
+    action: str,
+    user_id: uuid.UUID | None = None,
+    provider_type: str | None = None,
+    provider_user_id: str | None = None,
+    success: bool = True,
+    error_message: str | None = None,
+    tenant_id: uuid.UUID | None = None,
+) -> None:
+    """Write an event about an identity at a provider. Returns and raises as `write_audit_log`.
+
+    Args:
+        action: e.g. `AuditAction.SSO_LOGIN`.
+        user_id: the user acting, or acted upon.
+        provider_type: `feishu`, `dingtalk`, ...
+        provider_user_id: the user's id there.
+        success: whether it went well.
+        error_message: what went wrong.
+        tenant_id: the tenant.
+    """
+    await _write(
+        lambda: events.identity(
+            action,
+            user_id=user_id,
+            provider_type=provider_type,
+            provider_user_id=provider_user_id,
+            success=success,
+            error_message=error_message,
+            tenant_id=tenant_id,
+        )
+    )
+
+
+async def write_role_audit_log(
+    action: str,
+    user_id: uuid.UUID | None = None,
+    target_user_id: uuid.UUID | None = None,
+    role_name: str | None = None,
+    tenant_id: uuid.UUID | None = None,
+    granted_by: uuid.UUID | None = None,
+) -> None:
+    """Write an event about a role. Returns and raises as `write_audit_log`.
+
+    Args:
+        action: e.g. `AuditAction.ROLE_ASSIGN`.
+        user_id: the user acting.
+        target_user_id: who is given or loses the role.
+        role_name: the role.
+        tenant_id: the tenant.
+        granted_by: who granted it.
+    """
+    await _write(
+        lambda: events.role(
+            action,
+            user_id=user_id,
+            target_user_id=target_user_id,
+            role_name=role_name,
+            tenant_id=tenant_id,
+            granted_by=granted_by,
+        )
+    )
+
+
+async def write_tenant_audit_log(
+    action: str,
+    user_id: uuid.UUID | None = None,
+    tenant_id: uuid.UUID | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write an event about a tenant. Returns and raises as `write_audit_log`.
+
+    Args:
+        action: e.g. `AuditAction.TENANT_CREATE`.
+        user_id: the user acting.
+        tenant_id: the tenant.
+        details: what else there is to say.
+    """
+    await _write(lambda: events.tenant(action, user_id=user_id, tenant_id=tenant_id, details=details))
+
+
+async def write_agent_audit_log(
+    action: str,
+    agent_id: uuid.UUID | None = None,
+    user_id: uuid.UUID | None = None,
+    tenant_id: uuid.UUID | None = None,
+    details: dict[str, Any] | None = None,
+    success: bool = True,
+    error_message: str | None = None,
+) -> None:
+    """Write an event about an agent. Returns and raises as `write_audit_log`.
+
+    Args:
+        action: e.g. `AuditAction.AGENT_START`.
+        agent_id: the agent.
+        user_id: the user acting.
+        tenant_id: the tenant.
+        details: what else there is to say.
+        success: whether it went well.
+        error_message: what went wrong.
+    """
+    await _write(
+        lambda: events.agent(
+            action,
+            agent_id=agent_id,
+            user_id=user_id,
+            tenant_id=tenant_id,
+            details=details,
+            success=success,
+            error_message=error_message,
+        )
+    )
+
+
+async def _write(build: Callable[[], AuditEvent]) -> None:
+    try:
+        await get_audit_logger().write(build())
+    except Exception as error:
+        report("helper", f"an audit event could not be written ({describe(error)})", level="ERROR")

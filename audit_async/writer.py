@@ -1,0 +1,354 @@
+"""The writer: pulls batches from the journal, brings them into the table, and settles them.
+
+Its loop is a coroutine that knows nothing of who runs it (see `host`). It takes what has accumulated: while somebody waits for a
+receipt, or on the step from idle to busy, it starts at once; otherwise it lingers some milliseconds for company. After a fault it
+waits and tries the same batch again, without end; only a row that the database refuses for what is in it is put into
+quarantine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from audit_async.config import (
+    ADOPT_INTERVAL_SECONDS,
+    BACKOFF_FIRST_SECONDS,
+    BACKOFF_MAX_SECONDS,
+    BATCH_BYTES,
+    BATCH_ENTRIES,
+    FOREIGN_KEY_SECONDS,
+    LINGER_SECONDS,
+)
+from audit_async.delivery import Delivery, Refusal
+from audit_async.diagnostics import describe, report, settle_down
+from audit_async.entry import Entry, decode
+from audit_async.errors import ConfigStoreError, StoreError
+from audit_async.journal.adoption import Orphan, Search
+from audit_async.journal.confirm import Mark
+from audit_async.journal.journal import Batch, Journal
+from audit_async.stats import Losses
+from audit_async.store import Store
+from audit_async.store.quarantine import Quarantine
+
+
+class Source(Protocol):
+    """What batches are pulled from: this process's journal, or an orphan."""
+
+    mark: Mark
+
+    def read(self, max_entries: int, max_bytes: int) -> Batch | None:
+        """Return the next batch."""
+
+    def settle(
+        self,
+        last_seq: int,
+        *,
+        stored: int,
+        quarantined: int = 0,
+        dropped: dict[str, int] | None = None,
+        failed: tuple[int, ...] = (),
+    ) -> None:
+        """Note what became of it."""
+
+
+@dataclass(slots=True)
+class Adopted:
+    """What became of the entries of other processes."""
+
+    stored: int = 0
+    quarantined: int = 0
+    dropped: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class WriterParts:
+    """What a writer works with.
+
+    Attributes:
+        journal: this process's own.
+        open_store: makes a store.
+        find_orphans: takes over file sets, passing over the writers that it is given.
+        tell_losses: logs an `audit.gap` event for what `losses` holds.
+        adopt_interval_seconds: between two calls of `find_orphans`.
+        ends_when_idle: `run` returns as soon as nothing is left to upload.
+    """
+
+    journal: Journal
+    open_store: Callable[[], Store]
+    quarantine: Quarantine
+    losses: Losses
+    find_orphans: Callable[[frozenset[str]], Search]
+    tell_losses: Callable[[], None]
+    adopt_interval_seconds: float = ADOPT_INTERVAL_SECONDS
+    ends_when_idle: bool = False
+    adopted: Adopted = field(default_factory=Adopted)
+
+
+class Writer:
+    """The loop. Made and run by its host, woken from any thread through `wake` and `nudge`.
+
+    Attributes:
+        is_out: in a known outage: the last attempt failed, or one has been under way for over a second.
+        last_error: what the last failed attempt met; None after one that succeeded.
+        has_ended: `run` has returned.
+    """
+
+    def __init__(self, parts: WriterParts) -> None:
+        self.is_out = False
+        self.last_error: str | None = None
+        self.has_ended = False
+        self.is_idle = False
+        self._parts = parts
+        self._delivery = Delivery(parts.open_store, on_slow=self._begin_outage)
+        self._orphans: list[Orphan] = []
+        self._is_orphans_turn = False
+        self._adopt_at = 0.0
+        self._failures = 0
+        self._is_stopping = False
+        self._last_culprit: tuple[str | None, str] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._nudged = asyncio.Event()
+
+    # --- from any thread -------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Say that there is something to read, or that somebody waits."""
+        self._set(self._woken)
+
+    def nudge(self) -> None:
+        """Cut a back-off short, once: somebody flushes or closes."""
+        self._set(self._nudged)
+        self._set(self._woken)
+
+    def stop(self) -> None:
+        """Let `run` return as soon as nothing is pending."""
+        self._is_stopping = True
+        self.nudge()
+
+    def _set(self, event: asyncio.Event) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(event.set)
+        except RuntimeError:
+            # Its loop is closed. What is in the journal waits for the next writer.
+            self.has_ended = True
+
+    # --- the loop --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write until `stop`. A fault of our own is logged and waited out like one of the database."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while not (self.is_idle and (self._is_stopping or self._parts.ends_when_idle)):
+                try:
+                    await self._turn()
+                except Exception as error:
+                    self._failures += 1
+                    report("writer", f"a fault in the writer itself ({describe(error)})", level="ERROR")
+                    await self._back_off()
+            await self._delivery.close()
+        finally:
+            self.has_ended = True
+            for orphan in self._orphans:
+                orphan.close(is_done=False)
+            self._orphans = []
+
+    async def _turn(self) -> None:
+        """Bring one batch in, or wait until there is one."""
+        self._woken.clear()
+        source, batch = self._next_batch()
+        if batch is None:
+            self.is_idle = True
+            if not self._is_stopping and not self._parts.ends_when_idle:
+                await _until(self._woken, max(0.0, self._adopt_at - time.monotonic()))
+            return
+        self.is_idle = False
+        await self._bring_in(source, batch)
+        await self._linger()
+
+    def _next_batch(self) -> tuple[Source, Batch | None]:
+        """Take turns between this process's entries and those left by others, so that neither starves."""
+        parts = self._parts
+        if parts.losses.is_untold and not self.is_out:
+            parts.tell_losses()
+        self._look_for_orphans()
+        own = parts.journal
+        if not (self._is_orphans_turn and self._orphans):
+            batch = own.read(BATCH_ENTRIES, BATCH_BYTES)
+            if batch is not None:
+                self._is_orphans_turn = True
+                return own, batch
+        self._is_orphans_turn = False
+        while self._orphans and not self._is_stopping:
+            orphan = self._orphans[0]
+            batch = orphan.read(BATCH_ENTRIES, BATCH_BYTES)
+            if batch is not None:
+                return orphan, batch
+            self._orphans.pop(0)
+            orphan.close(is_done=True)
+        return own, own.read(BATCH_ENTRIES, BATCH_BYTES)
+
+    def _look_for_orphans(self) -> None:
+        now = time.monotonic()
+        if now < self._adopt_at or self._is_stopping:
+            return
+        self._adopt_at = now + self._parts.adopt_interval_seconds
+        known = {self._parts.journal.writer_id, *(orphan.writer_id for orphan in self._orphans)}
+        self._orphans += self._parts.find_orphans(frozenset(known)).orphans
+
+    async def _linger(self) -> None:
+        journal = self._parts.journal
+        if self._is_stopping or self._orphans or journal.settled.is_awaited:
+            return
+        pending = journal.last_seq - journal.mark.seq
+        if 0 < pending < BATCH_ENTRIES:
+            await _until(self._woken, LINGER_SECONDS)
+
+    # --- one batch -------------------------------------------------------------------------------------
+
+    async def _bring_in(self, source: Source, batch: Batch) -> None:
+        """Try until every entry of *batch* is in the table or in quarantine, then settle it."""
+        entries, payloads, unreadable = self._decode(batch)
+        is_replay = isinstance(source, Orphan) and source.mark.seq == batch.first_seq - 1
+        heal_until = 0.0
+        refused: list[Refusal] = []
+        remaining = entries
+        while remaining:
+            try:
+                refused = await self._delivery.insert(remaining, is_replay=is_replay)
+                self._doubt_the_table(remaining, refused)
+            except StoreError as error:
+                is_replay = True
+                await self._wait_out(error)
+                continue
+            self._end_outage()
+            # A row that a foreign key points to may be in a transaction that has not committed yet.
+            may_heal = bool(refused) and all(refusal.error.may_heal for refusal in refused)
+            heal_until = heal_until or time.monotonic() + FOREIGN_KEY_SECONDS
+            if not may_heal or time.monotonic() > heal_until or self._is_stopping:
+                break
+            remaining = [refusal.entry for refusal in refused]
+            await self._back_off()
+        self._settle(source, batch, payloads, refused, unreadable)
+
+    def _decode(self, batch: Batch) -> tuple[list[Entry], dict[int, bytes], list[int]]:
+        entries: list[Entry] = []
+        payloads: dict[int, bytes] = {}
+        unreadable: list[int] = []
+        for seq, payload in batch.records:
+            try:
+                entries.append(decode(payload, batch.writer_id, seq))
+                payloads[seq] = payload
+            except (msgspec.MsgspecError, ValueError) as error:
+                unreadable.append(seq)
+                self._parts.quarantine.add(batch.writer_id, seq, payload, describe(error), None)
+        return entries, payloads, unreadable
+
+    def _settle(
+        self,
+        source: Source,
+        batch: Batch,
+        payloads: dict[int, bytes],
+        refused: list[Refusal],
+        unreadable: list[int],
+    ) -> None:
+        parts = self._parts
+        for refusal in refused:
+            seq = refusal.entry.writer_seq or 0
+            error = refusal.error
+            parts.quarantine.add(batch.writer_id, seq, payloads[seq], error.message, error.sqlstate)
+        quarantined = len(refused) + len(unreadable)
+        stored = len(batch.records) - quarantined
+        dropped = {"journal_damaged": len(batch.missing)} if batch.missing else {}
+        if batch.missing:
+            parts.losses.lose(len(batch.missing), "journal_damaged")
+        failed = sorted([*(r.entry.writer_seq or 0 for r in refused), *unreadable, *batch.missing])
+        source.settle(
+            batch.last_seq, stored=stored, quarantined=quarantined, dropped=dropped, failed=tuple(failed)
+        )
+        if source is not parts.journal:
+            parts.adopted.stored += stored
+            parts.adopted.quarantined += quarantined
+            parts.adopted.dropped += len(batch.missing)
+
+    def _doubt_the_table(self, sent: list[Entry], refused: list[Refusal]) -> None:
+        """Take it for a fault of the table when it refuses everything for the same column or constraint.
+
+        Raises:
+            ConfigStoreError: two batches in a row (or two halves of one) were refused whole for the same culprit.
+        """
+        culprits = {(refusal.error.sqlstate, refusal.error.culprit) for refusal in refused}
+        culprit = next(iter(culprits)) if len(culprits) == 1 and len(refused) == len(sent) else None
+        if culprit is None or culprit[1] is None or refused[0].error.may_heal:
+            self._last_culprit = None
+            return
+        is_second = self._last_culprit == culprit or len(sent) > 1
+        self._last_culprit = (culprit[0], culprit[1])
+        if is_second:
+            raise ConfigStoreError(
+                f"the table refuses every event for the same reason: {refused[0].error.message}",
+                hint="mend the table, or give a TableMap that fits it; the events wait in the journal",
+                sqlstate=culprit[0],
+            )
+
+    # --- outages ---------------------------------------------------------------------------------------
+
+    def _begin_outage(self) -> None:
+        self.is_out = True
+        self._parts.journal.settled.release(impatient_only=True)
+
+    def _end_outage(self) -> None:
+        if self.last_error is not None:
+            report("store_back", "the database takes events again", level="INFO", every_seconds=0)
+            for kind in ("TransientStoreError", "ConfigStoreError"):
+                settle_down(f"store_{kind}")
+        self.is_out = False
+        self.last_error = None
+        self._failures = 0
+
+    async def _wait_out(self, error: StoreError) -> None:
+        self._failures += 1
+        self.last_error = error.message
+        level = "ERROR" if isinstance(error, ConfigStoreError) else "WARNING"
+        hint = f" {error.hint}." if error.hint else ""
+        report(
+            f"store_{type(error).__name__}",
+            f"{error.message}.{hint} Events wait in the journal; nothing is lost",
+            level=level,
+        )
+        self._begin_outage()
+        await self._back_off()
+
+    async def _back_off(self) -> None:
+        """Sleep with full jitter; a nudge ends it, though not before `BACKOFF_FIRST_SECONDS`."""
+        longest = min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** min(self._failures, 16))
+        self._nudged.clear()
+        await asyncio.sleep(BACKOFF_FIRST_SECONDS)
+        await _until(self._nudged, random.uniform(0, longest))
+
+    def abandon(self) -> None:
+        """Let go of everything in a forked child, where the loop does not run."""
+        self._loop = None
+        self.has_ended = True
+        self._delivery.abandon()
+        for orphan in self._orphans:
+            orphan.abandon()
+
+
+async def _until(event: asyncio.Event, timeout_seconds: float) -> None:
+    """Wait for *event*, but no longer than *timeout_seconds*."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await event.wait()
+    except TimeoutError:
+        return

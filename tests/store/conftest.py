@@ -1,0 +1,120 @@
+"""Every store there is, each with an empty table of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from audit_async.store import Store, StoreOptions
+from audit_async.store.opening import open_store
+from audit_async.table import create_table
+from tests.servers.postgres import PostgresCluster
+
+
+@dataclass
+class Place:
+    """A database in which a store can be opened, and looked into past the store."""
+
+    url: str
+    admin: AsyncEngine
+    stores: list[Store]
+
+    def open(self, *, url: str | None = None, **options: Any) -> Store:
+        store = open_store(StoreOptions(url=url or self.url, **options))
+        self.stores.append(store)
+        return store
+
+    async def rows(self, statement: str, **bound: Any) -> list[Any]:
+        async with self.admin.connect() as connection:
+            return list((await connection.execute(text(statement), bound)).all())
+
+    async def execute(self, *statements: str) -> None:
+        async with self.admin.begin() as connection:
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
+
+    async def count(self, table: str = "audit_logs") -> int:
+        return int((await self.rows(f"SELECT count(*) FROM {table}"))[0][0])
+
+    @property
+    def dialect(self) -> str:
+        return self.admin.dialect.name
+
+
+async def _place(url: str) -> AsyncIterator[Place]:
+    place = Place(url, create_async_engine(url, poolclass=NullPool), [])
+    yield place
+    for store in place.stores:
+        await store.close()
+    await place.admin.dispose()
+
+
+KINDS = ["asyncpg", "asyncpg-system", "sqlite", "psycopg"]
+
+
+@pytest.fixture(params=KINDS)
+async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    """Each database, without a table."""
+    if request.param == "sqlite":
+        async for place in _place(f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}"):
+            yield place
+        return
+    server: PostgresCluster = request.getfixturevalue(
+        "postgres_system" if request.param.endswith("system") else "postgres"
+    )
+    database = await server.create_database()
+    async for place in _place(server.url(database, driver=request.param.partition("-")[0])):
+        yield place
+    await server.drop_database(database)
+
+
+@pytest.fixture
+async def place(empty: Place) -> Place:
+    """Each database, with our table."""
+    await create_table(empty.url)
+    if empty.dialect == "sqlite":
+        Path(str(empty.admin.url.database)).chmod(0o600)
+    return empty
+
+
+@pytest.fixture
+async def store(place: Place) -> Store:
+    """A store of each kind on our table, empty."""
+    return place.open()
+
+
+@pytest.fixture
+async def postgres_empty(each_postgres: PostgresCluster) -> AsyncIterator[Place]:
+    """Each PostgreSQL server, through asyncpg, without a table."""
+    database = await each_postgres.create_database()
+    async for place in _place(each_postgres.url(database)):
+        yield place
+    await each_postgres.drop_database(database)
+
+
+@pytest.fixture
+async def postgres_place(postgres_empty: Place) -> Place:
+    """Each PostgreSQL server, through asyncpg, with our table."""
+    await create_table(postgres_empty.url)
+    return postgres_empty
+
+
+RoleUrl = Callable[[str, str], Any]
+
+
+async def add_role(place: Place, *grants: str) -> str:
+    """Make a role with nothing but *grants*, in which {role} stands for it, and return its URL."""
+    role = f"writer_{os.urandom(4).hex()}"
+    await place.execute(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'only-here'", *(grant.format(role=role) for grant in grants)
+    )
+    url = make_url(place.url).set(username=role, password="only-here")
+    return url.render_as_string(hide_password=False)

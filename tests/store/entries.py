@@ -1,0 +1,36 @@
+"""Entries for the tests of stores, as they come from the journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audit_async import events
+from audit_async.entry import Entry, decode, encode
+from audit_async.events import AuditEvent
+
+WRITER = "0123456789abcdef0123456789abcdef"
+
+
+def entry_of(event: AuditEvent, number: int = 1, writer: str = WRITER) -> Entry:
+    """Return *event* with its place in the log."""
+    return decode(encode(event), writer, number)
+
+
+def entry(number: int = 1, **fields: Any) -> Entry:
+    """Return an entry with fields of every type."""
+    given = {
+        "user_id": f"u{number}",
+        "tenant_id": "t1",
+        "status_code": 200 + number % 300,
+        "duration_ms": number / 7,
+        "details": {"number": number, "nested": {"list": [1, 2.5, None, True, "ü"]}},
+        "old_values": {"a": 1},
+        "tags": ["x", "y"],
+        **fields,
+    }
+    return entry_of(events.custom("order.paid", **given), number)
+
+
+def entries(count: int, **fields: Any) -> list[Entry]:
+    """Return *count* entries of one writer."""
+    return [entry(number + 1, **fields) for number in range(count)]
