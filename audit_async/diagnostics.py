@@ -53,3 +53,8 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
 def settle_down(kind: str) -> None:
     """Forget that *kind* was said, because what it said is over: the next time is news again."""
     _last_said.pop(kind, None)
+
+
+def forget_all() -> None:
+    """Forget everything that was said."""
+    _last_said.clear()

@@ -60,10 +60,12 @@ class OwnEngine:
 
 
 def _drop(raw: Any) -> None:
-    """Close asyncpg's socket at once; let aiosqlite's thread end after what it is doing."""
-    drop = getattr(raw, "terminate", None) or getattr(raw, "stop", None)
-    if drop is not None:
-        drop()
+    """Close the socket at once (asyncpg, psycopg); let aiosqlite's thread end after what it is doing."""
+    for drop in (getattr(raw, "terminate", None), getattr(raw, "stop", None)):
+        if drop is not None:
+            drop()
+    if hasattr(raw, "pgconn"):
+        raw.pgconn.finish()
 
 
 def _leave_to_parent(engine: AsyncEngine, raw: Any) -> None:

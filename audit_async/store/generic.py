@@ -18,7 +18,7 @@ from audit_async.errors import (
 )
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine
+from audit_async.store.engine import OwnEngine, raw_connection
 from audit_async.store.errors import Place, translate
 from audit_async.table_map import Layout, recognise
 
@@ -88,6 +88,7 @@ class GenericStore:
         statement = text(f"INSERT INTO {self._quoted_table(layout)} ({columns}) VALUES ({values})")
         try:
             async with AsyncSession(engine) as session, session.begin():
+                self._engine.raw = await raw_connection(await session.connection())
                 await session.execute(statement, rows)
         except Exception as error:
             if isinstance(translate(error, self._place), DuplicateStoreError):

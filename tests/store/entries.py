@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from audit_async import events
 from audit_async.entry import Entry, decode, encode
 from audit_async.events import AuditEvent
@@ -24,11 +26,12 @@ def entry(number: int = 1, **fields: Any) -> Entry:
         "status_code": 200 + number % 300,
         "duration_ms": number / 7,
         "details": {"number": number, "nested": {"list": [1, 2.5, None, True, "ü"]}},
-        "old_values": {"a": 1},
         "tags": ["x", "y"],
         **fields,
     }
-    return entry_of(events.custom("order.paid", **given), number)
+    made = entry_of(events.custom("order.paid", **given), number)
+    made.old_values = msgspec.Raw(b'{"a":1}')
+    return made
 
 
 def entries(count: int, **fields: Any) -> list[Entry]:

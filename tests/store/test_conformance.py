@@ -59,8 +59,10 @@ async def test_all_that_an_entry_holds_is_in_its_row(place: Place, store: Store,
 @pytest.mark.parametrize("count", [1, 16])
 async def test_an_entry_without_optional_fields_is_stored(place: Place, store: Store, count: int) -> None:
     """What is not set is NULL, not an empty text."""
-    nothing = dict.fromkeys(("user_id", "tenant_id", "status_code", "duration_ms", "old_values", "tags"))
+    nothing = dict.fromkeys(("user_id", "tenant_id", "status_code", "duration_ms", "tags"))
     batch = [entry(number, **nothing) for number in range(count)]
+    for made in batch:
+        made.old_values = None
     await store.insert(batch)
     assert await stored(place) == expected(batch)
 
@@ -91,13 +93,25 @@ async def test_an_entry_twice_in_a_batch_is_stored_once(place: Place, store: Sto
     assert await stored(place) == expected(batch)
 
 
-NASTY = ["ü€𝄞", "a\nb\tc\\d\"e'f", "\0", "\ud800", "=cmd|' /C calc'!A0", "%s {0} $1 :name ?", "\\N", "\\.", ""]
+NASTY = [
+    "ü€𝄞",
+    "a\nb\tc\\d\"e'f",
+    "\0",
+    "\ud800",
+    "=cmd|' /C calc'!A0",
+    "%s {0} $1 :name ?",
+    "\\N",
+    "\\.",
+    "",
+]
 
 
 @pytest.mark.parametrize("count", [1, 16])
 async def test_any_text_comes_back(place: Place, store: Store, count: int) -> None:
     """Text that means something to a driver, a format or a terminal is only text here."""
-    batch = [entry(number, description=text, details={text: text}) for text in NASTY for number in range(count)]
+    batch = [
+        entry(number, description=text, details={text: text}) for text in NASTY for number in range(count)
+    ]
     await store.insert(batch)
     assert await stored(place) == expected(batch)
 

@@ -1,0 +1,356 @@
+"""The logger: what its calls promise, on a real SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import trio
+
+from audit_async import AuditEvent, AuditLogger, AuditUnavailableError, Receipt, events
+from tests.logs import heard
+from tests.polling import eventually
+from tests.tables import all_rows, count_rows
+
+JOURNAL = "journal"
+
+
+@pytest.fixture
+def journal_dir(tmp_path: Path) -> Path:
+    return tmp_path / JOURNAL
+
+
+def event(number: int = 0) -> AuditEvent:
+    return events.custom("report.print", details={"number": number})
+
+
+async def test_a_logged_event_becomes_one_row(sqlite_url: str, journal_dir: Path) -> None:
+    """An event that was logged is one row, with its values, its writer and its number."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        receipt = audit.log(events.role("role_assign", target_user_id=7, role_name="admin", tenant_id="t1"))
+        assert await receipt.stored(5)
+    (row,) = await all_rows(sqlite_url)
+    assert (receipt.id, "role.assign", "t1", 1) == (row["id"], row["action"], row["tenant_id"], row["writer_seq"])
+    assert {"target_user_id": "7", "role_name": "admin", "granted_by": None} == row["details"]
+
+
+async def test_an_event_logged_twice_is_stored_once(sqlite_url: str, journal_dir: Path) -> None:
+    """Logging the same value twice stores it once."""
+    twice = event()
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        audit.log(twice)
+        await audit.write(twice)
+        assert await audit.flush()
+    assert await count_rows(sqlite_url) == 1
+
+
+async def test_a_receipt_tells_how_far_its_event_has_come(sqlite_url: str, journal_dir: Path) -> None:
+    """A receipt is accepted at once, on disk after the group commit, and stored after the commit."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        receipt = audit.log(event())
+        assert receipt.is_accepted
+        assert await receipt.on_disk(5)
+        assert receipt.is_on_disk
+        assert await receipt.stored(5)
+        assert f"<Receipt {receipt.id} stored>" == repr(receipt)
+
+
+async def test_write_returns_with_the_row_in_the_table(sqlite_url: str, journal_dir: Path) -> None:
+    """When `write` returns without an outage, another connection sees the row."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        receipt = await audit.write(event())
+        assert receipt.is_stored
+        assert await count_rows(sqlite_url) == 1
+
+
+async def test_thousands_at_once_arrive_in_order(sqlite_url: str, journal_dir: Path) -> None:
+    """What one process logs keeps its numbers without a gap, through every batch."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        for number in range(12_000):
+            audit.log(event(number))
+        assert await audit.flush(30)
+    rows = await all_rows(sqlite_url)
+    assert list(range(1, 12_001)) == [row["writer_seq"] for row in rows]
+    assert list(range(12_000)) == [row["details"]["number"] for row in rows]
+
+
+async def test_many_writers_wait_for_the_same_commit(sqlite_url: str, journal_dir: Path) -> None:
+    """A thousand tasks that write at once each see their own row committed."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir, max_wait_seconds=10) as audit:
+        receipts = await asyncio.gather(*(audit.write(event(n)) for n in range(1000)))
+        assert all(receipt.is_stored for receipt in receipts)
+    assert await count_rows(sqlite_url) == 1000
+
+
+def test_it_works_without_any_event_loop(sqlite_url: str, journal_dir: Path) -> None:
+    """Plain synchronous code logs, flushes and closes."""
+    with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        audit.log(event())
+        assert audit.flush_sync()
+    assert asyncio.run(count_rows(sqlite_url)) == 1
+
+
+def test_it_works_without_with(sqlite_url: str, journal_dir: Path) -> None:
+    """A logger that is neither entered nor told to start delivers as well."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+    audit.log(event())
+    assert audit.flush_sync()
+    assert audit.close_sync()
+    assert asyncio.run(count_rows(sqlite_url)) == 1
+
+
+def test_it_works_under_trio(sqlite_url: str, journal_dir: Path) -> None:
+    """A trio program may write, wait for a receipt, and close."""
+
+    async def main() -> tuple[bool, bool]:
+        async with AuditLogger(sqlite_url, journal_dir=journal_dir, writer="task") as audit:
+            receipt = await audit.write(event())
+            return receipt.is_stored, await audit.log(event()).on_disk(5)
+
+    assert trio.run(main) == (True, True)
+    assert asyncio.run(count_rows(sqlite_url)) == 2
+
+
+def test_a_loop_for_each_job_is_no_trouble(sqlite_url: str, journal_dir: Path) -> None:
+    """`asyncio.run` for each job, over one logger that no loop owns, stores each job's event."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+
+    async def job(number: int) -> Receipt:
+        return await audit.write(event(number))
+
+    receipts = [asyncio.run(job(number)) for number in range(50)]
+    assert all(receipt.is_stored for receipt in receipts)
+    assert audit.close_sync()
+    assert asyncio.run(count_rows(sqlite_url)) == 50
+
+
+def test_threads_and_loops_share_a_logger(sqlite_url: str, journal_dir: Path) -> None:
+    """Two event loops in two threads and two plain threads log into one journal, each event once."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+
+    async def in_a_loop() -> None:
+        await asyncio.gather(*(audit.write(event()) for _ in range(100)))
+
+    def plain() -> None:
+        for _ in range(100):
+            audit.log(event())
+
+    threads = [threading.Thread(target=lambda: asyncio.run(in_a_loop())) for _ in range(2)]
+    threads += [threading.Thread(target=plain) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert audit.close_sync(10)
+    assert asyncio.run(count_rows(sqlite_url)) == 400
+
+
+async def test_the_writer_may_be_a_task_of_the_callers_loop(sqlite_url: str, journal_dir: Path) -> None:
+    """With `writer="task"` no thread of ours touches the database."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir, writer="task") as audit:
+        receipts = await asyncio.gather(*(audit.write(event(n)) for n in range(200)))
+        assert "audit-writer" not in {thread.name for thread in threading.enumerate()}
+        assert all(receipt.is_stored for receipt in receipts)
+    assert await count_rows(sqlite_url) == 200
+
+
+async def test_a_cancelled_write_keeps_its_event(sqlite_url: str, journal_dir: Path) -> None:
+    """Cancelling a task at any await of `write` leaves its event in the table, once."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        for steps in range(30):
+            task = asyncio.create_task(audit.write(event(steps)))
+            for _ in range(steps % 5 + 1):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert await audit.flush(10)
+    assert list(range(30)) == [row["details"]["number"] for row in await all_rows(sqlite_url)]
+
+
+async def test_log_takes_events_only(sqlite_url: str, journal_dir: Path) -> None:
+    """What the caller did wrong is a TypeError that says what to pass."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        with pytest.raises(TypeError, match="make one with audit_async.events"):
+            audit.log("login")  # type: ignore[arg-type]
+
+
+async def test_stats_always_add_up(sqlite_url: str, journal_dir: Path) -> None:
+    """`accepted == stored + pending + quarantined + dropped` in every value, while events come and go."""
+    unequal = []
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        for number in range(5000):
+            audit.log(event(number))
+            if number % 10 == 0:
+                await asyncio.sleep(0)
+                stats = audit.stats()
+                if stats.accepted != stats.stored + stats.pending + stats.quarantined + stats.dropped:
+                    unequal.append(stats)
+        assert await audit.flush(20)
+        assert (5000, 5000, 0) == (audit.stats().accepted, audit.stats().stored, audit.stats().pending)
+    assert unequal == []
+    assert await count_rows(sqlite_url) == 5000
+
+
+def test_a_signal_handler_may_log_while_log_runs(sqlite_url: str, journal_dir: Path) -> None:
+    """`log()` from a signal handler, again and again in the middle of `log()`, neither hangs nor loses."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+    from_handler: list[Receipt] = []
+
+    def handler(*_: object) -> None:
+        from_handler.append(audit.log(event(-1)))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        for number in range(5000):
+            audit.log(event(number))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert from_handler
+    assert audit.close_sync(20)
+    assert 5000 + len(from_handler) == asyncio.run(count_rows(sqlite_url))
+    assert all(receipt.is_stored for receipt in from_handler)
+
+
+def test_a_finaliser_may_log(sqlite_url: str, journal_dir: Path) -> None:
+    """`log()` from a `__del__` that the collector runs in the middle of `log()` neither hangs nor loses."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+
+    class Resource:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            audit.log(event(-1))
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for number in range(300):
+            Resource()
+            audit.log(event(number))
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    assert audit.close_sync(20)
+    assert asyncio.run(count_rows(sqlite_url)) == 600
+
+
+async def test_a_busy_thread_beside_it_loses_nothing(sqlite_url: str, journal_dir: Path) -> None:
+    """Beside a thread that hogs the interpreter every event arrives."""
+    is_over = threading.Event()
+
+    def hog() -> None:
+        while not is_over.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=hog)
+    thread.start()
+    try:
+        async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+            for number in range(2000):
+                audit.log(event(number))
+            assert await audit.flush(30)
+    finally:
+        is_over.set()
+        thread.join()
+    assert await count_rows(sqlite_url) == 2000
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "open"])
+async def test_without_a_directory_events_wait_in_memory(
+    sqlite_url: str, journal_dir: Path, tmp_path: Path, kind: str
+) -> None:
+    """Where the journal directory cannot be used events wait in memory, which is said, and arrive all the same."""
+    match kind:
+        case "file":
+            journal_dir.write_text("in the way")
+        case "link":
+            journal_dir.symlink_to(tmp_path)
+        case "open":
+            journal_dir.mkdir()
+            journal_dir.chmod(0o777)
+    with heard() as lines:
+        async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+            receipt = audit.log(event())
+            assert audit.health().status == "failing"
+            assert not await receipt.on_disk(5)
+            assert await receipt.stored(5)
+    assert len([line for line in lines if "Events wait in memory" in line]) == 1
+    assert await count_rows(sqlite_url) == 1
+
+
+async def test_a_directory_that_is_mended_is_used(sqlite_url: str, journal_dir: Path) -> None:
+    """As soon as the journal directory can be used, events go to disk, without a restart."""
+    journal_dir.write_text("in the way")
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        audit.log(event())
+        journal_dir.unlink()
+        await eventually(lambda: audit.health().is_healthy and list(journal_dir.glob("*.audj")))
+        assert await audit.log(event()).on_disk(5)
+        assert await audit.flush()
+    assert await count_rows(sqlite_url) == 2
+
+
+async def test_require_raises_when_even_memory_is_full(journal_dir: Path) -> None:
+    """`require` raises when an event is neither stored nor on disk; `log` counts and says so."""
+    journal_dir.write_text("in the way")
+    nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
+    audit = AuditLogger(nowhere, journal_dir=journal_dir, memory_max_bytes=2000, max_wait_seconds=0.3)
+    while audit.log(event()).is_accepted:
+        pass
+    with pytest.raises(AuditUnavailableError, match="HINT: "):
+        await audit.require(event())
+    assert {"memory_full": 2} == audit.stats().refused_by_reason
+    assert await audit.close(0.1) is False
+
+
+async def test_require_never_takes_memory_for_safe(journal_dir: Path) -> None:
+    """`require` raises for an event that is in memory only."""
+    journal_dir.write_text("in the way")
+    audit = AuditLogger("postgresql+asyncpg://nobody@127.0.0.1:1/none", journal_dir=journal_dir, max_wait_seconds=0.3)
+    with pytest.raises(AuditUnavailableError):
+        await audit.require(event())
+    assert audit.stats().accepted == 1
+    await audit.close(0.1)
+
+
+async def test_a_refusal_is_told_by_an_event(tmp_path: Path, sqlite_url: str, journal_dir: Path) -> None:
+    """After events were refused, an `audit.gap` event says how many and why."""
+    (tmp_path / "audit.db").mkdir()
+    journal_dir.write_text("in the way")
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir, memory_max_bytes=2000) as audit:
+        while audit.log(event()).is_accepted:
+            pass
+        (tmp_path / "audit.db").rmdir()
+        await eventually(lambda: audit.stats().pending == 0 and audit.stats().stored)
+        audit.log(event())
+        await eventually(lambda: count_rows(sqlite_url))
+        assert await audit.flush()
+    gaps = [row["details"] for row in await all_rows(sqlite_url) if row["action"] == "audit.gap"]
+    assert [(1, {"memory_full": 1})] == [(gap["count"], gap["reasons"]) for gap in gaps]
+
+
+async def test_after_close_events_are_refused_aloud(sqlite_url: str, journal_dir: Path) -> None:
+    """An event after `close` is refused, counted and said, and nothing is raised."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+    audit.log(event())
+    assert await audit.close()
+    with heard() as lines:
+        receipt = audit.log(event())
+    assert (False, "closed") == (receipt.is_accepted, receipt.refused)
+    assert any("log before close()" in line for line in lines)
+    assert await count_rows(sqlite_url) == 1
+
+
+async def test_a_closed_logger_leaves_nothing_behind(sqlite_url: str, journal_dir: Path) -> None:
+    """When everything was delivered, `close` removes the journal's files and ends our threads."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        await audit.write(event())
+    assert list(journal_dir.iterdir()) == []
+    assert not {t.name for t in threading.enumerate()} & {"audit-writer", "audit-sync"}
