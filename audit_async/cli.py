@@ -79,14 +79,16 @@ def drain(
 
     settings = read_settings(address or url, journal_dir=journal_dir, service=service, table=table)
     out.print(f"From [bold]{settings.journal_dir}[/] to [bold]{settings.address}[/]")
-    stats = _wait(
+    drained = _wait(
         upload(settings, follow=follow or not once, adopt_any=adopt, timeout_seconds=timeout, on_progress=_Progress())
     )
-    if stats is None:
+    if drained is None:
         return OK
+    stats = drained.stats
     out.print(_drained(stats))
-    if stats.last_error:
-        err.print(f"[yellow]Not all of it arrived:[/] {stats.last_error}")
+    if not drained.is_complete:
+        why = stats.last_error or f"{timeout:g} s were not enough"
+        err.print(f"[yellow]Not all of it arrived:[/] {why}", soft_wrap=True)
         return FINDING
     return FINDING if stats.adopted_quarantined or stats.adopted_dropped else OK
 

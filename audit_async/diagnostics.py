@@ -6,6 +6,7 @@ import threading
 import time
 
 from audit_async.config import DIAGNOSTIC_INTERVAL_SECONDS
+from audit_async.loading import LOADING
 
 MAX_TEXT_CHARS = 300
 
@@ -39,7 +40,8 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
     _last_said[kind] = now
     _inside.reporting = True
     try:
-        from loguru import logger
+        with LOADING:
+            from loguru import logger
 
         # The text goes in as an argument: braces in it would otherwise be read as a format.
         logger.opt(depth=1).log(level, "audit_async: {}", message)

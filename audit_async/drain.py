@@ -6,11 +6,25 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from audit_async.config import CLOSE_SECONDS, DRAIN_INTERVAL_SECONDS
 from audit_async.logger import AuditLogger
 from audit_async.settings import Settings
 from audit_async.stats import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What `drain` has done.
+
+    Attributes:
+        stats: the numbers; `adopted_*` are those of the others' events.
+        is_complete: nothing is left that could be taken.
+    """
+
+    stats: Stats
+    is_complete: bool
 
 
 async def drain(
@@ -20,12 +34,12 @@ async def drain(
     adopt_any: bool = False,
     timeout_seconds: float | None = None,
     on_progress: Callable[[Stats], None] | None = None,
-) -> Stats:
-    """Upload until nothing is left, and return the numbers (`adopted_*`); with *follow* until cancelled.
+) -> Drained:
+    """Upload until nothing is left, and say what was done; with *follow* until cancelled.
 
     Args:
         adopt_any: also journals that were meant for another database, or left by another host.
-        timeout_seconds: how long to try without *follow*; the rest stays where it is, and `last_error` says why.
+        timeout_seconds: how long to try without *follow*; the rest stays where it is.
         on_progress: called now and then with the numbers so far.
     """
     logger = AuditLogger.of(
@@ -47,6 +61,6 @@ async def drain(
                 on_progress(logger.stats())
             if not follow and timeout_seconds is not None and time.monotonic() - started > timeout_seconds:
                 break
-        stats = logger.stats()
-        await logger.close(CLOSE_SECONDS if stats.last_error is None else 0.0)
-    return stats
+        drained = Drained(logger.stats(), logger.has_stopped_writing)
+        await logger.close(CLOSE_SECONDS if drained.is_complete else 0.0)
+    return drained

@@ -14,6 +14,7 @@ from audit_async.host import Host, NoHost, TaskHost, ThreadHost
 from audit_async.journal.adoption import Search, adopt
 from audit_async.journal.file_set import FileSet
 from audit_async.journal.journal import Journal, JournalOptions
+from audit_async.loading import LOADING
 from audit_async.receipt import Receipt
 from audit_async.settings import Settings
 from audit_async.stats import Losses, Stats
@@ -180,17 +181,18 @@ class Incarnation:
         self.host.wake()
 
     def _open_store(self) -> Store:
-        from audit_async.store.opening import open_store
-
         address = self._settings.address
-        return open_store(
-            StoreOptions(
-                url=address.url,
-                table=self._settings.table,
-                may_create=address.is_file,
-                gives_up_interpreter=self._settings.writer != "task",
+        with LOADING:
+            from audit_async.store.opening import open_store
+
+            return open_store(
+                StoreOptions(
+                    url=address.url,
+                    table=self._settings.table,
+                    may_create=address.is_file,
+                    gives_up_interpreter=self._settings.writer != "task",
+                )
             )
-        )
 
     def _find_orphans(self, passing_over: frozenset[str]) -> Search:
         settings, journal = self._settings, self.journal

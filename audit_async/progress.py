@@ -36,8 +36,9 @@ class Progress:
 
     def __init__(self, on_wait: Callable[[], None]) -> None:
         self._on_wait = on_wait
-        # Guards the waiters. It is taken only by those who wait and those who wake, never by `log()`.
-        self._lock = threading.Lock()
+        # Guards the waiters. It is taken only by those who wait and those who wake, never by `log()`. Re-entrant,
+        # because a signal handler may flush while its own thread is inside.
+        self._lock = threading.RLock()
         self._waiters: dict[_Waiter, None] = {}
         self._failed: list[tuple[int, int]] = []
         self._is_over = False
@@ -77,7 +78,9 @@ class Progress:
     def release(self, *, impatient_only: bool = False) -> None:
         """Tell those who wait that it is not to be expected soon."""
         if self._waiters:
-            self._wake(lambda waiter: None if impatient_only and waiter.is_patient else False)
+            self._wake(
+                lambda waiter: None if impatient_only and waiter.is_patient else self.outcome(waiter.number) or False
+            )
 
     def end(self) -> None:
         """Let nobody wait any more: what is not reached now never will be, as far as this object knows."""
@@ -86,7 +89,7 @@ class Progress:
 
     def abandon(self) -> None:
         """End in a forked child: the parent's waiters are not here, and its lock may be held for ever."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._waiters = {}
         self._is_over = True
 
@@ -104,9 +107,10 @@ class Progress:
         except RuntimeError:
             return await self._wait_in_trio(number, timeout_seconds, is_patient)
         future: asyncio.Future[None] = loop.create_future()
-        waiter = self._add(_Waiter(number, loop, future, is_patient))
+        waiter = _Waiter(number, loop, future, is_patient)
         timer = loop.call_later(timeout_seconds, _resolve, [waiter]) if timeout_seconds is not None else None
         try:
+            self._add(waiter)
             await future
         finally:
             if timer is not None:
@@ -117,8 +121,9 @@ class Progress:
     async def _wait_in_trio(self, number: int, timeout_seconds: float | None, is_patient: bool) -> bool:
         import trio
 
-        waiter = self._add(_Waiter(number, trio.lowlevel.current_trio_token(), trio.Event(), is_patient))
+        waiter = _Waiter(number, trio.lowlevel.current_trio_token(), trio.Event(), is_patient)
         try:
+            self._add(waiter)
             with trio.move_on_after(float("inf") if timeout_seconds is None else timeout_seconds):
                 await waiter.signal.wait()
         finally:
@@ -131,12 +136,15 @@ class Progress:
         if known is not None:
             return known
         signal = threading.Event()
-        waiter = self._add(_Waiter(number, None, signal, True))
-        signal.wait(timeout_seconds)
-        self._remove(waiter)
+        waiter = _Waiter(number, None, signal, True)
+        try:
+            self._add(waiter)
+            signal.wait(timeout_seconds)
+        finally:
+            self._remove(waiter)
         return waiter.result
 
-    def _add(self, waiter: _Waiter) -> _Waiter:
+    def _add(self, waiter: _Waiter) -> None:
         with self._lock:
             self._waiters[waiter] = None
         # Between the first look and the entry into the list the number may have been reached.
@@ -146,7 +154,6 @@ class Progress:
             _signal(waiter.home, [waiter])
         else:
             self._on_wait()
-        return waiter
 
     def _remove(self, waiter: _Waiter) -> None:
         with self._lock:

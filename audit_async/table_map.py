@@ -217,9 +217,9 @@ def _folded_details(entry: Entry) -> dict[str, Any]:
         value = getattr(entry, name)
         if value:
             # The table's readers filter tenants by this key: the caller's own gives way here, and is kept.
+            details[name] = value
             if name in own and str(own[name]) != value:
                 _fold(details, name, own[name])
-            details[name] = value
     for name in _FOLDED:
         value = getattr(entry, name)
         if value is not None:

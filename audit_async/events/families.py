@@ -11,8 +11,8 @@ from typing import Any, Unpack
 
 from audit_async.events.build import build
 from audit_async.events.event import AuditEvent
-from audit_async.events.fields import EventFields
-from audit_async.values import plain, plain_text
+from audit_async.events.fields import EventFields, to_text
+from audit_async.values import is_true, plain, plain_text
 
 
 def identity(
@@ -40,8 +40,8 @@ def identity(
         "success": plain(success),
     }
     error = fields.get("error_message")
-    if error is not None and error != "":
-        own["error"] = plain(error)
+    if error is not None and is_true(error):
+        own["error"] = to_text(error) if isinstance(error, BaseException) else plain(error)
     return build(action, own, {**fields, "success": success}, builder="identity")
 
 
@@ -105,4 +105,4 @@ def custom(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
 
 
 def _id(value: Any) -> str | None:
-    return plain_text(value) if value else None
+    return plain_text(value) if is_true(value) else None

@@ -11,12 +11,15 @@ import math
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypedDict
 
-from audit_async.config import MAX_ID_CHARS, MAX_ITEMS, MAX_STRING_CHARS
+import msgspec
+
+from audit_async.config import MAX_ID_CHARS, MAX_STRING_CHARS
 from audit_async.events.identifier import normal_uuid
 from audit_async.events.vocabulary import Category, Outcome, Severity
-from audit_async.values import plain, plain_object, plain_text, short_text
+from audit_async.values import pass_on, plain, plain_object, plain_text, short_text
 
 
 class EventFields(TypedDict, total=False):
@@ -62,32 +65,45 @@ class InvalidValue(Exception):
 
 def to_id(value: Any) -> str:
     """Return an id as text: a UUID in its usual spelling, 16 bytes as a UUID, anything else as its text."""
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         if 36 <= len(value) <= 45:
             value = normal_uuid(value)
-        return value if len(value) <= MAX_ID_CHARS and value.isprintable() else short_text(value, MAX_ID_CHARS)
-    if type(value) is uuid.UUID:
-        return str(value)
-    if isinstance(value, bytes) and len(value) == 16:
-        return str(uuid.UUID(bytes=value))
-    return normal_uuid(short_text(plain_text(value), MAX_ID_CHARS))
+        return (
+            value if len(value) <= MAX_ID_CHARS and value.isprintable() else short_text(value, MAX_ID_CHARS)
+        )
+    if kind is uuid.UUID:
+        text: str = msgspec.to_builtins(value)  # as `str` does, in a quarter of the time
+        return text
+    if issubclass(kind, (bytes, bytearray)) and len(value) == 16:
+        return str(uuid.UUID(bytes=bytes(value)))
+    return normal_uuid(short_text(_one_text(value), MAX_ID_CHARS))
 
 
 def to_short(value: Any) -> str:
     """Return a short text: an address, a type, a name."""
     if type(value) is str and len(value) <= MAX_ID_CHARS and value.isascii() and "\0" not in value:
         return value
-    return short_text(plain_text(value) if type(value) is not str else value, MAX_ID_CHARS)
+    return short_text(_one_text(value), MAX_ID_CHARS)
 
 
 def to_text(value: Any) -> str:
     """Return a text of up to 16 Ki characters. Of an exception: its type and text."""
-    if type(value) is str:
-        return short_text(value, MAX_STRING_CHARS)
-    if isinstance(value, BaseException):
+    if issubclass(type(value), BaseException):
         kept = plain(value)
-        return short_text(f"{type(value).__name__}: {kept.get('message', '')}".removesuffix(": "), MAX_STRING_CHARS)
-    return short_text(plain_text(value), MAX_STRING_CHARS)
+        name = kept["$type"].rpartition(".")[2]
+        return short_text(f"{name}: {kept.get('message', '')}".removesuffix(": "), MAX_STRING_CHARS)
+    return short_text(_one_text(value), MAX_STRING_CHARS)
+
+
+def _one_text(value: Any) -> str:
+    """Return *value* as text, uncut. A container is none: as an invalid value it keeps its parts, and its secrets go."""
+    if issubclass(type(value), str):
+        return str.__str__(value)
+    kept = plain(value)
+    if isinstance(kept, list) or (isinstance(kept, dict) and not (kept and next(iter(kept)).startswith("$"))):
+        raise InvalidValue(None)
+    return kept if isinstance(kept, str) else plain_text(kept)
 
 
 def to_int(value: Any) -> int:
@@ -96,18 +112,21 @@ def to_int(value: Any) -> int:
         value = value.value
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 20:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
+    if not issubclass(type(value), int) or isinstance(value, bool):
         raise InvalidValue(None)
-    return int(value)
+    number = int.__int__(value)
+    if not -(2**31) <= number < 2**31:
+        raise InvalidValue(None)
+    return number
 
 
 def to_milliseconds(value: Any) -> float:
     """Return a duration in milliseconds, from a number or a timedelta."""
     if hasattr(value, "total_seconds"):
         value = value.total_seconds() * 1000
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
         raise InvalidValue(None)
-    return float(value)
+    return float.__float__(float(value))
 
 
 def to_time(value: Any) -> datetime:
@@ -119,16 +138,30 @@ def to_time(value: Any) -> datetime:
     if not isinstance(value, datetime):
         raise InvalidValue(None)
     if value.utcoffset() is None:
-        raise InvalidValue(value.replace(tzinfo=UTC))
-    return value.astimezone(UTC)
+        raise InvalidValue(_exact(value))
+    return _exact(value.astimezone(UTC))
+
+
+def _exact(moment: datetime) -> datetime:
+    """Return *moment*, of whatever subclass, as a plain datetime whose clock shows UTC."""
+    parts = (
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.hour,
+        moment.minute,
+        moment.second,
+        moment.microsecond,
+    )
+    return datetime(*parts, tzinfo=UTC)
 
 
 def to_tags(value: Any) -> tuple[str, ...]:
     """Return texts, each once, in their order. A single text is one tag."""
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = sorted(value, key=plain_text) if isinstance(value, (set, frozenset)) else list(value[:MAX_ITEMS])
-        return tuple(dict.fromkeys(to_short(item) for item in items))
-    return (to_short(value),)
+    if isinstance(value, str):
+        return (to_short(value),)
+    kept = plain(value)
+    return tuple(dict.fromkeys(to_short(item) for item in (kept if isinstance(kept, list) else [kept])))
 
 
 def _member_of(kind: type[enum.StrEnum], otherwise: enum.StrEnum | None) -> Callable[[Any], enum.StrEnum]:
@@ -138,7 +171,7 @@ def _member_of(kind: type[enum.StrEnum], otherwise: enum.StrEnum | None) -> Call
         if isinstance(value, enum.Enum):
             value = value.value
         try:
-            return members[value if value in members else str.lower(value).strip()]
+            return members.get(value) or members[str.lower(value).strip()]
         except Exception:
             raise InvalidValue(otherwise) from None
 
@@ -151,7 +184,7 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
         + ("resource_id", "session_id", "request_id", "trace_id", "span_id", "id"),
         to_id,
     ),
-    **dict.fromkeys(("actor_type", "actor_name", "resource_type", "ip_address"), to_short),
+    **dict.fromkeys(("action", "actor_type", "actor_name", "resource_type", "ip_address"), to_short),
     **dict.fromkeys(("description", "error_message", "user_agent"), to_text),
     **dict.fromkeys(("details", "metadata", "old_values", "new_values"), plain_object),
     "category": _member_of(Category, None),
@@ -171,6 +204,7 @@ def convert(name: str, value: Any, invalid: dict[str, Any]) -> Any:
     except InvalidValue as unfit:
         invalid[name] = plain(value)
         return unfit.args[0]
-    except Exception:
+    except BaseException as error:
+        pass_on(error)
         invalid[name] = plain(value)
         return None

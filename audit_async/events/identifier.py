@@ -47,7 +47,7 @@ def new_id() -> tuple[str, datetime]:
         # The first of a microsecond keeps two bits free for the steps above.
         tail = _random_word() >> 4
     _last = (now, tail)
-    return _format(now, tail), EPOCH + timedelta(microseconds=now)
+    return _format(now, tail), EPOCH + timedelta(0, 0, now)
 
 
 def id_at(moment: datetime) -> str | None:
@@ -79,9 +79,12 @@ def normal_uuid(text: str) -> str:
 
     32 digits without hyphens stay as they are: they may be a trace id or a hash.
     """
-    if _CANONICAL.fullmatch(text) or len(text) not in (36, 38, 45):
+    if len(text) not in (36, 38, 45):
         return text
-    bare = text.lower().removeprefix("urn:uuid:").removeprefix("{").removesuffix("}")
+    bare = text.lower()
+    if bare == text and len(text) == 36:
+        return text
+    bare = bare.removeprefix("urn:uuid:").removeprefix("{").removesuffix("}")
     return bare if _CANONICAL.fullmatch(bare) else text
 
 

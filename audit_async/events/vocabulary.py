@@ -12,7 +12,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from audit_async.config import CONTEXT_SPELLINGS, MAX_ACTION_CHARS
+from audit_async.config import CONTEXT_SPELLINGS, MAX_ACTION_CHARS, MAX_ID_CHARS
 
 
 class Category(enum.StrEnum):
@@ -118,7 +118,12 @@ TERMS: dict[str, Term] = {
 FAILED = frozenset({Outcome.FAILURE, Outcome.DENIED, Outcome.ERROR})
 
 _LEGACY_FAILURES = {"login_failed": "auth.login", "sso_login_failed": "sso.login"}
-_LEGACY_SUCCESSES = {"login": "auth.login", "logout": "auth.logout", "sso_login": "sso.login", "org_sync": "org.sync"}
+_LEGACY_SUCCESSES = {
+    "login": "auth.login",
+    "logout": "auth.logout",
+    "sso_login": "sso.login",
+    "org_sync": "org.sync",
+}
 
 LEGACY: dict[str, Term] = {}
 """Every old spelling: for most of them the canonical name with an underscore."""
@@ -134,7 +139,12 @@ for _old, _name in _LEGACY_FAILURES.items():
 del LEGACY["auth_login"], LEGACY["auth_logout"]
 
 _OLD_BY_NAME: dict[tuple[str, bool], str] = {
-    **{(term.name, failed): old for old, term in LEGACY.items() if not term.outcome for failed in (False, True)},
+    **{
+        (term.name, failed): old
+        for old, term in LEGACY.items()
+        if not term.outcome
+        for failed in (False, True)
+    },
     **{(term.name, True): old for old, term in LEGACY.items() if term.outcome},
 }
 
@@ -143,11 +153,11 @@ _seen: dict[str, Term] = {}
 
 
 def term_of(action: str) -> Term:
-    """Return the term for *action* in whatever spelling. Every text is legal; the first look costs 2 µs, later ones 50 ns."""
+    """Return the term for *action* in whatever spelling. Every text is legal; the first look costs more."""
     term = _seen.get(action)
     if term is None:
         term = _look_up(action)
-        if len(_seen) < CONTEXT_SPELLINGS:
+        if len(_seen) < CONTEXT_SPELLINGS and len(action) <= MAX_ID_CHARS:
             _seen[action] = term
     return term
 
@@ -168,7 +178,9 @@ def _look_up(action: str) -> Term:
     known = TERMS.get(slug) or LEGACY.get(slug)
     spelling = action if slug != action else None
     if known is not None:
-        return Term(known.name, known.category, known.severity, known.severity_failed, known.outcome, spelling)
+        return Term(
+            known.name, known.category, known.severity, known.severity_failed, known.outcome, spelling
+        )
     family = slug.partition(".")[0]
     category = FAMILY_CATEGORY.get(family, Category.SYSTEM)
     return Term(slug, category, Severity.LOW, Severity.MEDIUM, None, spelling)

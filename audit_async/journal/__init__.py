@@ -14,7 +14,9 @@ The parts, in the way of an entry:
     frame      an entry's bytes: magic, length, number, checksum, payload
     segment    one preallocated file of frames
     memory     entries that no disk takes
+    batch      what a journal is opened with, and what it hands out
     journal    append, read, settle
+    age        how long the oldest entry has waited
     sync       the group commit, on a thread of its own
     cursor     reading a file set from a position, past any damage
     confirm    the mark of how far a file set is settled

@@ -6,13 +6,11 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audit_async.config import SEGMENT_HEADER_BYTES
-from audit_async.diagnostics import report
+from audit_async.diagnostics import describe, report
+from audit_async.journal.batch import Batch
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file
-from audit_async.journal.frame import MAGIC_BYTES
-from audit_async.journal.journal import Batch
 from audit_async.journal.segment import SegmentHeader, SegmentReader
 
 
@@ -29,8 +27,12 @@ class Orphan:
         self.mark = mark
         self._confirm = confirm
         self._producer = producer
-        self._cursor = Cursor(self, mark.seq)
-        self._position = mark.seq
+        self._is_unreadable = False
+        self._first_seqs: dict[int, int] = {}
+        if confirm.is_unwritten:
+            self.mark = self._mark_of_what_is_gone()
+        self._cursor = Cursor(self, self.mark.seq)
+        self._position = self.mark.seq
 
     def __repr__(self) -> str:
         state = "living" if self.is_living else "dead"
@@ -47,20 +49,22 @@ class Orphan:
         return self._producer is None
 
     def read(self, max_entries: int, max_bytes: int) -> Batch | None:
-        """Return the next entries, or None when there are no more (for now, if it is living)."""
+        """Return the next entries, or None when there are no more (for now, if it is living, or if a segment cannot
+        be opened: the files then stay where they are)."""
         if self._producer is None:
             # Asked before reading: what is read after the producer's death is all there is.
             self._producer = Lock.take(self.file_set.lock_path)
-        records = self._cursor.read(max_entries, max_bytes)
+        try:
+            records = self._cursor.read(max_entries, max_bytes)
+        except OSError as error:
+            self._is_unreadable = True
+            report("adoption", f"the journal files {self.file_set.base}* cannot be read now ({describe(error)})")
+            return None
         if not records:
             return None
-        first_seq, last_seq = self._position + 1, records[-1].seq
-        found = {record.seq for record in records}
-        missing = tuple(n for n in range(first_seq, last_seq + 1) if n not in found)
-        self._position = last_seq
-        return Batch(
-            writer_id=self.writer_id, first_seq=first_seq, last_seq=last_seq, records=records, missing=missing
-        )
+        batch = Batch.of(self.writer_id, self._position, records)
+        self._position = batch.last_seq
+        return batch
 
     def settle(
         self,
@@ -85,9 +89,12 @@ class Orphan:
                 remove_file(self.file_set.segment_path(number))
 
     def close(self, *, is_done: bool) -> None:
-        """Let go of it; remove its files if *is_done* and its producer is dead."""
+        """Let go of it; remove its files if *is_done*, all of it is settled and its producer is dead."""
         self._cursor.close()
-        if is_done and self._producer is not None:
+        is_settled = self.mark.seq >= self._position and not self._is_unreadable
+        # A producer that closed in order, with nothing pending, removed its files itself.
+        has_ended = self._producer is not None or not self.file_set.lock_path.exists()
+        if is_done and is_settled and has_ended:
             self.file_set.remove()
         self.abandon()
 
@@ -103,7 +110,7 @@ class Orphan:
     def next_number(self, after: int) -> int | None:
         """See `Shelf`."""
         for number in self.file_set.segment_numbers():
-            if number > after and (not self.is_living or after == 0 or self._is_begun(number)):
+            if number > after and (not self.is_living or after == 0 or self._first_seq(number) is not None):
                 return number
         return None
 
@@ -115,6 +122,11 @@ class Orphan:
         """See `Shelf`."""
         return None
 
+    def repeated_from(self, number: int) -> int | None:
+        """See `Shelf`."""
+        later = (self._first_seq(other) for other in self.file_set.segment_numbers() if other > number)
+        return min((seq for seq in later if seq), default=None)
+
     def is_growing(self, number: int) -> bool:
         """See `Shelf`."""
         return self.is_living
@@ -123,17 +135,27 @@ class Orphan:
         """See `Shelf`."""
         self.file_set.keep_damage(number, offset, damaged)
 
-    def _is_begun(self, number: int) -> bool:
-        """Whether a segment, which may be a reserve made ahead of its time, has its first entry."""
-        reader = self.open(number)
-        if reader is None:
-            return False
-        try:
-            return reader.read(SEGMENT_HEADER_BYTES, len(MAGIC_BYTES)) == MAGIC_BYTES
-        except OSError:
-            return False
-        finally:
+    def _first_seq(self, number: int) -> int | None:
+        """Return the number of a segment's first entry: None while there is none, 0 when it cannot be told."""
+        if number not in self._first_seqs:
+            try:
+                reader = self.open(number)
+            except OSError:
+                return None
+            if reader is None:
+                return None
+            is_begun, first_seq = reader.is_begun, reader.first_seq
             reader.close()
+            if not first_seq:
+                return 0 if is_begun else None
+            self._first_seqs[number] = first_seq
+        return self._first_seqs[number]
+
+    def _mark_of_what_is_gone(self) -> Mark:
+        """Return the mark behind the segments that are gone, where the true one is lost: only settled ones go."""
+        numbers = self.file_set.segment_numbers()
+        first_seq = self._first_seq(numbers[0]) if numbers and numbers[0] > 1 else None
+        return Mark(seq=first_seq - 1, stored=first_seq - 1) if first_seq else Mark()
 
 
 @dataclass(slots=True)
@@ -187,7 +209,12 @@ def _consider(
     producer = Lock.take(file_set.lock_path)
     if producer is None and not (with_living and file_set.lock_path.exists()):
         return
-    header = _header(file_set)
+    try:
+        header = _header(file_set)
+    except OSError:
+        if producer is not None:
+            producer.close()
+        raise
     if not with_any and header is not None:
         if header.destination != destination:
             search.foreign.append(file_set)

@@ -6,6 +6,7 @@ at any moment; the newer whole one counts. The descriptor that writes it also ho
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int = 0
     stored: int = 0
     quarantined: int = 0
-    dropped: dict[str, int] = {}  # noqa: RUF012 -- msgspec copies an empty default
+    dropped: dict[str, int] = {}
     recent_failed: tuple[int, ...] = ()
 
     def moved_to(
@@ -85,8 +86,29 @@ class ConfirmFile:
         """
         generation = self._generation + 1
         frame = encode_frame(generation, _encode(mark))
-        os.pwrite(self._lock.descriptor, frame, (generation % 2) * SLOT_BYTES)
+        written = os.pwrite(self._lock.descriptor, frame, (generation % 2) * SLOT_BYTES)
+        if written < len(frame):
+            raise OSError(errno.ENOSPC, "the mark was cut off", str(self._lock.path))
         self._generation = generation
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Whether no mark was ever written, or none is whole any more."""
+        return self._generation == 0
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still there under its name."""
+        return self._lock.is_in_place
+
+    def reserve(self) -> None:
+        """Take the space of both slots now, so that a full disk cannot refuse a mark later.
+
+        Raises:
+            OSError: there is no room.
+        """
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._lock.descriptor, 0, 2 * SLOT_BYTES)
 
     def close(self) -> None:
         """Give the file, and with it the consumer's lock, up."""

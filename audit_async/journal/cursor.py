@@ -22,10 +22,20 @@ class Shelf(Protocol):
         """
 
     def open(self, number: int) -> SegmentReader | None:
-        """Open a segment; None when it is gone or cannot be read."""
+        """Open a segment; None when it is gone.
+
+        Raises:
+            OSError: it is there and cannot be opened now (no descriptor left, no permission).
+        """
 
     def limit(self, number: int) -> int | None:
         """Return how far a segment may be read, or None for all of it."""
+
+    def repeated_from(self, number: int) -> int | None:
+        """Return from which entry on a later segment has the entries of this one once more, or None.
+
+        After a failed sync they are written again; the first copy may be damaged, and must not hide the second.
+        """
 
     def is_growing(self, number: int) -> bool:
         """Return whether bytes that are no frame may be one under way, because another process still writes."""
@@ -56,7 +66,11 @@ class Cursor:
         return self._number
 
     def read(self, max_records: int, max_bytes: int) -> list[Record]:
-        """Return the next entries, in the order of their numbers, each once; none when there are no more for now."""
+        """Return the next entries, in the order of their numbers, each once; none when there are no more for now.
+
+        Raises:
+            OSError: a segment cannot be opened now. Nothing was passed over: ask again.
+        """
         while True:
             # The order of these two is what makes the limit final: see `Shelf.next_number`.
             following = self._shelf.next_number(self._number)
@@ -88,10 +102,11 @@ class Cursor:
         return self._reader.size if limit is None else limit
 
     def _go_to(self, number: int) -> None:
+        reader = self._shelf.open(number)
         self.close()
         self._number = number
         self._offset = SEGMENT_HEADER_BYTES
-        self._reader = self._shelf.open(number)
+        self._reader = reader
         if self._reader is None:
             report("journal_segment", f"segment {number} of the journal cannot be opened; its entries are missing")
 
@@ -99,7 +114,7 @@ class Cursor:
         self, limit: int, max_records: int, max_bytes: int, *, is_last: bool
     ) -> tuple[list[Record], bool]:
         """Return entries from the next piece of the segment, and whether the segment holds no more for now."""
-        assert self._reader is not None  # noqa: S101 -- a limit above 0 means that it is open
+        assert self._reader is not None
         want = min(limit - self._offset, max(max_bytes, _LEAST_PIECE))
         try:
             piece = self._reader.read(self._offset, want)
@@ -120,6 +135,9 @@ class Cursor:
             self.damaged_bytes += stop - start
             self._shelf.keep_damage(self._number, self._offset + start, piece[start:stop])
         self._offset += found.stop
-        # After a failed sync entries are written once more into a new segment: the second time they are passed over.
-        records = [record for record in found.records if record.seq > self.position]
-        return records, found.is_end or (is_whole and found.stop == len(piece)) or found.stop == 0
+        again = self._shelf.repeated_from(self._number)
+        records = [
+            record for record in found.records if record.seq > self.position and (again is None or record.seq < again)
+        ]
+        is_at_end = found.is_end if is_growing else is_whole and found.stop == len(piece)
+        return records, is_at_end or found.stop == 0

@@ -20,6 +20,9 @@ from pathlib import Path
 _LOCK_NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})\.lock")
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
+_open_locks: set[Lock] = set()
+"""Those of this process, whoever has them: a thread's local variables live on in a forked child, out of reach."""
+
 
 def service_slug(service: str) -> str:
     """Return *service* as it stands in file names: at most 40 small letters, digits and underscores."""
@@ -32,6 +35,7 @@ class Lock:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
+        _open_locks.add(self)
 
     @classmethod
     def make(cls, path: Path) -> Lock:
@@ -41,31 +45,32 @@ class Lock:
             OSError: it cannot be made.
         """
         draft = path.with_suffix(path.suffix + ".new")
-        descriptor = os.open(draft, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        lock = cls(path, os.open(draft, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600))
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.rename(draft, path)
         except OSError:
-            os.close(descriptor)
+            lock.close()
+            remove_file(draft)
             raise
-        return cls(path, descriptor)
+        return lock
 
     @classmethod
     def take(cls, path: Path, *, make: bool = False) -> Lock | None:
         """Return the lock on *path* if nobody holds it, else None. With *make* the file is made if missing."""
         try:
-            descriptor = os.open(path, _FLAGS | (os.O_CREAT if make else 0), 0o600)
+            lock = cls(path, os.open(path, _FLAGS | (os.O_CREAT if make else 0), 0o600))
         except OSError:
             return None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it until now may have removed the file: then this is a lock on nothing.
-            here, there = os.fstat(descriptor), os.stat(path, follow_symlinks=False)
-            if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
-                return cls(path, descriptor)
+            fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            pass
-        os.close(descriptor)
+            lock.close()
+            return None
+        # Whoever held it until now may have removed the file: then this is a lock on nothing.
+        if lock.is_in_place:
+            return lock
+        lock.close()
         return None
 
     @property
@@ -73,11 +78,30 @@ class Lock:
         """The open file."""
         return self._descriptor
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still there under its name, and no other one is."""
+        try:
+            here, there = os.fstat(self._descriptor), os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
     def close(self) -> None:
         """Give the lock up. In a forked child the parent keeps it."""
+        _open_locks.discard(self)
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
+
+
+def _close_after_fork() -> None:
+    """A child that kept a lock open would hold it for its parent, even beyond the parent's death."""
+    for lock in list(_open_locks):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_close_after_fork)
 
 
 @dataclass(frozen=True, slots=True)

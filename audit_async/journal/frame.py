@@ -80,10 +80,12 @@ def scan(piece: bytes, *, max_records: int, max_bytes: int, is_whole: bool, resy
             after = _next_frame(piece, start + 1, is_whole)
             if after is None:
                 # Nothing but zeros is how a file ends; anything else is kept as damage.
-                rest = piece[start:].rstrip(b"\0")
+                # A magic may be cut in two by the end of the piece.
+                stop = len(piece) if is_whole else len(piece) - len(MAGIC_BYTES) + 1
+                rest = piece[start:stop].rstrip(b"\0")
                 if rest:
                     found.damaged.append((start, start + len(rest)))
-                found.stop = len(piece)
+                found.stop = stop
                 found.is_end = True
                 return found
             found.damaged.append((start, after))

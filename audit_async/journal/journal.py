@@ -7,16 +7,17 @@ waits in memory, behind what is on disk and under the same numbers, and goes to 
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 
-from audit_async.config import MIB
+from audit_async.config import CLOSE_HARD_SECONDS, MAX_PAYLOAD_BYTES, MIB
 from audit_async.diagnostics import describe, report, settle_down
-from audit_async.errors import ConfigurationError, JournalClosedError, JournalFullError
+from audit_async.errors import AuditError, ConfigurationError, JournalClosedError, JournalFullError
+from audit_async.journal.age import Age
+from audit_async.journal.batch import Batch, JournalOptions
 from audit_async.journal.confirm import Mark, read_mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, service_slug
@@ -27,44 +28,9 @@ from audit_async.journal.spool import Spool
 from audit_async.journal.sync import SyncThread
 from audit_async.progress import Progress
 
+__all__ = ["Batch", "Journal", "JournalOptions"]
+
 _MOVE_AT_ONCE = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalOptions:
-    """How a journal is to behave.
-
-    Attributes:
-        directory: where; it is made if missing.
-        service: part of the file names.
-        destination: fingerprint of the database and table that the entries are meant for.
-        max_bytes: on disk; None for the default.
-        memory_max_bytes: in memory, as long as no disk takes entries.
-        is_consumed_here: False when another process uploads (`drain`).
-    """
-
-    directory: Path
-    service: str
-    destination: str
-    max_bytes: int | None
-    memory_max_bytes: int
-    is_consumed_here: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Entries to be settled together.
-
-    Attributes:
-        first_seq, last_seq: the numbers it covers.
-        missing: of these, the ones whose entries are lost to damage.
-    """
-
-    writer_id: str
-    first_seq: int
-    last_seq: int
-    records: Sequence[Record]
-    missing: tuple[int, ...] = ()
 
 
 class Journal:
@@ -91,7 +57,7 @@ class Journal:
         self._deferred: deque[tuple[bytes, Callable[[int], None] | None]] = deque()
         self._reader_waits = True
         self._is_closed = False
-        self._samples: deque[tuple[int, float]] = deque()
+        self._age = Age()
         self._memory = MemoryTail(options.memory_max_bytes)
         self._spool: Spool | None = None
         self._cursor: Cursor | None = None
@@ -122,7 +88,7 @@ class Journal:
     @property
     def is_on_disk(self) -> bool:
         """Whether entries go to a disk now."""
-        return self._spool is not None and not self._memory
+        return self._spool is not None and not self._memory.kept_bytes
 
     @property
     def is_local(self) -> bool:
@@ -137,7 +103,7 @@ class Journal:
     @property
     def has_unsynced(self) -> bool:
         """Whether there is something for the sync thread to do."""
-        return self.last_seq > self.synced.value or bool(self._memory)
+        return self.last_seq > self.synced.value or self._memory.kept_bytes > 0
 
     # --- the caller's side -----------------------------------------------------------------------------
 
@@ -156,7 +122,10 @@ class Journal:
         Raises:
             JournalFullError: no more is taken; nothing was added.
             JournalClosedError: after `close`.
+            ValueError: *payload* is empty or too long.
         """
+        if not 0 < len(payload) <= MAX_PAYLOAD_BYTES:
+            raise ValueError(f"an entry has 1 to {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
         with self._lock:
             if self._is_appending:
                 self._deferred.append((payload, on_number))
@@ -164,6 +133,9 @@ class Journal:
             self._is_appending = True
             try:
                 seq = self._append(payload)
+            except BaseException:
+                self._catch_up()
+                raise
             finally:
                 self._is_appending = False
                 if self._deferred:
@@ -171,48 +143,67 @@ class Journal:
             wakes_reader, self._reader_waits = self._reader_waits, False
         if wakes_reader:
             self._on_data()
-        self._sync.notice()
+        if self._sync.is_idle:
+            self._sync.notice()
         return seq
 
     def _append(self, payload: bytes) -> int:
         if self._is_closed:
             raise JournalClosedError("the audit journal is closed", hint="log before close(), or make a new logger")
         seq = self.last_seq + 1
-        if self._memory or self._spool is None or not self._append_to_disk(self._spool, seq, payload):
-            if not self._memory.append(seq, payload):
-                raise JournalFullError(
-                    f"no disk takes entries, and the {self._memory.max_bytes // MIB} MiB of memory are used up",
-                    reason="memory_full",
-                    hint=f"make {self.directory} writable, or free space on its disk",
-                )
+        spool = self._spool
+        if spool is None or self._memory.kept_bytes:
+            self._append_to_memory(seq, payload)
+        else:
+            try:
+                spool.append(seq, payload)
+            except OSError as error:
+                self._say_memory(error)
+                self._append_to_memory(seq, payload)
         self.last_seq = seq
         return seq
 
-    def _append_to_disk(self, spool: Spool, seq: int, payload: bytes) -> bool:
-        try:
-            spool.append(seq, payload)
-        except OSError as error:
-            self._say_memory(error)
-            return False
-        return True
+    def _append_to_memory(self, seq: int, payload: bytes) -> None:
+        if not self._memory.append(seq, payload):
+            raise JournalFullError(
+                f"no disk takes entries, and the {self._memory.max_bytes // MIB} MiB of memory are used up",
+                reason="memory_full",
+                hint=f"make {self.directory} writable, or free space on its disk",
+            )
 
     def _append_deferred(self) -> None:
         while self._deferred:
-            payload, on_number = self._deferred.popleft()
+            payload, on_number = self._deferred[0]
             self._is_appending = True
             try:
                 seq = self._append(payload)
             except (JournalFullError, JournalClosedError):
                 seq = -1
+            except BaseException:
+                self._catch_up()
+                raise
             finally:
                 self._is_appending = False
+            # Only now: an exception out of a signal handler must not lose it. Logged twice, it is stored once.
+            self._deferred.popleft()
             if on_number is not None:
                 on_number(seq)
+
+    def _catch_up(self) -> None:
+        """Count the entry that is in place although its call was ended by an exception out of a signal handler,
+        so that no other one gets its number. And have somebody look whether there is room again."""
+        newest = self._memory.last_seq or (self._spool.last_seq if self._spool is not None else 0)
+        self.last_seq = max(self.last_seq, newest)
+        self._sync.notice()
 
     # --- the writer's side -----------------------------------------------------------------------------
 
     def read(self, max_entries: int, max_bytes: int) -> Batch | None:
-        """Return the next entries after those returned before, or None when there are no more for now."""
+        """Return the next entries after those returned before, or None when there are no more for now.
+
+        Raises:
+            OSError: a segment cannot be opened now. Nothing was passed over: ask again.
+        """
         while True:
             last_seq = self.last_seq
             cursor = self._cursor
@@ -233,16 +224,11 @@ class Journal:
             if records or self._position < last_seq:
                 return self._batch(records, last_seq)
 
-    def _batch(self, records: Sequence[Record], last_seq: int) -> Batch | None:
+    def _batch(self, records: Sequence[Record], last_seq: int) -> Batch:
         """Make a batch, with what should have been read and was not."""
-        first_seq = self._position + 1
-        last_seq = records[-1].seq if records else last_seq
-        found = {record.seq for record in records} if len(records) != last_seq - self._position else None
-        missing = () if found is None else tuple(n for n in range(first_seq, last_seq + 1) if n not in found)
-        self._position = last_seq
-        return Batch(
-            writer_id=self.writer_id, first_seq=first_seq, last_seq=last_seq, records=records, missing=missing
-        )
+        batch = Batch.of(self.writer_id, self._position, records, last_seq)
+        self._position = batch.last_seq
+        return batch
 
     def settle(
         self,
@@ -263,9 +249,10 @@ class Journal:
         mark = self.mark.moved_to(
             last_seq, stored=stored, quarantined=quarantined, dropped=dropped or {}, failed=failed
         )
-        self._move_mark(mark, failed)
+        # Before anything is removed: whoever adopts what a kill leaves behind must not miss what is gone.
         if self._spool is not None:
             self._spool.write_mark(mark)
+        self._move_mark(mark, failed)
 
     def follow(self) -> None:
         """Take over the mark of the process that uploads for this one."""
@@ -276,8 +263,7 @@ class Journal:
 
     def _move_mark(self, mark: Mark, failed: tuple[int, ...]) -> None:
         self.mark = mark
-        while self._samples and self._samples[0][0] <= mark.seq:
-            self._samples.popleft()
+        self._age.forget(mark.seq)
         with self._lock:
             self._memory.remove_up_to(mark.seq)
             has_leftovers = self._spool is not None and self._spool.retire(mark.seq)
@@ -288,8 +274,7 @@ class Journal:
     @property
     def oldest_pending_seconds(self) -> float:
         """How long the oldest entry that is not settled has waited, to within a sync interval."""
-        oldest = self._samples[0] if self._samples else None
-        return time.monotonic() - oldest[1] if oldest and oldest[0] > self.mark.seq else 0.0
+        return self._age.seconds(self.mark.seq)
 
     # --- the sync thread's side ------------------------------------------------------------------------
 
@@ -297,26 +282,40 @@ class Journal:
         """Put everything that was appended before on disk and tell those who wait for that.
 
         Raises:
-            OSError: the disk refused; they were told no.
+            OSError, AuditError: the disk refused some of it; who waits for that was told no.
         """
         last_seq = self.last_seq
-        if last_seq > self.synced.value:
-            self._sample(last_seq)
+        if last_seq > self.mark.seq:
+            self._age.note(last_seq)
         try:
-            if self._memory or self._spool is None:
-                self._back_to_disk()
+            fault = self._heal()
             if self._spool is not None:
                 self._spool.sync(self._lock)
-                first_in_memory = self._memory.first()
-                on_disk = min(last_seq, first_in_memory.seq - 1) if first_in_memory else last_seq
-                self.synced.advance(on_disk)
-                self.last_fault = None if not first_in_memory else self.last_fault
-        except (OSError, ConfigurationError) as error:
+                with self._lock:
+                    first_in_memory = self._memory.first()
+                self.synced.advance(min(last_seq, first_in_memory.seq - 1) if first_in_memory else last_seq)
+            if fault is not None:
+                raise fault
+            self.last_fault = None
+        except (OSError, AuditError) as error:
             self.last_fault = describe(error)
             raise
         finally:
             if self.synced.value < last_seq:
                 self.synced.release()
+
+    def _heal(self) -> OSError | AuditError | None:
+        """Move to disk what is in memory, and make missing files again. Returns the fault that is in the way: what
+        is on disk already is to be synced in spite of it."""
+        try:
+            if self._spool is not None and not self._spool.is_in_place:
+                report("journal_gone", f"somebody removed the journal's files in {self.directory}; they are made again")
+                self._spool.move_back(self._lock)
+            if self._memory.kept_bytes or self._spool is None:
+                self._back_to_disk()
+        except (OSError, AuditError) as error:
+            return error
+        return None
 
     def tidy(self) -> None:
         """Make the next segment, and remove those that are settled."""
@@ -338,11 +337,6 @@ class Journal:
                         break
                     self._spool.append(*record)
                     self._memory.remove_first()
-
-    def _sample(self, last_seq: int) -> None:
-        self._samples.append((last_seq, time.monotonic()))
-        if len(self._samples) > _MOVE_AT_ONCE:
-            self._samples = deque(list(self._samples)[::2])
 
     # --- life ------------------------------------------------------------------------------------------
 
@@ -374,21 +368,35 @@ class Journal:
     def close(self) -> None:
         """Sync what is there and close the files. They stay as long as something in them is not settled.
 
-        Returns within `CLOSE_HARD_SECONDS`, even when the disk hangs; the files are then left to the sync thread.
+        Returns within twice `CLOSE_HARD_SECONDS`, even when the disk hangs; the files are then left as they are.
         """
-        with self._lock:
-            self._is_closed = True
+        # Who appends now is either counted before this, or refused. On a disk that hangs the lock may be held.
+        has_lock = self._lock.acquire(timeout=CLOSE_HARD_SECONDS)
+        self._is_closed = True
+        if has_lock:
+            self._lock.release()
         has_ended = self._sync.stop()
+        if has_ended and not self._options.is_consumed_here:
+            self.follow()
         self.synced.end()
         self.settled.end()
-        if not has_ended:
-            return
+        with self._lock if has_lock else nullcontext():
+            if self._memory.kept_bytes:
+                report(
+                    "journal_memory_lost",
+                    f"{len(self._memory)} events that no disk took are in memory only, and end with this process",
+                    level="ERROR",
+                    every_seconds=0,
+                )
+            if has_ended:
+                self._close_files()
+
+    def _close_files(self) -> None:
         if self._cursor is not None:
             self._cursor.close()
-        with self._lock:
-            if self._spool is not None:
-                self._spool.remove_retired()
-                self._spool.close(remove=self.mark.seq == self.last_seq and not self._memory)
+        if self._spool is not None:
+            self._spool.remove_retired()
+            self._spool.close(remove=self.mark.seq == self.last_seq and not self._memory.kept_bytes)
 
     def abandon(self) -> None:
         """Let go of everything in a forked child: descriptors are closed, nothing is unlocked, removed or written."""

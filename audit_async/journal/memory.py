@@ -46,6 +46,11 @@ class MemoryTail:
             size += len(record.payload)
         return records
 
+    @property
+    def last_seq(self) -> int:
+        """Of the newest entry; 0 when there is none."""
+        return self._records[-1].seq if self._records else 0
+
     def first(self) -> Record | None:
         """Return the oldest entry, or None."""
         return self._records[0] if self._records else None

@@ -7,8 +7,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit_async.config import JOURNAL_MAX_BYTES, JOURNAL_MIN_BYTES, JOURNAL_SHARE_OF_FREE_SPACE
-from audit_async.config import MAPPED_FILE_SYSTEMS, NETWORK_FILE_SYSTEMS
+from audit_async.config import (
+    JOURNAL_MAX_BYTES,
+    JOURNAL_MIN_BYTES,
+    JOURNAL_SHARE_OF_FREE_SPACE,
+    MAPPED_FILE_SYSTEMS,
+    NETWORK_FILE_SYSTEMS,
+)
 from audit_async.errors import ConfigurationError
 
 

@@ -13,9 +13,18 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit_async.config import SEGMENT_HEADER_BYTES
+from audit_async.config import MAX_PAYLOAD_BYTES, RESERVE_AT, SEGMENT_HEADER_BYTES
 from audit_async.journal.file_set import remove_file
-from audit_async.journal.frame import HEADER, HEADER_BYTES, MAGIC, checksum, encode_frame
+from audit_async.journal.frame import (
+    HEADER,
+    HEADER_BYTES,
+    MAGIC,
+    MAGIC_BYTES,
+    Record,
+    checksum,
+    encode_frame,
+    scan,
+)
 
 MAGIC_OF_SEGMENT = b"AUDJSEG1"
 FORMAT = 1
@@ -88,6 +97,7 @@ class SegmentWriter:
     Attributes:
         end: offset behind the last whole frame; grows only after the frame is in place.
         synced_end: what is on disk for certain.
+        reserve_at: offset from which on the next segment should be made.
         first_seq, last_seq: of the entries in it; 0 while it is empty.
         is_suspect: a sync of it has failed, so it is never synced again.
     """
@@ -97,6 +107,7 @@ class SegmentWriter:
         self.header = header
         self.number = header.number
         self.capacity = header.capacity
+        self.reserve_at = int(header.capacity * RESERVE_AT)
         self.end = SEGMENT_HEADER_BYTES
         self.synced_end = 0
         self.first_seq = 0
@@ -164,8 +175,22 @@ class SegmentWriter:
         os.fdatasync(self._file.fileno())
         self.synced_end = end
 
+    def unsynced(self) -> list[Record]:
+        """Return the entries that are not on disk for certain.
+
+        Raises:
+            OSError: they cannot be read back.
+        """
+        start = max(self.synced_end, SEGMENT_HEADER_BYTES)
+        piece = os.pread(self._file.fileno(), self.end - start, start)
+        return scan(piece, max_records=len(piece), max_bytes=self.capacity, is_whole=True, resync=True).records
+
     def reader(self) -> SegmentReader:
-        """Return a reader on a descriptor of its own, which works even when the name is gone."""
+        """Return a reader on a descriptor of its own, which works even when the name is gone.
+
+        Raises:
+            OSError: no descriptor is left.
+        """
         return SegmentReader(self.path, self.header, os.dup(self._file.fileno()))
 
     def close(self) -> None:
@@ -187,13 +212,42 @@ class SegmentReader:
 
     @classmethod
     def open(cls, path: Path) -> SegmentReader | None:
-        """Return a reader of the file at *path*; None when it cannot be opened. A damaged header is None in it."""
+        """Return a reader of the file at *path*; None when there is none. A damaged header is None in it.
+
+        Raises:
+            OSError: it is there and cannot be opened.
+        """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        try:
             head = os.pread(descriptor, SEGMENT_HEADER_BYTES, 0)
         except OSError:
-            return None
+            # Nothing can be said of it; whether its entries can be read will show.
+            head = b""
         return cls(path, SegmentHeader.decode(head), descriptor)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it has its first entry, or a part of it: a reserve, made ahead of its time, has none."""
+        try:
+            return self.read(SEGMENT_HEADER_BYTES, len(MAGIC_BYTES)) == MAGIC_BYTES
+        except OSError:
+            return False
+
+    @property
+    def first_seq(self) -> int:
+        """The number of its first entry; 0 when it has none yet, or a damaged one."""
+        try:
+            piece = self.read(SEGMENT_HEADER_BYTES, HEADER_BYTES)
+            if len(piece) == HEADER_BYTES:
+                length = min(HEADER.unpack(piece)[1], MAX_PAYLOAD_BYTES)
+                piece = self.read(SEGMENT_HEADER_BYTES, HEADER_BYTES + length)
+        except OSError:
+            return 0
+        records = scan(piece, max_records=1, max_bytes=len(piece) + 1, is_whole=True, resync=False).records
+        return records[0].seq if records else 0
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset* on.

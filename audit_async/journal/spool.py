@@ -6,36 +6,29 @@ by the sync thread; the caller of `append` pays for a new file only when the dis
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from contextlib import AbstractContextManager
-from pathlib import Path
 
-from audit_async.config import FIRST_SEGMENT_BYTES, MIB, RESERVE_AT, SEGMENT_BYTES
+from audit_async.config import FIRST_SEGMENT_BYTES, MIB, SEGMENT_BYTES
 from audit_async.errors import JournalFullError
 from audit_async.journal.confirm import ConfirmFile, Mark
-from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file, sync_directory
-from audit_async.journal.frame import Record
-from audit_async.journal.place import Place
+from audit_async.journal.place import Place, prepare
 from audit_async.journal.segment import SegmentHeader, SegmentReader, SegmentWriter
 
 MAX_RESCUED_BYTES = 4 * SEGMENT_BYTES
 
 
 class Spool:
-    """The files of this incarnation.
-
-    Attributes:
-        kept_bytes: of all segments on disk, the reserve included.
-    """
+    """The files of this incarnation."""
 
     def __init__(self, place: Place, file_set: FileSet, *, destination: str, max_bytes: int | None) -> None:
         self.place = place
         self.file_set = file_set
         self.destination = destination
         self.max_bytes = max_bytes or place.default_max_bytes
-        self.kept_bytes = 0
         self.wants_reserve = False
         self._segments: list[SegmentWriter] = []
         self._reserve: SegmentWriter | None = None
@@ -43,6 +36,17 @@ class Spool:
         self._next_number = 1
         self._lock_file: Lock | None = None
         self._confirm: ConfirmFile | None = None
+        self._mark = Mark()
+
+    @property
+    def kept_bytes(self) -> int:
+        """Of all segments on disk, the reserve included."""
+        return sum(segment.capacity for segment in self._all())
+
+    @property
+    def last_seq(self) -> int:
+        """Of the newest entry in the segment that is being filled; 0 while that is empty."""
+        return self._segments[-1].last_seq
 
     def begin(self, *, is_consumed_here: bool) -> None:
         """Make the locks and the first segment.
@@ -54,8 +58,9 @@ class Spool:
             if is_consumed_here:
                 taken = ConfirmFile.take(self.file_set.confirm_path)
                 if taken is None:
-                    raise PermissionError(13, "cannot be made", str(self.file_set.confirm_path))
+                    raise PermissionError(errno.EACCES, "cannot be made", str(self.file_set.confirm_path))
                 self._confirm = taken[0]
+                self._confirm.reserve()
             self._lock_file = Lock.make(self.file_set.lock_path)
             self._segments.append(self._make(min(FIRST_SEGMENT_BYTES, SEGMENT_BYTES)))
         except BaseException:
@@ -72,19 +77,49 @@ class Spool:
         """
         segment = self._segments[-1]
         if not segment.append(seq, payload):
-            self._segments.append(self._next_segment())
-            segment = self._segments[-1]
+            segment = self._next_segment()
+            self._segments.append(segment)
             segment.append(seq, payload)
-        if segment.end > segment.capacity * RESERVE_AT:
-            self.wants_reserve = self._reserve is None
+        if segment.end > segment.reserve_at and self._reserve is None:
+            self.wants_reserve = True
 
     def write_mark(self, mark: Mark) -> None:
         """Write down how far it is settled; called by the consumer only. Never raises: the mark is a hint."""
+        self._mark = mark
         try:
             if self._confirm is not None:
                 self._confirm.write(mark)
         except OSError:
             return
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the files are still there under their names: nobody removed or replaced the directory."""
+        held = [one for one in (self._lock_file, self._confirm) if one is not None]
+        return all(one.is_in_place for one in held)
+
+    def move_back(self, lock: AbstractContextManager[object]) -> None:
+        """Make the directory and the locks again where somebody removed them. The next `sync` then writes every
+        entry once more; until then they stand in files without a name, which this process can still read.
+
+        Raises:
+            OSError, ConfigurationError: the directory cannot be made, or is not fit for a journal.
+        """
+        self.place = prepare(self.file_set.directory)
+        with lock:
+            if self._lock_file is not None and not self._lock_file.is_in_place:
+                renewed = Lock.make(self.file_set.lock_path)
+                self._lock_file.close()
+                self._lock_file = renewed
+            if self._confirm is not None and not self._confirm.is_in_place:
+                taken = ConfirmFile.take(self.file_set.confirm_path)
+                if taken is not None:
+                    self._confirm.close()
+                    self._confirm = taken[0]
+                    self.write_mark(self._mark)
+            for segment in self._segments:
+                segment.is_suspect = True
+                segment.synced_end = 0
 
     def retire(self, settled_seq: int) -> bool:
         """Put aside the segments whose entries are all settled, and return whether `remove_retired` has work."""
@@ -110,7 +145,7 @@ class Spool:
         for segment in unsynced:
             try:
                 if segment.is_suspect:
-                    raise OSError(5, "an earlier sync of this segment failed")
+                    raise OSError(errno.EIO, "an earlier sync of this segment failed")
                 segment.sync()
                 segment.is_named_durably = True
             except OSError:
@@ -132,35 +167,38 @@ class Spool:
         # Made under a name of its own: the caller may need, and make, this number in the meantime.
         path = self.file_set.segment_path(number)
         draft = path.with_suffix(".reserve")
+        remove_file(draft)
         try:
-            remove_file(draft)
             reserve = SegmentWriter.make(draft, self._header(number, SEGMENT_BYTES), is_mapped=self.place.is_mappable)
+        except OSError:
+            return
+        try:
             reserve.sync()
             with lock:
-                is_wanted = number == self._next_number and self._lock_file is not None
-                if is_wanted:
+                if number == self._next_number and self._lock_file is not None:
                     draft.rename(path)
                     reserve.path = path
                     self._next_number += 1
-                    self.kept_bytes += reserve.capacity
                     self._reserve = reserve
-            if is_wanted:
+            if reserve.path == path:
                 sync_directory(self.place.directory)
                 reserve.is_named_durably = True
-            else:
-                reserve.close()
-                remove_file(draft)
         except OSError:
-            return
+            # If it has its name already, the next sync meets the same fault, and says so.
+            pass
+        if reserve.path == draft:
+            reserve.close()
+            remove_file(draft)
 
     def remove_retired(self) -> int:
         """Remove what was put aside and return how many segments that were."""
         removed = 0
         while self._retired:
-            segment = self._retired.pop()
-            segment.close()
+            # From the oldest on: what a kill in between leaves behind has no gap.
+            segment = self._retired[0]
             remove_file(segment.path)
-            self.kept_bytes -= segment.capacity
+            segment.close()
+            del self._retired[0]
             removed += 1
         return removed
 
@@ -173,12 +211,21 @@ class Spool:
     def open(self, number: int) -> SegmentReader | None:
         """See `Shelf`."""
         segment = self._find(number)
-        return segment.reader() if segment is not None else None
+        try:
+            return segment.reader() if segment is not None else None
+        except ValueError:
+            # Replaced, and closed, in this very moment.
+            return None
 
     def limit(self, number: int) -> int | None:
         """See `Shelf`. Of a segment that was replaced: 0, since its entries stand in a later one."""
         segment = self._find(number)
         return segment.end if segment is not None else 0
+
+    def repeated_from(self, number: int) -> int | None:
+        """See `Shelf`."""
+        later = (segment for segment in list(self._segments) if segment.number > number and segment.first_seq)
+        return min((segment.first_seq for segment in later), default=None)
 
     def is_growing(self, number: int) -> bool:
         """See `Shelf`. The limit already ends behind the last whole frame."""
@@ -192,7 +239,7 @@ class Spool:
 
     def close(self, *, remove: bool = False) -> None:
         """Close every file, and with *remove* delete them. The locks go last."""
-        for segment in (*self._segments, *self._retired, *([self._reserve] if self._reserve else [])):
+        for segment in self._all():
             segment.close()
         if self._reserve is not None:
             remove_file(self._reserve.path)
@@ -208,13 +255,17 @@ class Spool:
 
     def abandon(self) -> None:
         """Close every descriptor in a forked child, and leave the files to the parent."""
-        for segment in (*self._segments, *self._retired, *([self._reserve] if self._reserve else [])):
+        for segment in self._all():
             segment.close()
         for held in (self._confirm, self._lock_file):
             if held is not None:
                 held.close()
 
     # --- inside ----------------------------------------------------------------------------------------
+
+    def _all(self) -> list[SegmentWriter]:
+        reserve = self._reserve
+        return [*self._segments, *self._retired, *([reserve] if reserve is not None else [])]
 
     def _find(self, number: int) -> SegmentWriter | None:
         return next((segment for segment in list(self._segments) if segment.number == number), None)
@@ -237,7 +288,6 @@ class Spool:
         path = self.file_set.segment_path(number)
         segment = SegmentWriter.make(path, self._header(number, capacity), is_mapped=self.place.is_mappable)
         self._next_number += 1
-        self.kept_bytes += capacity
         return segment
 
     def _header(self, number: int, capacity: int) -> SegmentHeader:
@@ -258,15 +308,25 @@ class Spool:
         """
         doubtful = [segment for segment in self._segments if segment.end > segment.synced_end]
         if sum(segment.end - segment.synced_end for segment in doubtful) > MAX_RESCUED_BYTES:
-            raise OSError(5, "the disk has refused to sync for too long to write everything once more")
-        records = [record for segment in doubtful for record in _unsynced_records(segment)]
-        rescuers = [self._make(SEGMENT_BYTES)]
-        for record in records:
-            if not rescuers[-1].append(record.seq, record.payload):
-                rescuers.append(self._make(SEGMENT_BYTES))
-                rescuers[-1].append(record.seq, record.payload)
+            raise OSError(errno.EIO, "the disk has refused to sync for too long to write everything once more")
+        rescuers: list[SegmentWriter] = []
+        try:
+            rescuers.append(self._make(SEGMENT_BYTES))
+            for record in [record for segment in doubtful for record in segment.unsynced()]:
+                if not rescuers[-1].append(record.seq, record.payload):
+                    rescuers.append(self._make(SEGMENT_BYTES))
+                    rescuers[-1].append(record.seq, record.payload)
+        except OSError:
+            for rescuer in rescuers:
+                rescuer.close()
+                remove_file(rescuer.path)
+            raise
         kept = [segment for segment in self._segments if segment not in doubtful or segment.synced_end]
         self._retired += [segment for segment in self._segments if segment not in kept]
+        if self._reserve is not None:
+            # Segments are read in the order of their numbers, and its number is below those of the new ones.
+            self._retired.append(self._reserve)
+            self._reserve = None
         for segment in doubtful:
             # Nothing of it is waited for any more.
             segment.synced_end = segment.end
@@ -280,34 +340,3 @@ class Spool:
         except OSError:
             rescuer.is_suspect = True
             raise
-
-
-class _OneSegment:
-    """A shelf with one segment on it, from an offset on."""
-
-    def __init__(self, segment: SegmentWriter) -> None:
-        self._segment = segment
-
-    def next_number(self, after: int) -> int | None:
-        return self._segment.number if after < self._segment.number else None
-
-    def open(self, number: int) -> SegmentReader | None:
-        return self._segment.reader()
-
-    def limit(self, number: int) -> int | None:
-        return self._segment.end
-
-    def is_growing(self, number: int) -> bool:
-        return False
-
-    def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
-        return
-
-
-def _unsynced_records(segment: SegmentWriter) -> list[Record]:
-    cursor = Cursor(_OneSegment(segment))
-    records: list[Record] = []
-    while found := cursor.read(10_000, SEGMENT_BYTES):
-        records += found
-    cursor.close()
-    return records

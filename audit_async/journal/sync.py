@@ -15,7 +15,7 @@ from audit_async.config import (
     SYNC_INTERVAL_SECONDS,
 )
 from audit_async.diagnostics import describe, report, settle_down
-from audit_async.errors import ConfigurationError
+from audit_async.errors import AuditError
 from audit_async.progress import Progress
 
 _NOTICED, _HURRY, _STOP = 1, 2, 3
@@ -24,6 +24,7 @@ _NOTICED, _HURRY, _STOP = 1, 2, 3
 class Syncable(Protocol):
     """What the thread works on: the journal."""
 
+    synced: Progress
     settled: Progress
 
     @property
@@ -43,6 +44,9 @@ class Syncable(Protocol):
 class SyncThread:
     """Syncs a journal. The thread is started by the first entry, in an empty context.
 
+    Attributes:
+        is_idle: it waits for `notice`, or was never started.
+
     Woken through a `SimpleQueue`, whose `put` may be called from a signal handler or a `__del__` at any moment.
 
     Args:
@@ -53,27 +57,37 @@ class SyncThread:
         self._journal = journal
         self._follows = follows
         self._orders: SimpleQueue[int] = SimpleQueue()
-        self._is_idle = True
+        self.is_idle = True
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._is_stopped = False
 
     def notice(self) -> None:
         """Say that there is something to sync. Costs nothing while the thread is at work anyway."""
-        if self._is_idle:
-            self._is_idle = False
+        if self.is_idle:
+            self.is_idle = False
             self._start()
             self._orders.put(_NOTICED)
 
     def hurry(self) -> None:
         """Say that somebody waits."""
-        self._is_idle = False
-        self._start()
-        self._orders.put(_HURRY)
-
-    def _start(self) -> None:
-        if self._thread is not None or self._is_stopped or not self._starting.acquire(blocking=False):
+        self.is_idle = False
+        if self._start():
+            self._orders.put(_HURRY)
             return
+        # Nobody may wait for a thread that is not there.
+        self._journal.synced.release()
+        if self._follows:
+            self._journal.settled.release()
+
+    def _start(self) -> bool:
+        """Return whether the thread runs, or is being started by somebody else."""
+        if self._thread is not None:
+            return True
+        if self._is_stopped:
+            return False
+        if not self._starting.acquire(blocking=False):
+            return True
         try:
             if self._thread is None:
                 # An empty context: the thread must not carry the identity of whoever happened to log first.
@@ -83,12 +97,23 @@ class SyncThread:
                 thread.start()
                 self._thread = thread
         except RuntimeError:
-            # The interpreter is shutting down: entries are in the page cache, which outlives the process.
-            self._is_stopped = True
+            # The interpreter is shutting down, or there are too many threads: entries are in the page cache, which
+            # outlives the process. The next one tries again.
+            self.is_idle = True
         finally:
             self._starting.release()
+        return self._thread is not None
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            if not self._is_stopped:
+                # Whatever ended it, the next entry starts another one.
+                self._thread = None
+                self.is_idle = True
+
+    def _work(self) -> None:
         pause = 0.0
         while True:
             order = self._next_order(pause)
@@ -99,21 +124,27 @@ class SyncThread:
     def _next_order(self, pause: float) -> int:
         """Wait until there is something to do, and no longer than agreed when somebody waits for it."""
         if pause == 0.0 and not self._journal.has_unsynced and not self._is_followed:
-            self._is_idle = True
+            self.is_idle = True
             # An entry that came before the flag was set did not see it.
             if not self._journal.has_unsynced and not self._is_followed:
                 order = self._orders.get()
-                self._is_idle = False
+                self.is_idle = False
                 if order != _NOTICED:
-                    return order
+                    return self._strongest(order)
+            self.is_idle = False
         try:
             interval = FOLLOW_INTERVAL_SECONDS if self._is_followed else SYNC_INTERVAL_SECONDS
-            order = self._orders.get(timeout=max(pause, interval))
-            while order == _NOTICED:
-                order = self._orders.get_nowait()
+            return self._strongest(self._orders.get(timeout=max(pause, interval)))
         except Empty:
             return _NOTICED
-        return order
+
+    def _strongest(self, order: int) -> int:
+        """Return the strongest of all orders that are there: one round carries them out together."""
+        try:
+            while True:
+                order = max(order, self._orders.get_nowait())
+        except Empty:
+            return order
 
     @property
     def _is_followed(self) -> bool:
@@ -126,7 +157,7 @@ class SyncThread:
                 self._journal.commit_group()
             settle_down("journal_sync")
             pause = 0.0
-        except (OSError, ConfigurationError) as error:
+        except (OSError, AuditError) as error:
             report("journal_sync", f"the journal cannot be synced to disk ({describe(error)}); it is tried again")
             pause = min(BACKOFF_MAX_SECONDS, max(HEAL_INTERVAL_SECONDS, pause * 2))
         except Exception as error:
@@ -142,12 +173,17 @@ class SyncThread:
 
     def stop(self) -> bool:
         """Let the thread end after one more round, and return whether it has within `CLOSE_HARD_SECONDS`."""
+        # Another thread may be starting it just now.
+        if self._starting.acquire(timeout=CLOSE_HARD_SECONDS):
+            self._is_stopped = True
+            self._starting.release()
         self._is_stopped = True
-        if self._thread is None:
+        thread = self._thread
+        if thread is None:
             return True
         self._orders.put(_STOP)
-        self._thread.join(CLOSE_HARD_SECONDS)
-        return not self._thread.is_alive()
+        thread.join(CLOSE_HARD_SECONDS)
+        return not thread.is_alive()
 
     def abandon(self) -> None:
         """Forget the thread in a forked child, where it does not exist."""

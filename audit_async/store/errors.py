@@ -103,6 +103,14 @@ def _sqlstate(error: BaseException) -> str | None:
     return None
 
 
+def _primary(native: BaseException) -> str:
+    """Return what the server says first. Its detail is left out: that quotes rows."""
+    said = getattr(native, "message", None) or getattr(getattr(native, "diag", None), "message_primary", None)
+    if isinstance(said, str):
+        return f"{type(native).__name__}: {describe(Exception(said)).removeprefix('Exception: ')}"
+    return describe(native)
+
+
 def _of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
     if state == _UNIQUE_VIOLATION:
         return DuplicateStoreError(
@@ -117,16 +125,16 @@ def _of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
         return _unfit_row(state, native, place)
     if state.startswith(_TRANSIENT):
         return TransientStoreError(
-            f"{place.server} did not take the batch: {describe(native)}", sqlstate=state
+            f"{place.server} did not take the batch: {_primary(native)}", sqlstate=state
         )
     if state.startswith(_DAMAGE):
         return ConfigStoreError(
-            f"{place.server} reports damage or a fault of its disk: {describe(native)}",
+            f"{place.server} reports damage or a fault of its disk: {_primary(native)}",
             sqlstate=state,
             hint="look at the server's own log; nothing is given up meanwhile",
         )
     return ConfigStoreError(
-        f"{place.server} refuses to write to table {place.table}: {describe(native)}",
+        f"{place.server} refuses to write to table {place.table}: {_primary(native)}",
         sqlstate=state,
         hint=_hint(state, native, place),
     )
@@ -135,7 +143,7 @@ def _of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
 def _hint(state: str, native: BaseException, place: Place) -> str:
     """Return what to do about a fault of the set-up; eight cases."""
     if state == "42501":
-        if "row-level security" in describe(native):
+        if "row-level security" in _primary(native):
             return (
                 f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
             )

@@ -97,7 +97,7 @@ class GenericStore:
         return True
 
     async def _insert_missing(self, engine: AsyncEngine, layout: Layout, rows: dict[Key, Row]) -> None:
-        """Insert those of *rows* whose keys are not there; look again if another process adds some meanwhile."""
+        """Insert those of *rows* whose keys are not there; look again if others add some meanwhile."""
         missing = dict(rows)
         for _ in range(_LOOKS):
             there = await self._keys_there(engine, layout, missing)

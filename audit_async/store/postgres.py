@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 
 from audit_async.config import COPY_ROWS
 from audit_async.diagnostics import report
@@ -28,7 +29,7 @@ from audit_async.errors import (
 )
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine, raw_connection
+from audit_async.store.engine import OwnEngine
 from audit_async.store.errors import Place, translate
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import CHECK_SECONDS, warn_of_missing
@@ -147,8 +148,8 @@ class PostgresStore:
     async def _end_own_sessions(self, raw: RawConnection) -> None:
         """End what is left of earlier attempts for these entries, and return when it is gone.
 
-        A client that vanished in the middle of a COPY leaves a session that holds its keys; neither a time-out
-        of the server nor a cancel request ends it.
+        A client that vanished in the middle of a COPY leaves a session that holds its keys; neither a
+        time-out of the server nor a cancel request ends it.
         """
         try:
             async with asyncio.timeout(_TERMINATED_SECONDS):
@@ -169,26 +170,28 @@ class PostgresStore:
         try:
             engine = self._engine.get()
             layout = self._layout or await self._look_at_table(engine)
-            async with AsyncSession(engine) as session:
-                connection = await session.connection()
-                raw: RawConnection = await raw_connection(connection)
+            session = AsyncSession(engine)
+            try:
+                raw = await session.run_sync(_raw_connection)
                 is_connecting = False
-                try:
-                    if raw is not self._engine.raw or application_name != self._carries:
-                        await self._greet(raw, application_name)
-                    if time.monotonic() > self._look_ahead_at and layout.name == "audit_async":
-                        self._look_ahead_at = time.monotonic() + CHECK_SECONDS
-                        await warn_of_missing(raw, layout.table)
-                    yield raw, layout
-                except BaseException as error:
-                    if raw.is_closed() or not isinstance(
-                        self._verdict(error), (DataStoreError, DuplicateStoreError)
-                    ):
-                        # The pool would hand a dead connection out for ever.
-                        self._engine.raw = None
-                        raw.terminate()
-                        await connection.invalidate()
-                    raise
+                if raw is not self._engine.raw or application_name != self._carries:
+                    await self._greet(raw, application_name)
+                if time.monotonic() > self._look_ahead_at and layout.name == "audit_async":
+                    self._look_ahead_at = time.monotonic() + CHECK_SECONDS
+                    await warn_of_missing(raw, layout.table)
+                yield raw, layout
+            except BaseException as error:
+                about_row = isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError))
+                if not is_connecting and (raw.is_closed() or not about_row):
+                    # The pool would hand a dead connection out for ever.
+                    self._engine.raw = None
+                    raw.terminate()
+                    session.sync_session.invalidate()
+                raise
+            finally:
+                # It knows of no transaction, so closing it speaks to no server. As a coroutine it would cost
+                # a task of its own, a tenth of a single row's time.
+                session.sync_session.close()
         except Exception as error:
             verdict = self._verdict(error, is_connecting)
             if isinstance(verdict, ConfigStoreError):
@@ -241,6 +244,10 @@ class PostgresStore:
             sqlstate="23505",
             culprit=constraint,
         )
+
+
+def _raw_connection(session: Session) -> Any:
+    return session.connection().connection.driver_connection
 
 
 def _is_encrypted(raw: Any) -> bool:

@@ -91,10 +91,10 @@ class SqliteStore:
                         self._engine.raw = raw
                     yield raw, layout
                 except BaseException as error:
-                    if not isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError)):
+                    is_about_row = isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError))
+                    if not is_about_row and self._file not in _IN_MEMORY:
                         self._engine.raw = None
-                        if self._file not in _IN_MEMORY:
-                            await connection.invalidate()
+                        await connection.invalidate()
                     raise
         except Exception as error:
             verdict = self._verdict(error, is_connecting)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,6 @@ async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def place(empty: Place) -> Place:
     """Each database, with our table."""
     await create_table(empty.url)
-    if empty.dialect == "sqlite":
-        Path(str(empty.admin.url.database)).chmod(0o600)
     return empty
 
 
@@ -105,9 +103,6 @@ async def postgres_place(postgres_empty: Place) -> Place:
     """Each PostgreSQL server, through asyncpg, with our table."""
     await create_table(postgres_empty.url)
     return postgres_empty
-
-
-RoleUrl = Callable[[str, str], Any]
 
 
 async def add_role(place: Place, *grants: str) -> str:

@@ -21,10 +21,8 @@ JSON = {"details", "metadata", "old_values", "new_values", "tags"}
 async def stored(place: Place) -> list[dict[str, object]]:
     """Return every row in the order of the log, JSON parsed, times as text."""
     names = ", ".join(COLUMNS)
-    found = []
-    for row in await place.rows(f"SELECT {names} FROM audit_logs ORDER BY created_at, id"):
-        found.append(plain(dict(row._mapping)))
-    return found
+    rows = await place.rows(f"SELECT {names} FROM audit_logs ORDER BY created_at, id")
+    return [plain(dict(row._mapping)) for row in rows]
 
 
 def plain(row: dict[str, object]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -11,7 +11,13 @@ from loguru import logger
 from sqlalchemy import make_url
 
 from audit_async import diagnostics
-from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, TransientStoreError
+from audit_async.errors import (
+    ConfigStoreError,
+    DataStoreError,
+    DuplicateStoreError,
+    StoreError,
+    TransientStoreError,
+)
 from audit_async.store.postgres import PostgresStore
 from tests.store.conftest import Place, add_role
 from tests.store.entries import WRITER, entries, entry
@@ -21,12 +27,12 @@ SIZES = pytest.mark.parametrize("count", [1, 5, 40])
 
 
 @pytest.fixture
-def said() -> AsyncIterator[list[str]]:
+def said() -> Iterator[list[str]]:
     """What our own diagnostics say meanwhile."""
     lines: list[str] = []
     diagnostics._last_said.clear()
     sink = logger.add(lambda message: lines.append(str(message)), format="{message}")
-    yield lines  # type: ignore[misc]
+    yield lines
     logger.remove(sink)
 
 
@@ -285,7 +291,7 @@ async def test_wrong_settings_say_what_to_mend(postgres_place: Place) -> None:
     url = make_url(place.url)
     port = url.port
 
-    async def refused(changed: object) -> ConfigStoreError | TransientStoreError:
+    async def refused(changed: object) -> StoreError:
         with pytest.raises((ConfigStoreError, TransientStoreError)) as caught:
             await place.open(url=str(changed)).insert(entries(1))
         assert "wr0ng" not in str(caught.value)

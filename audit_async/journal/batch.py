@@ -1,0 +1,60 @@
+"""What a journal is opened with, and what it hands out: values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from audit_async.journal.frame import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions:
+    """How a journal is to behave.
+
+    Attributes:
+        directory: where; it is made if missing.
+        service: part of the file names.
+        destination: fingerprint of the database and table that the entries are meant for.
+        max_bytes: on disk; None for the default.
+        memory_max_bytes: in memory, as long as no disk takes entries.
+        is_consumed_here: False when another process uploads (`drain`).
+    """
+
+    directory: Path
+    service: str
+    destination: str
+    max_bytes: int | None
+    memory_max_bytes: int
+    is_consumed_here: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Entries to be settled together.
+
+    Attributes:
+        first_seq, last_seq: the numbers it covers.
+        missing: of these, the ones whose entries are lost to damage.
+    """
+
+    writer_id: str
+    first_seq: int
+    last_seq: int
+    records: Sequence[Record]
+    missing: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, writer_id: str, position: int, records: Sequence[Record], last_seq: int = 0) -> Self:
+        """Return the batch behind *position*: up to the last of *records*, or, without any, up to *last_seq*."""
+        if records:
+            last_seq = records[-1].seq
+        missing: tuple[int, ...] = ()
+        if len(records) != last_seq - position:
+            found = {record.seq for record in records}
+            missing = tuple(seq for seq in range(position + 1, last_seq + 1) if seq not in found)
+        return cls(
+            writer_id=writer_id, first_seq=position + 1, last_seq=last_seq, records=records, missing=missing
+        )

@@ -1,0 +1,14 @@
+"""The benchmark: this library beside the ways it replaces, side by side and interleaved, as a table.
+
+    samples    the event that everyone logs
+    peers      the other side: what the replaced loggers and the usual libraries do
+    comparison rounds, medians, ratios and how they are printed
+    bench      what a measurement is given: sizes, folders, the server
+    calls      what a caller pays: log() against queues, redaction, a CPU-bound neighbour
+    stores     batches and single rows into PostgreSQL
+    pipelines  from the caller to the committed row
+    disks      group commit, and an outage's memory
+
+A ratio is taken within a round, where both sides ran one after the other on the same machine in the same second;
+the table shows the median of the rounds with the least and the greatest. Figures of two runs are not comparable.
+"""

@@ -1,0 +1,90 @@
+"""Run the rows that were asked for and print them. Called by `scripts/bench`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import loguru
+
+from scripts.benchmark.bench import Bench
+from scripts.benchmark.calls import against_logging, against_loguru, beside_cpu_bound, redaction
+from scripts.benchmark.comparison import Comparison, table
+from scripts.benchmark.disks import group_commit, outage
+from scripts.benchmark.pipelines import busy_application, waiting_tasks
+from scripts.benchmark.stores import batches, one_row
+
+Measurement = Callable[[Bench], Awaitable[list[Comparison]]]
+
+ROWS: dict[str, Measurement] = {
+    "P1": against_logging,
+    "P1b": beside_cpu_bound,
+    "P2": against_loguru,
+    "P3": batches,
+    "P4": batches,
+    "P5": busy_application,
+    "P6": busy_application,
+    "P7": waiting_tasks,
+    "P8": waiting_tasks,
+    "P9": one_row,
+    "P11": group_commit,
+    "P16": outage,
+    "R": redaction,
+}
+
+_NOTE = """\
+Medians of the rounds (least..greatest); a ratio is taken within each round and says how many times
+better ours is (P9, R: ours to the other side's). aim, met or MISSED; a question mark: the rounds disagree,
+noise decides."""
+
+
+async def measure(names: list[str], *, rounds: int, share: float) -> list[Comparison]:
+    """Run the measurements of *names*, each once, and return their rows."""
+    rows = []
+    with Bench(rounds=rounds, share=share) as bench:
+        for measurement in dict.fromkeys(ROWS[name] for name in names):
+            started = time.monotonic()
+            rows += await measurement(bench)
+            _say(f"{measurement.__name__}: {time.monotonic() - started:.0f} s")
+    return rows
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all without")
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    given = parser.parse_args()
+    if given.list:
+        print("\n".join(f"{name:4} {(row.__doc__ or '').splitlines()[0]}" for name, row in ROWS.items()))
+        return
+    if unknown := set(given.rows) - set(ROWS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    loguru.logger.remove()
+    loguru.logger.add(sys.stderr, level="ERROR")
+    _say(_machine())
+    rows = asyncio.run(
+        measure(given.rows or list(ROWS), rounds=3 if given.quick else 5, share=0.1 if given.quick else 1)
+    )
+    print(table(rows))
+    print(f"\n{_NOTE}")
+    _say(_machine())
+
+
+def _machine() -> str:
+    load = " ".join(f"{number:.1f}" for number in os.getloadavg())
+    return f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

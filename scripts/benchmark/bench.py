@@ -1,0 +1,101 @@
+"""What a measurement is given: how much to do, where, and a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Self
+
+from audit_async import AuditLogger, create_table
+from audit_async.settings import WriterHost
+from scripts.benchmark import samples
+from tests.servers.postgres import PostgresServer, find_binaries
+
+
+class Bench:
+    """A folder and a PostgreSQL server with our table, from when it is needed to the end.
+
+    Args:
+        rounds: of every comparison.
+        share: of the full number of events that a round takes.
+    """
+
+    def __init__(self, *, rounds: int, share: float) -> None:
+        self.rounds = rounds
+        self._share = share
+        self._life = contextlib.ExitStack()
+        self._url: str | None = None
+        self.server: PostgresServer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._life.close()
+
+    def count(self, full: int) -> int:
+        """Return how many to do where a full run does *full*."""
+        return max(20, int(full * self._share))
+
+    def folder(self) -> Path:
+        """Return a new folder, removed in the end."""
+        return Path(self._life.enter_context(tempfile.TemporaryDirectory(prefix="audit-bench-")))
+
+    async def url(self) -> str:
+        """Return the address of a database with our table in it, on a server that syncs its commits."""
+        if self._url is None:
+            binaries = find_binaries()
+            if binaries is None:
+                raise SystemExit("no PostgreSQL programs here. HINT: ./scripts/setup test brings them")
+            self.server = self._life.enter_context(PostgresServer(binaries, fsync=True))
+            url = self.server.url(await self.server.create_database())
+            await create_table(url)
+            self._url = url
+        return self._url
+
+    @contextlib.asynccontextmanager
+    async def logger(self, writer: WriterHost = "thread") -> AsyncIterator[AuditLogger]:
+        """Give a logger that has connected, and that logs in `samples.acting()`."""
+        audit = AuditLogger(await self.url(), journal_dir=self.folder(), writer=writer)
+        try:
+            with samples.acting():
+                async with audit:
+                    audit.log(samples.event())
+                    if writer != "none" and not await audit.flush(30):
+                        raise SystemExit(f"the writer does not get through: {audit.stats()}")
+                    yield audit
+        finally:
+            await audit.close(1)
+
+    async def interleaved(self, *sides: Callable[[], Awaitable[float]]) -> list[list[float]]:
+        """Run *sides* in turn, `rounds` times, the first one first every other time; return their figures."""
+        figures: list[list[float]] = [[] for _ in sides]
+        for number in range(self.rounds):
+            order = list(zip(sides, figures, strict=True))
+            for side, taken in order if number % 2 == 0 else reversed(order):
+                taken.append(await side())
+        return figures
+
+
+async def tasks_each(
+    tasks: int, calls: int, call: Callable[[], Awaitable[object]]
+) -> tuple[float, list[float]]:
+    """Await *call* *calls* times in all from *tasks* tasks; return the rate a second and each call's seconds."""
+    taken: list[float] = []
+
+    async def one(times: int) -> None:
+        for _ in range(times):
+            started = time.perf_counter()
+            await call()
+            taken.append(time.perf_counter() - started)
+
+    each = max(1, calls // tasks)
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(tasks):
+            group.create_task(one(each))
+    return len(taken) / (time.perf_counter() - started), taken

@@ -1,0 +1,134 @@
+"""Into PostgreSQL: batches against SQLAlchemy's and the server's own limit, one row against a bare INSERT."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from statistics import median
+
+import asyncpg
+
+from audit_async.entry import Entry
+from audit_async.store import StoreOptions
+from audit_async.store.postgres import PostgresStore
+from audit_async.table import COLUMNS
+from audit_async.table_map import own_row
+from scripts.benchmark import samples
+from scripts.benchmark.bench import Bench
+from scripts.benchmark.comparison import Comparison, Goal
+from scripts.benchmark.peers import TextExecutemany, prepared_insert
+
+_BATCH = 1000
+
+
+async def batches(bench: Bench) -> list[Comparison]:
+    """P3 and P4: batches of 1,000, against SQLAlchemy's executemany and against a COPY file that is ready."""
+    url, count = await bench.url(), max(2, bench.count(10_000) // _BATCH)
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    store, peer = PostgresStore(StoreOptions(url=url)), TextExecutemany(url)
+
+    async def stored() -> float:
+        batch = _fresh(count)
+        return await _rate(batch, store.insert)
+
+    async def executed() -> float:
+        batch = _fresh(count)
+        return await _rate(batch, peer.insert)
+
+    async def copied() -> float:
+        files = [await _copy_file(connection, batch) for batch in _fresh(count)]
+        started = time.perf_counter()
+        for file in files:
+            await connection.copy_to_table(
+                "audit_logs", source=io.BytesIO(file), columns=list(COLUMNS), format="binary"
+            )
+        return count * _BATCH / (time.perf_counter() - started)
+
+    try:
+        await _rate(_fresh(1), store.insert)
+        await _rate(_fresh(1), peer.insert)
+        ours, theirs, limit = await bench.interleaved(stored, executed, copied)
+    finally:
+        await store.close()
+        await peer.close()
+        await connection.close()
+    return [
+        Comparison(
+            number="P3",
+            what="store, batches of 1,000 / text executemany",
+            unit="/s",
+            ours=ours,
+            theirs=theirs,
+            goal=Goal(least=2.2, aim=2.6),
+        ),
+        Comparison(
+            number="P4",
+            what="the same / the server's COPY of a ready file",
+            unit="/s",
+            ours=ours,
+            theirs=limit,
+            goal=Goal(least=0.8, aim=0.9),
+        ),
+    ]
+
+
+async def one_row(bench: Bench) -> list[Comparison]:
+    """P9: one task's `write()` against a bare prepared INSERT of the same row, p50."""
+    count = bench.count(200)
+    connection = await asyncpg.connect((await bench.url()).replace("+asyncpg", ""))
+    async with bench.logger() as audit:
+
+        async def written() -> float:
+            taken = []
+            for number in range(count):
+                started = time.perf_counter()
+                await audit.write(samples.event(number))
+                taken.append(time.perf_counter() - started)
+            return median(taken) * 1e6
+
+        async def inserted() -> float:
+            taken = []
+            insert = await prepared_insert(connection)
+            for row in map(own_row, samples.entries(count)):
+                started = time.perf_counter()
+                await insert.fetch(*row)
+                taken.append(time.perf_counter() - started)
+            return median(taken) * 1e6
+
+        ours, theirs = await bench.interleaved(written, inserted)
+    await connection.close()
+    goal = Goal(least=1.25, aim=1.1, better="less")
+    return [
+        Comparison(
+            number="P9",
+            what="write(), one task, p50 / bare prepared INSERT",
+            unit="µs",
+            ours=ours,
+            theirs=theirs,
+            goal=goal,
+            is_inverted=True,
+        )
+    ]
+
+
+def _fresh(batches: int) -> list[list[Entry]]:
+    made = samples.entries(batches * _BATCH)
+    return [made[start : start + _BATCH] for start in range(0, len(made), _BATCH)]
+
+
+async def _rate(batches: list[list[Entry]], insert: Callable[[Sequence[Entry]], Awaitable[None]]) -> float:
+    started = time.perf_counter()
+    for batch in batches:
+        await insert(batch)
+    return len(batches) * _BATCH / (time.perf_counter() - started)
+
+
+async def _copy_file(connection: asyncpg.Connection[asyncpg.Record], batch: list[Entry]) -> bytes:
+    """Return what COPY sends for *batch*, made by the server itself."""
+    await connection.execute("CREATE TEMP TABLE IF NOT EXISTS ready (LIKE audit_logs INCLUDING DEFAULTS)")
+    await connection.execute("TRUNCATE ready")
+    await connection.copy_records_to_table("ready", columns=list(COLUMNS), records=map(own_row, batch))
+    file = io.BytesIO()
+    await connection.copy_from_table("ready", output=file, columns=list(COLUMNS), format="binary")
+    return file.getvalue()

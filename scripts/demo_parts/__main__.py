@@ -1,0 +1,323 @@
+"""The story of the demo: four ways to log, one of them killed, all of it once more, and the proof."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from audit_async import create_table
+from scripts.demo_parts.children import ROOT, Child, Children, Job
+from scripts.demo_parts.places import Place, SqlitePlace, throwaway_postgres
+from scripts.demo_parts.proof import Proof, prove
+from scripts.demo_parts.records import OWN_RECORDS, REAL_RECORDS, Key, Record, read_records, share_of
+from scripts.demo_parts.screen import Screen, fail
+
+WAYS = {
+    "task": "background task",
+    "scheduler": "scheduler",
+    "thread": "plain thread",
+    "jobs": "asyncio.run per job",
+}
+VICTIM = "thread"
+KILL_AT = 0.4  # of its share
+EVENTS = 12_000
+"""Enough to see a rate and to kill in the middle, and few enough to be done in a few seconds."""
+
+OK, NOT_PROVEN, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(slots=True, kw_only=True)
+class Replay:
+    """One replay of all records, by one process a way.
+
+    Attributes:
+        seconds: from the first event returned to the end of the last process, by when all of it is stored.
+        returned: what the processes said, from which the proof is made.
+        ledger: a line for each process.
+    """
+
+    seconds: float = 0.0
+    returned: list[Key] = field(default_factory=list)
+    ledger: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """What is replayed, and where to.
+
+    Attributes:
+        folder: for the journal.
+    """
+
+    file: Path
+    rounds: int
+    records: Sequence[Record]
+    place: Place
+    folder: Path
+    screen: Screen
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that a program needs to be told to log: where to, and where events wait on this machine."""
+        return {"AUDIT_DATABASE_URL": self.place.url, "AUDIT_JOURNAL_DIR": str(self.folder / "journal")}
+
+    def stored(self) -> list[Key]:
+        return [(event_id, moment) for event_id, moment in self.place.fetch(self.place.keys)]
+
+    def run(self) -> bool:
+        """Tell the story, and return whether each event is in the table exactly once."""
+        screen = self.screen
+        asyncio.run(create_table(self.place.url))
+
+        screen.step(1, "Four programs log at once, each in its own way; one of them is killed")
+        first = self.replay(shift=0, victim=VICTIM)
+        once = self.prove(first)
+        screen.note(
+            f"[bold]{len(self.records) / first.seconds:,.0f}[/] events a second, from the first log() to the last row: "
+            f"{len(self.records):,} events, 4 processes"
+        )
+        screen.note(f"[dim]on {os.cpu_count()} CPUs, with the kill, the restart and the demo's own books[/]")
+
+        screen.step(2, "All of it once more, each share by another program: the same ids, so no new rows")
+        second = self.replay(shift=1, victim=None)
+        twice = self.prove(second)
+        drained = self.drain()
+
+        screen.step(3, "In the table")
+        screen.actions(self.place.fetch("SELECT action, outcome, count(*) FROM audit_logs GROUP BY 1, 2"))
+        self.show_redacted()
+
+        screen.step(4, "The ledger: accepted = stored + pending + quarantined + dropped")
+        screen.ledger([*first.ledger, *second.ledger])
+        screen.note(f"audit-async drain, afterwards: {drained}")
+
+        screen.step(5, "The proof, from the demo's own books: ids read from the pipes, and from the table")
+        screen.proof("after the kill    ", once)
+        screen.proof("after the replay  ", twice)
+        faults = [*first.faults, *second.faults]
+        for fault in faults:
+            screen.note(f"[bold red]✗[/] {fault}")
+        return once.holds and twice.holds and not faults
+
+    def prove(self, replay: Replay) -> Proof:
+        return prove((record.key for record in self.records), replay.returned, self.stored())
+
+    def replay(self, *, shift: int, victim: str | None) -> Replay:
+        """Log all records, and return what came of it. *shift* gives each way another's share."""
+        replay = Replay()
+        jobs = {
+            way: Job(
+                way=way,
+                file=self.file,
+                rounds=self.rounds,
+                share=(number + shift) % len(WAYS),
+                shares=len(WAYS),
+            )
+            for number, way in enumerate(WAYS)
+        }
+        totals = {way: len(share_of(self.records, job.share, of=job.shares)) for way, job in jobs.items()}
+        started = 0.0
+        with (
+            Children(self.environment) as children,
+            self.screen.progress({WAYS[way]: total for way, total in totals.items()}) as bars,
+        ):
+            at_work = {way: children.start(job) for way, job in jobs.items()}
+            all_started = list(at_work.values())
+            for child in children.listen():
+                way = child.job.way
+                done = child.job.skip + len(child.returned)
+                started = started or (time.monotonic() if done else 0.0)
+                if way == victim and done >= totals[way] * KILL_AT and child is at_work[way]:
+                    victim = None
+                    at_work[way] = self.kill_and_restart(child, children, replay)
+                    all_started.append(at_work[way])
+                    bars.show(WAYS[way], len(child.returned), "killed, and started again")
+                elif child is at_work[way]:
+                    bars.show(WAYS[way], done)
+            replay.seconds = time.monotonic() - started
+            for child in all_started:
+                self.take_leave(child, replay)
+        return replay
+
+    def kill_and_restart(self, child: Child, children: Children, replay: Replay) -> Child:
+        """Kill *child* in the middle of its work, look what it left behind, and have another one go on."""
+        children.kill(child)
+        done = len(child.returned)
+        in_table = len(set(child.returned) & set(self.stored()))
+        screen, way = self.screen, WAYS[child.job.way]
+        if child.numbers is not None:
+            replay.faults.append(f"the kill came too late: the {way} had ended")
+        screen.note(
+            f"[red]kill -9 {child.pid}[/] [bold]{way}[/]: log() had returned for {done:,} events, "
+            f"{in_table:,} of them in the table, {done - in_table:,} only in its journal"
+        )
+        numbers = {"accepted": done, "stored": in_table, "pending": done - in_table, "quarantined": 0, "dropped": 0}
+        replay.ledger.append((f"{way}, killed", numbers, "as the demo saw it at the kill"))
+        job = child.job
+        successor = children.start(
+            Job(way=job.way, file=job.file, rounds=job.rounds, share=job.share, shares=job.shares, skip=done)
+        )
+        screen.note(f"[green]started[/] {way} again, pid {successor.pid}, from event {done + 1:,} on")
+        return successor
+
+    def take_leave(self, child: Child, replay: Replay) -> None:
+        """Note how *child* ended, and what it said."""
+        replay.returned += child.returned
+        if child.was_killed:
+            return
+        way, code, numbers = WAYS[child.job.way], child.wait(), child.numbers
+        if code or numbers is None:
+            said = child.complaint.strip().splitlines()[-1:] or ["nothing"]
+            replay.faults.append(f"the {way} (pid {child.pid}) ended with code {code}, saying: {said[0]}")
+            return
+        settled = numbers["stored"] + numbers["pending"] + numbers["quarantined"] + numbers["dropped"]
+        if numbers["accepted"] != settled:
+            replay.faults.append(f"the ledger of the {way} does not add up")
+        adopted = numbers["adopted_stored"]
+        remark = f"+ {adopted:,} that the killed one had left" if adopted else ""
+        replay.ledger.append((f"{way}, again" if child.job.skip else way, numbers, remark))
+
+    def drain(self) -> str:
+        """Let `audit-async drain` deliver what might still wait, and return the last line that it says."""
+        done = subprocess.run(  # noqa: S603 -- this Python, and our own tool
+            [sys.executable, "-m", "audit_async", "drain"],
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
+        return " ".join(said[-1].split())
+
+    def show_redacted(self) -> None:
+        [[count]] = self.place.fetch("SELECT count(*) FROM audit_logs WHERE CAST(new_values AS text) LIKE '%[redacted]%'")
+        if count:
+            self.screen.note(f"{count:,} of them named a credential: it was taken out before it reached the disk.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    told = _arguments(arguments)
+    file = (told.called_from / told.file).absolute() if told.file else _records_here()
+    try:
+        lines = len(read_records(file, rounds=1))
+    except OSError as error:
+        return fail(f"{file} cannot be read ({error.strerror})", "name a file with one JSON object a line, or none")
+    if not lines:
+        return fail(f"{file} has no lines", "name a file with one JSON object a line, or none")
+    rounds = told.rounds or math.ceil(EVENTS / lines)
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    screen = Screen()
+    folder = Path(tempfile.mkdtemp(prefix="audit-demo-"))
+    is_kept = False
+    try:
+        with ExitStack() as stack:
+            if told.postgres:
+                screen.note("[dim]Starting a PostgreSQL server ...[/]")
+                place: Place = stack.enter_context(throwaway_postgres())
+            else:
+                place = SqlitePlace(folder / "audit.db")
+            records = read_records(file, rounds=rounds)
+            _introduce(screen, file, lines, rounds, place)
+            demo = Demo(file=file, rounds=rounds, records=records, place=place, folder=folder, screen=screen)
+            started = time.monotonic()
+            has_held = demo.run()
+            seconds = time.monotonic() - started
+        is_kept = not told.postgres or not has_held
+        if not has_held:
+            screen.say(f"\n[bold red]✗ Not proven.[/] The journal is kept in {folder}")
+            return NOT_PROVEN
+        screen.say(f"\n[bold green]✓ Each event is in the table exactly once.[/] [dim]{seconds:.1f} s[/]")
+        _suggest(screen, place, folder, told.called_from)
+        return OK
+    except KeyboardInterrupt:
+        screen.say("\nInterrupted; all that was started has been ended.")
+        return INTERRUPTED
+    except FileNotFoundError as error:
+        return fail(str(error), "run ./scripts/setup test, which brings one along, or leave out --postgres")
+    finally:
+        if not is_kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description="Replay Microsoft 365 identity records through audit_async, and prove that nothing is lost.",
+    )
+    parser.add_argument("file", nargs="?", help="records, one JSON object a line")
+    parser.add_argument("--postgres", action="store_true", help="into a PostgreSQL server of the demo's own")
+    parser.add_argument("--rounds", type=int, help=f"replay the records so often (else to about {EVENTS:,} events)")
+    parser.add_argument("--called-from", type=Path, default=Path.cwd(), help=argparse.SUPPRESS)
+    told = parser.parse_args(arguments)
+    if told.rounds is not None and told.rounds < 1:
+        parser.error("--rounds is a number from 1 on")
+    return told
+
+
+def _records_here() -> Path:
+    return REAL_RECORDS if REAL_RECORDS.exists() else OWN_RECORDS
+
+
+def _introduce(screen: Screen, file: Path, lines: int, rounds: int, place: Place) -> None:
+    kind = {REAL_RECORDS: "real Microsoft 365 records", OWN_RECORDS: "invented Microsoft 365 records"}
+    screen.title("audit_async", "log-ins, role and group changes, and nothing gets lost")
+    screen.note(f"from  {lines:,} {kind.get(file, 'records')}, {file}")
+    screen.note(f"to    {place.name}")
+    if rounds > 1:
+        screen.note(
+            f"[dim]{lines:,} are over before one looks: they are replayed {rounds:,} times under new ids, "
+            f"{lines * rounds:,} events in all.[/]"
+        )
+
+
+def _suggest(screen: Screen, place: Place, folder: Path, called_from: Path) -> None:
+    """Print commands that work from where the demo was called."""
+    at_root = called_from.resolve() == ROOT.resolve()
+    root = "./" if at_root else f"{shlex.quote(str(ROOT))}/"
+    programs = Path(sys.executable).parent
+    tool = programs.relative_to(ROOT) / "audit-async" if at_root and programs.is_relative_to(ROOT) else programs / "audit-async"
+    suggestions = [("on a PostgreSQL server of its own", f"{root}scripts/demo --postgres")]
+    if isinstance(place, SqlitePlace):
+        query = "SELECT created_at, action, outcome, user_id, ip_address FROM audit_logs WHERE action = 'role.assign' LIMIT 5"
+        reader = "sqlite3 -box" if shutil.which("sqlite3") else f"{shlex.quote(sys.executable)} -m sqlite3"
+        drain = f"{shlex.quote(str(tool))} drain {shlex.quote(place.url)} --journal-dir {shlex.quote(str(folder / 'journal'))}"
+        suggestions = [
+            ("who was given which role", f'{reader} {shlex.quote(str(place.file))} "{query}"'),
+            ("deliver what a dead process left (nothing, here)", drain),
+            *suggestions,
+            ("with records of your own, one JSON object a line", f"{root}scripts/demo records.jsonl"),
+            ("when you have seen enough", f"rm -r {shlex.quote(str(folder))}"),
+        ]
+    else:
+        suggestions = [("into a SQLite file, which stays", f"{root}scripts/demo")]
+    screen.say("\n[bold]Try next[/]")
+    for what, command in suggestions:
+        screen.say(f"   [dim]# {what}[/]")
+        screen.out.print(f"   {command}", soft_wrap=True, markup=False)
+    screen.say()
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""What a person sees: progress where there is a terminal, plain lines where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from scripts.demo_parts.proof import Proof
+
+WIDTH = 100
+MAX_ACTIONS = 12
+LEDGER = ("accepted", "stored", "pending", "quarantined", "dropped")
+
+
+class Screen:
+    """Prints the story."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        with contextlib.suppress(AttributeError):
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] -- where the locale has no ✓
+        self.out = console or Console(highlight=False)
+        if self.out.width > WIDTH or not self.out.is_terminal:
+            self.out.width = WIDTH
+
+    def say(self, text: str = "") -> None:
+        self.out.print(text, soft_wrap=True)
+
+    def title(self, name: str, text: str) -> None:
+        self.say(f"\n[bold reverse] {name} [/] {text}\n")
+
+    def step(self, number: int, text: str) -> None:
+        self.say(f"\n[bold cyan]{number}[/]  [bold]{text}[/]")
+
+    def note(self, text: str) -> None:
+        self.say(f"   {text}")
+
+    @contextmanager
+    def progress(self, totals: dict[str, int]) -> Iterator[Bars]:
+        """Show one bar for each of *totals*."""
+        columns = (
+            TextColumn("   {task.description:<22}"),
+            BarColumn(bar_width=36),
+            TextColumn("{task.completed:>7,.0f} / {task.total:,.0f}"),
+            TextColumn("{task.fields[state]}"),
+        )
+        with Progress(*columns, console=self.out, disable=not self.out.is_terminal) as progress:
+            bars = Bars(progress, totals)
+            yield bars
+        if not self.out.is_terminal:
+            for name, total in totals.items():
+                self.say(f"   {name:<22} {bars.done[name]:>7,} / {total:,}  {bars.states[name]}")
+
+    def actions(self, counts: Sequence[tuple[str, str, int]]) -> None:
+        """Print the commonest actions by outcome, and how many more there are."""
+        by_action: dict[str, dict[str, int]] = {}
+        for action, outcome, count in counts:
+            by_action.setdefault(action, {})[outcome] = count
+        outcomes = sorted({outcome for _, outcome, _ in counts}, key=lambda name: (name != "success", name))
+        table = Table("action", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2))
+        for outcome in outcomes:
+            table.add_column(outcome, justify="right", style="green" if outcome == "success" else "yellow")
+        ranked = sorted(by_action.items(), key=lambda item: -sum(item[1].values()))
+        for action, found in ranked[:MAX_ACTIONS]:
+            table.add_row(action, *(f"{found[name]:,}" if name in found else "" for name in outcomes))
+        if rest := [found for _, found in ranked[MAX_ACTIONS:]]:
+            sums = (sum(found.get(name, 0) for found in rest) for name in outcomes)
+            table.add_row(f"[dim]{len(rest)} more actions[/]", *(f"[dim]{total:,}[/]" for total in sums))
+        self._print_indented(table)
+
+    def ledger(self, rows: Sequence[tuple[str, dict[str, Any], str]]) -> None:
+        """Print the numbers of each process: name, `stats()`, and a remark."""
+        table = Table("process", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        for name in LEDGER:
+            table.add_column(name, justify="right")
+        table.add_column("log() µs", justify="right")
+        table.add_column("", style="dim", no_wrap=True)
+        for name, numbers, remark in rows:
+            microseconds = numbers.get("log_microseconds")
+            table.add_row(
+                name,
+                *(f"{numbers[column]:,}" for column in LEDGER),
+                f"{microseconds:.0f}" if microseconds else "",
+                remark,
+            )
+        self._print_indented(table)
+
+    def proof(self, name: str, proof: Proof) -> None:
+        mark = "[bold green]✓[/]" if proof.holds else "[bold red]✗[/]"
+        self.note(
+            f"{mark} {name}: [bold]{proof.planned:,}[/] events, [bold]{proof.rows:,}[/] rows; {proof.missing:,} missing, "
+            f"{proof.doubled:,} twice, {proof.foreign:,} foreign, {proof.unlogged:,} not logged"
+        )
+
+    def _print_indented(self, table: Table) -> None:
+        from rich.padding import Padding
+
+        self.out.print(Padding(table, (0, 0, 0, 3)))
+
+
+class Bars:
+    """One bar a way, and what is remarkable about it."""
+
+    def __init__(self, progress: Progress, totals: dict[str, int]) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {
+            name: progress.add_task(name, total=total, state="") for name, total in totals.items()
+        }
+        self.done = dict.fromkeys(totals, 0)
+        self.states = dict.fromkeys(totals, "")
+
+    def show(self, name: str, done: int, state: str | None = None) -> None:
+        self.done[name] = done
+        if state is not None:
+            self.states[name] = state
+        self._progress.update(self._tasks[name], completed=done, state=self.states[name])
+
+
+def fail(message: str, hint: str) -> int:
+    """Say what is wrong and what to do, and return the exit code for it."""
+    with contextlib.suppress(AttributeError):
+        sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
+    err = Console(stderr=True, highlight=False)
+    err.print(f"[red]✗[/] {message}", soft_wrap=True)
+    err.print(f"  [dim]HINT:[/] {hint}", soft_wrap=True)
+    return os.EX_USAGE and 2

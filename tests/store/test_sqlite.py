@@ -1,0 +1,99 @@
+"""What is true of SQLite alone: the file and its rights, other processes' locks."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from audit_async.errors import ConfigStoreError, TransientStoreError
+from audit_async.store import StoreOptions
+from audit_async.store.opening import open_store
+from audit_async.store.sqlite import SqliteStore
+from tests.store.entries import entries
+
+
+def file_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite+aiosqlite:///"))
+
+
+async def test_the_embedded_database_is_made_for_us_alone(sqlite_url: str) -> None:
+    """The first batch makes file and table; nobody else may read what is in it."""
+    store = open_store(StoreOptions(url=sqlite_url, may_create=True))
+    await store.insert(entries(3))
+    modes = {path.stat().st_mode & 0o777 for path in file_of(sqlite_url).parent.glob("audit.db*")}
+    assert modes == {0o600}
+    with sqlite3.connect(file_of(sqlite_url)) as connection:
+        assert connection.execute("SELECT count(*) FROM audit_logs").fetchone() == (3,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        times = connection.execute("SELECT created_at, recorded_at FROM audit_logs").fetchone()
+        assert [(len(time), time[-1]) for time in times] == [(27, "Z"), (27, "Z")]
+    connection.close()
+    await store.close()
+
+
+async def test_without_leave_nothing_is_made(sqlite_url: str) -> None:
+    """A path with a slip in it is an error, not a new empty database."""
+    store = open_store(StoreOptions(url=sqlite_url))
+    with pytest.raises(ConfigStoreError, match="audit-async init"):
+        await store.insert(entries(1))
+    assert not file_of(sqlite_url).exists()
+
+
+async def test_a_file_that_vanished_is_said(sqlite_url: str) -> None:
+    """Rows that were there and are gone are not replaced by an empty table in silence."""
+    store = open_store(StoreOptions(url=sqlite_url, may_create=True))
+    await store.insert(entries(1))
+    for path in file_of(sqlite_url).parent.glob("audit.db*"):
+        path.unlink()
+    with pytest.raises(ConfigStoreError, match="no SQLite file"):
+        await store.insert(entries(1))
+    await store.close()
+
+
+async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    """The message has the whole path."""
+    store = open_store(StoreOptions(url=f"sqlite+aiosqlite:///{tmp_path}/none/audit.db", may_create=True))
+    with pytest.raises(ConfigStoreError, match=f"{tmp_path}/none"):
+        await store.insert(entries(1))
+
+
+async def test_a_database_in_memory_lasts_as_long_as_its_store() -> None:
+    """An error in between does not empty it."""
+    store = open_store(StoreOptions(url="sqlite+aiosqlite:///:memory:", may_create=True))
+    assert isinstance(store, SqliteStore)
+    await store.insert(entries(5))
+    await store._engine.raw.execute("ALTER TABLE audit_logs RENAME TO away")
+    with pytest.raises(ConfigStoreError, match="audit_logs"):
+        await store.insert(entries(5))
+    await store._engine.raw.execute("ALTER TABLE away RENAME TO audit_logs")
+    await store.insert(entries(5))
+    cursor = await store._engine.raw.execute("SELECT count(*) FROM audit_logs")
+    assert await cursor.fetchone() == (10,)
+    await store.close()
+
+
+async def test_another_processes_lock_is_waited_for(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock held for longer than agreed makes the attempt a transient one; after it all goes on."""
+    monkeypatch.setattr("audit_async.store.sqlite.SQLITE_BUSY_SECONDS", 0.05)
+    store = open_store(StoreOptions(url=sqlite_url, may_create=True))
+    await store.insert(entries(1))
+    other = sqlite3.connect(file_of(sqlite_url), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TransientStoreError, match="SQLITE_BUSY"):
+        await store.insert(entries(20))
+    other.execute("COMMIT")
+    other.close()
+    await store.insert(entries(20))
+    await store.close()
+
+
+async def test_a_file_that_is_no_database_is_said(sqlite_url: str) -> None:
+    """Somebody else's file is not touched."""
+    file_of(sqlite_url).write_text("no database at all, " * 100)
+    store = open_store(StoreOptions(url=sqlite_url, may_create=True))
+    with pytest.raises(ConfigStoreError, match="no SQLite file"):
+        await store.insert(entries(1))
+    assert file_of(sqlite_url).read_text().startswith("no database at all")
+    await store.close()

@@ -1,0 +1,103 @@
+"""The terminal tool, run as a person runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audit_async import AuditLogger, events
+from tests.tables import count_rows, run_sql
+
+
+def audit_async(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "audit_async", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+def leave_events(url: str, journal_dir: Path, count: int = 30) -> None:
+    """Journal events as a process that died before it delivered any."""
+    logger = AuditLogger(url, journal_dir=journal_dir, writer="none")
+    for number in range(count):
+        logger.log(events.custom("report.print", details={"number": number}))
+    logger.close_sync()
+
+
+async def test_init_makes_the_table_and_says_so(postgres_url: str) -> None:
+    """`init` makes the table, and a second time says that it is there."""
+    made = await asyncio.to_thread(audit_async, "init", postgres_url)
+    again = await asyncio.to_thread(audit_async, "init", AUDIT_DATABASE_URL=postgres_url)
+    assert (0, 0) == (made.returncode, again.returncode)
+    assert "audit_logs" in made.stdout
+    assert made.stdout != again.stdout
+    assert await count_rows(postgres_url) == 0
+
+
+async def test_init_refuses_a_foreign_table(postgres_url: str) -> None:
+    """A table of that name that is not ours is left alone, with a word on what to do, and exit code 1."""
+    await run_sql(postgres_url, "CREATE TABLE audit_logs (entry text)")
+    refused = await asyncio.to_thread(audit_async, "init", "--url", postgres_url)
+    assert refused.returncode in (1, 2)
+    assert "HINT" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_drain_uploads_what_others_left(sqlite_url: str, tmp_path: Path) -> None:
+    """`drain` brings the events of dead processes into the table, removes their files, and says how many."""
+    leave_events(sqlite_url, tmp_path / "j")
+    done = audit_async("drain", sqlite_url, "--journal-dir", tmp_path / "j")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "30" in done.stdout
+    assert asyncio.run(count_rows(sqlite_url)) == 30
+    assert list((tmp_path / "j").iterdir()) == []
+
+
+def test_drain_with_nothing_to_do_says_so(sqlite_url: str, tmp_path: Path) -> None:
+    """Draining an empty directory is done at once, with exit code 0."""
+    done = audit_async("drain", sqlite_url, "--journal-dir", tmp_path / "j")
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_drain_against_a_dead_database_keeps_everything(tmp_path: Path) -> None:
+    """When the database takes nothing in the time given, everything stays, the reason is said, and the exit code is 1."""
+    nowhere = "postgresql+asyncpg://app@127.0.0.1:1/app"
+    leave_events(nowhere, tmp_path / "j")
+    done = audit_async("drain", nowhere, "--journal-dir", tmp_path / "j", "--timeout", "3")
+    assert done.returncode == 1
+    assert "127.0.0.1:1" in done.stderr
+    assert "Not all of it arrived" in done.stderr
+    assert len(list((tmp_path / "j").glob("*.audj"))) == 1
+
+
+@pytest.mark.parametrize(("adopt", "rows"), [((), 0), (("--adopt",), 30)])
+def test_what_was_meant_for_another_database_is_taken_by_command_only(
+    adopt: tuple[str, ...], rows: int, sqlite_url: str, tmp_path: Path
+) -> None:
+    """Events of another destination are uploaded with `--adopt`, and left alone without."""
+    leave_events("postgresql+asyncpg://app@127.0.0.1:1/app", tmp_path / "j")
+    audit_async("drain", sqlite_url, "--journal-dir", tmp_path / "j", *adopt)
+    assert rows == asyncio.run(count_rows(sqlite_url))
+
+
+def test_a_wrong_address_is_two_lines_and_exit_code_2(tmp_path: Path) -> None:
+    """The first mistake is answered with what to write instead, without a traceback."""
+    wrong = audit_async("drain", "postgresql://db/app", "--journal-dir", tmp_path)
+    assert wrong.returncode == 2
+    assert "postgresql+asyncpg://" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_help_names_the_commands() -> None:
+    """`--help` tells what there is, and ends well."""
+    shown = audit_async("--help")
+    assert shown.returncode == 0
+    assert all(word in shown.stdout for word in ("init", "drain"))

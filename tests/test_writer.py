@@ -1,0 +1,169 @@
+"""The writer: poison rows, damaged journals, leftovers of others, and what is a fault of the table."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from audit_async import AuditLogger, create_table, events
+from audit_async.config import SEGMENT_HEADER_BYTES
+from tests.logs import heard
+from tests.polling import eventually
+from tests.programs import logging_child
+from tests.tables import all_rows, count_rows, run_sql
+
+NOWHERE = "postgresql+asyncpg://app@127.0.0.1:1/app"
+
+
+@pytest.fixture
+def journal_dir(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+async def picky_url(postgres_url: str) -> str:
+    """A table that refuses the user `poison`."""
+    await create_table(postgres_url)
+    await run_sql(postgres_url, "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison')")
+    return postgres_url
+
+
+def log_all(audit: AuditLogger, users: list[str]) -> None:
+    for number, user in enumerate(users):
+        audit.log(events.custom("report.print", user_id=user, details={"number": number}))
+
+
+async def test_one_poison_row_does_not_keep_the_others_out(picky_url: str, journal_dir: Path) -> None:
+    """Of 500 events one is refused for what is in it: 499 are stored, one is in quarantine, all is accounted for."""
+    users = ["u1"] * 500
+    users[317] = "poison"
+    async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
+        log_all(audit, users)
+        await eventually(lambda: audit.stats().pending == 0)
+        stats = audit.stats()
+        assert await audit.flush() is False
+    assert (500, 499, 1, 0) == (stats.accepted, stats.stored, stats.quarantined, stats.dropped)
+    assert sorted(set(range(500)) - {317}) == [row["details"]["number"] for row in await all_rows(picky_url)]
+
+
+async def test_a_poison_event_is_kept_whole(picky_url: str, journal_dir: Path) -> None:
+    """What is in quarantine is a readable file with the event as logged and the reason, without its values in the log."""
+    with heard() as lines:
+        async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
+            receipt = audit.log(events.custom("report.print", user_id="poison", details={"canary": "c4n4ry"}))
+            assert await receipt.stored(5) is False
+            assert audit.health().status == "degraded"
+    (file,) = (journal_dir / "quarantine").iterdir()
+    kept = json.loads(file.read_text())
+    assert (receipt.id, {"canary": "c4n4ry"}) == (kept["event"]["id"], kept["event"]["details"])
+    assert "no_poison" in kept["reason"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not any("c4n4ry" in line for line in lines)
+
+
+async def test_many_poison_rows_in_a_row_do_not_stop_the_good_ones(picky_url: str, journal_dir: Path) -> None:
+    """Behind fifty poison events, good ones arrive."""
+    async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["u1"] + ["poison"] * 50 + ["u1"] * 10)
+        await eventually(lambda: audit.stats().pending == 0)
+        assert (11, 50) == (audit.stats().stored, audit.stats().quarantined)
+
+
+async def test_what_every_event_violates_is_a_fault_of_the_table(postgres_url: str, journal_dir: Path) -> None:
+    """When the table refuses every event for the same column, events wait, and go in once it is mended."""
+    await create_table(postgres_url)
+    await run_sql(postgres_url, "ALTER TABLE audit_logs ADD COLUMN shift text NOT NULL")
+    with heard() as lines:
+        async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
+            log_all(audit, ["u1"] * 40)
+            await eventually(lambda: audit.stats().last_error)
+            await run_sql(postgres_url, "ALTER TABLE audit_logs ALTER COLUMN shift SET DEFAULT 'day'")
+            assert await audit.flush(20)
+            assert audit.stats().quarantined == 0
+    assert await count_rows(postgres_url) == 40
+    assert any("shift" in line and "every event" in line for line in lines)
+
+
+async def test_a_foreign_key_that_heals_costs_nothing(postgres_url: str, journal_dir: Path) -> None:
+    """An event about a user whose row is not committed yet is stored once it is."""
+    await create_table(postgres_url)
+    await run_sql(
+        postgres_url,
+        "CREATE TABLE users (id text PRIMARY KEY)",
+        "ALTER TABLE audit_logs ADD FOREIGN KEY (user_id) REFERENCES users (id)",
+    )
+    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["u1"])
+        await eventually(lambda: audit.stats().accepted == 1)
+        await run_sql(postgres_url, "INSERT INTO users VALUES ('u1')")
+        assert await audit.flush(20)
+    assert await count_rows(postgres_url) == 1
+
+
+async def test_what_damage_took_is_counted_and_told(sqlite_url: str, journal_dir: Path) -> None:
+    """An entry lost to damage is counted as dropped by whoever finds it, kept aside, and told of by an `audit.gap` event."""
+    left_behind = AuditLogger(sqlite_url.replace("sqlite", "sqlite"), journal_dir=journal_dir, writer="none")
+    for number in range(10):
+        left_behind.log(events.custom("report.print", details={"number": number}))
+    await left_behind.close()
+    (segment,) = journal_dir.glob("*.audj")
+    with segment.open("r+b") as file:
+        content = file.read()
+        at = content.index(b'"number":4')
+        file.seek(at)
+        file.write(b"\0")
+    assert at > SEGMENT_HEADER_BYTES
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        await eventually(lambda: audit.stats().adopted_stored == 9)
+        assert audit.stats().adopted_dropped == 1
+        audit.log(events.custom("report.print", details={"number": 10}))
+        assert await audit.flush()
+    rows = await all_rows(sqlite_url)
+    gaps = [row["details"] for row in rows if row["action"] == "audit.gap"]
+    assert [(1, {"journal_damaged": 1})] == [(gap["count"], gap["reasons"]) for gap in gaps]
+    assert len(list(journal_dir.glob("*.corrupt"))) == 1
+
+
+async def test_only_what_is_meant_for_the_same_table_is_adopted(tmp_path: Path, journal_dir: Path) -> None:
+    """Two applications with one journal directory never get each other's events."""
+    other = AuditLogger(NOWHERE, journal_dir=journal_dir, writer="none")
+    other.log(events.custom("other.event"))
+    await other.close()
+    url = f"sqlite+aiosqlite:///{tmp_path / 'mine.db'}"
+    with heard() as lines:
+        async with AuditLogger(url, journal_dir=journal_dir) as audit:
+            await audit.write(events.custom("my.event"))
+    assert ["my.event"] == [row["action"] for row in await all_rows(url)]
+    assert len(list(journal_dir.glob("*.lock"))) == 1
+    assert any("drain --adopt" in line for line in lines)
+
+
+async def test_a_backlog_does_not_starve_the_newest(sqlite_url: str, journal_dir: Path) -> None:
+    """While another process's large backlog is delivered, a new event is stored after a batch or two."""
+    left_behind = AuditLogger(sqlite_url, journal_dir=journal_dir, writer="none")
+    for number in range(40_000):
+        left_behind.log(events.custom("report.print", details={"number": number}))
+    await left_behind.close()
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        await eventually(lambda: audit.stats().adopted_stored)
+        assert await audit.log(events.custom("report.print")).stored(10)
+        assert audit.stats().adopted_stored < 40_000
+        await eventually(lambda: audit.stats().adopted_stored == 40_000, 30)
+    assert await count_rows(sqlite_url) == 40_001
+
+
+async def test_idle_writers_linger_only_when_nobody_waits(sqlite_url: str, journal_dir: Path) -> None:
+    """Events that nobody waits for share transactions; the program that logs them is none the slower."""
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        for number in range(200):
+            audit.log(events.custom("report.print", details={"number": number}))
+        assert await audit.flush()
+    assert await count_rows(sqlite_url) == 200
+
+
+def test_the_programs_are_importable() -> None:
+    """The programs that other tests start as processes exist where these look for them."""
+    assert os.path.basename(logging_child.__file__ or "") == "logging_child.py"
