@@ -52,7 +52,7 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
     """
 
     def __init__(self, **fields: Any) -> None:
-        wrong = [name for name in fields if name not in FIELDS]
+        wrong = sorted(fields.keys() - set(FIELDS))
         if wrong:
             near = difflib.get_close_matches(wrong[0], FIELDS, n=1)
             meant = f" (did you mean {near[0]!r}?)" if near else ""

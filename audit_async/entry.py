@@ -7,21 +7,41 @@ looking inside the JSON objects: the database gets the exact text that the calle
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from audit_async.config import MAX_EVENT_BYTES, MAX_ID_CHARS
+from audit_async.config import MAX_ACTION_CHARS, MAX_EVENT_BYTES, MAX_ID_CHARS, MAX_STRING_CHARS
 from audit_async.events import AuditEvent
 from audit_async.events.build import build
+from audit_async.events.event import SPELLING_KEY
 from audit_async.events.fields import EventFields
+from audit_async.redact import redact
 from audit_async.values import plain_object, short_text
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 _EMPTY_LIST = msgspec.Raw(b"[]")
 _OBJECTS = ("details", "metadata", "old_values", "new_values")
 _TEXTS = ("description", "error_message", "user_agent")
+_SHORT_TEXTS = (
+    *("actor_name", "session_id", "on_behalf_of", "ip_address", "resource_id", "actor_id", "api_key_id", "agent_id"),
+    *("user_id", "organization_id", "tenant_id", "request_id", "trace_id", "span_id", "resource_type", "actor_type"),
+)
+_SHORTEST_CHARS = 128  # each of the texts above, six bytes a character, leaves room for five summaries
+_SUMMARY_BYTES = 1024
+_NUL = b"\\u0000"
+
+
+_Key = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARS)]
+_Action = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ACTION_CHARS)]
+_Short = Annotated[str, msgspec.Meta(max_length=MAX_ID_CHARS)]
+_Text = Annotated[str, msgspec.Meta(max_length=MAX_STRING_CHARS)]
+_Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Category = Literal["security", "access", "data", "system", "financial"]
+_Severity = Literal["info", "low", "medium", "high", "critical"]
+_Outcome = Literal["success", "failure", "partial", "denied", "error", "cancelled", "pending", "unknown"]
 
 
 class Entry(msgspec.Struct, kw_only=True):
@@ -32,33 +52,33 @@ class Entry(msgspec.Struct, kw_only=True):
         writer_seq: its number there, from 1 without a gap.
     """
 
-    id: str
-    created_at: datetime
-    action: str
-    category: str
-    severity: str
-    outcome: str
-    description: str | None = None
-    actor_type: str | None = None
-    actor_id: str | None = None
-    actor_name: str | None = None
-    on_behalf_of: str | None = None
-    user_id: str | None = None
-    agent_id: str | None = None
-    api_key_id: str | None = None
-    tenant_id: str | None = None
-    organization_id: str | None = None
-    resource_type: str | None = None
-    resource_id: str | None = None
-    ip_address: str | None = None
-    user_agent: str | None = None
-    session_id: str | None = None
-    request_id: str | None = None
-    trace_id: str | None = None
-    span_id: str | None = None
-    status_code: int | None = None
+    id: _Key
+    created_at: _Moment
+    action: _Action
+    category: _Category
+    severity: _Severity
+    outcome: _Outcome
+    description: _Text | None = None
+    actor_type: _Short | None = None
+    actor_id: _Short | None = None
+    actor_name: _Short | None = None
+    on_behalf_of: _Short | None = None
+    user_id: _Short | None = None
+    agent_id: _Short | None = None
+    api_key_id: _Short | None = None
+    tenant_id: _Short | None = None
+    organization_id: _Short | None = None
+    resource_type: _Short | None = None
+    resource_id: _Short | None = None
+    ip_address: _Short | None = None
+    user_agent: _Text | None = None
+    session_id: _Short | None = None
+    request_id: _Short | None = None
+    trace_id: _Short | None = None
+    span_id: _Short | None = None
+    status_code: _Int32 | None = None
     duration_ms: float | None = None
-    error_message: str | None = None
+    error_message: _Text | None = None
     details: msgspec.Raw = _EMPTY_OBJECT
     metadata: msgspec.Raw = _EMPTY_OBJECT
     old_values: msgspec.Raw | None = None
@@ -81,15 +101,18 @@ _decode = msgspec.json.Decoder(Entry).decode
 def encode(event: AuditEvent) -> bytes:
     """Return *event* as JSON bytes, at most `MAX_EVENT_BYTES` long. Never raises on a value.
 
-    An event beyond the limit loses its largest objects, then the ends of its texts; each says so in its place, with length
-    and SHA-256. An event that was made without a builder and holds what JSON cannot is built anew.
+    An event beyond the limit loses its largest objects, then the ends of its texts; each says so in its place, with
+    length and SHA-256. An event that was made without a builder and holds what JSON cannot, or no proper key, is built
+    anew.
     """
     try:
-        payload = _encode(event)
+        payload = _encode(event) if _has_key(event) else b""
     except Exception:
-        event = _rebuild({name: getattr(event, name, None) for name in AuditEvent.__struct_fields__})
+        payload = b""
+    if not payload or _NUL in payload:
+        event = _rebuild({name: getattr(event, name, None) for name in event.__struct_fields__})
         payload = _encode(event)
-    return payload if len(payload) <= MAX_EVENT_BYTES else _encode(_shrink(event))
+    return payload if len(payload) <= MAX_EVENT_BYTES else _shrink(event)
 
 
 def decode(payload: bytes, writer_id: str, writer_seq: int) -> Entry:
@@ -103,34 +126,62 @@ def decode(payload: bytes, writer_id: str, writer_seq: int) -> Entry:
     try:
         entry = _decode(payload)
     except msgspec.ValidationError:
-        entry = _decode(_encode(_rebuild(plain_object(msgspec.json.decode(payload)))))
+        found = msgspec.json.decode(payload)
+        if not isinstance(found, dict):
+            raise
+        entry = _decode(encode(_rebuild(found)))
     entry.writer_id = writer_id
     entry.writer_seq = writer_seq
     return entry
 
 
+def _has_key(event: AuditEvent) -> bool:
+    """Return whether *event* is one of ours and can be found again: a fresh id at each repair would store it twice."""
+    moment = event.created_at
+    return (
+        type(event) is AuditEvent
+        and type(event.id) is str
+        and event.id != ""
+        and type(moment) is datetime
+        and moment.tzinfo is UTC
+    )
+
+
 def _rebuild(found: dict[str, Any]) -> AuditEvent:
     known = {name: found[name] for name in EventFields.__annotations__ if found.get(name) is not None}
-    return build(found.get("action"), {}, known, builder="custom")
+    # Fields that a subclass adds are kept beside those that could not be read.
+    unknown = {name: found[name] for name in found.keys() - frozenset(AuditEvent.__struct_fields__)}
+    event = build(found.get("action"), {}, known, builder="custom")
+    if unknown:
+        event = msgspec.structs.replace(event, metadata={**event.metadata, "$fields": plain_object(unknown)})
+    return redact(event)
 
 
-def _shrink(event: AuditEvent) -> AuditEvent:
+def _shrink(event: AuditEvent) -> bytes:
+    """Return *event* within the limit: first the largest objects go, then the ends of long texts, then of all texts."""
     sizes = {name: len(_encode(getattr(event, name) or {})) for name in (*_OBJECTS, "tags")}
-    excess = len(_encode(event)) - MAX_EVENT_BYTES + 1024
-    changes: dict[str, Any] = {}
-    for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
-        if excess <= 0 or size < 1024:
+    largest = sorted((name for name in sizes if sizes[name] > _SUMMARY_BYTES), key=lambda name: -sizes[name])
+    payload = b""
+    for name in (*largest, *_TEXTS, *_SHORT_TEXTS):
+        value = getattr(event, name)
+        if not value:
+            continue
+        event = msgspec.structs.replace(event, **{name: _shorter(name, value)})
+        payload = _encode(event)
+        if len(payload) <= MAX_EVENT_BYTES:
             break
-        changes[name] = (f"[truncated: {size} bytes]",) if name == "tags" else _summary(getattr(event, name))
-        excess -= size - len(_encode(changes[name]))
-    for name in _TEXTS if excess > 0 else ():
-        if getattr(event, name):
-            changes[name] = short_text(getattr(event, name), MAX_ID_CHARS)
-    return msgspec.structs.replace(event, **changes)
+    return payload
 
 
-def _summary(value: dict[str, Any]) -> dict[str, Any]:
+def _shorter(name: str, value: Any) -> Any:
+    if name in _SHORT_TEXTS:
+        return short_text(value, _SHORTEST_CHARS)
+    if name in _TEXTS:
+        return short_text(value, MAX_ID_CHARS)
     text = _encode(value)
-    keys = [key[:64] for key in list(value)[:20]]
-    return {"$truncated": {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}, "keys": keys}
-
+    cut = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    if name == "tags":
+        return (f"[truncated: {cut['bytes']} bytes, sha256 {cut['sha256']}]",)
+    summary: dict[str, Any] = {"$truncated": cut, "keys": [short_text(key, 64) for key in list(value)[:20]]}
+    spelled = value.get(SPELLING_KEY)
+    return {**summary, SPELLING_KEY: short_text(spelled, 256)} if isinstance(spelled, str) else summary

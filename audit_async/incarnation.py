@@ -91,11 +91,12 @@ class Incarnation:
 
     def deliver_leftovers(self) -> None:
         """Start now, before the first event, if earlier processes left events in the journal directory."""
-        if self.journal is None and not self.is_closed and FileSet.all_in(self._settings.journal_dir):
-            with self._opening:
-                if self.journal is None and not self._is_opening:
-                    self.journal = self._open()
-            self.host.wake()
+        if self.is_closed or not FileSet.all_in(self._settings.journal_dir):
+            return
+        with self._opening:
+            if not self._is_opening:
+                self.journal = self.journal or self._open()
+        self.host.wake()
 
     def stats(self) -> Stats:
         """Return the numbers of this moment."""

@@ -15,6 +15,7 @@ from audit_async.entry import encode
 from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError
 from audit_async.events import AuditEvent
 from audit_async.incarnation import Incarnation
+from audit_async.journal.journal import Journal
 from audit_async.receipt import Receipt
 from audit_async.redact import redact
 from audit_async.settings import LoggerOptions, Settings, read_settings

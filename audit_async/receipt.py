@@ -13,7 +13,7 @@ class Receipt:
         refused: why the event was given no number (`journal_full`, `memory_full`, `closed`, ...), or None.
     """
 
-    __slots__ = ("_journal", "seq", "id", "refused")
+    __slots__ = ("_journal", "id", "refused", "seq")
 
     def __init__(self, event_id: str, journal: Journal | None, seq: int, refused: str | None = None) -> None:
         self.id = event_id

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from types import NoneType
 from typing import Any
 
 import msgspec
 
 from audit_async.config import CONTEXT_SPELLINGS
 from audit_async.events import AuditEvent
+from audit_async.values import CUT_NOTE, MAX_KEY_CHARS, plain_object
 
 REDACTED = "[redacted]"
 
@@ -47,50 +49,73 @@ _ENDINGS = (
     "sessionkey",
     "connectionstring",
     "dsn",
+    "jwt",
+    "passcode",
+    "passwords",
+    "secrets",
+    "apikeys",
+    "cookies",
 )
-_WHOLE = frozenset({"auth", "pin", "cvv", "cvc", "phpsessid", "jsessionid", "connectsid", "sessionid", "sid"})
+_WHOLE = frozenset({"auth", "pass", "pin", "cvv", "cvc", "phpsessid", "jsessionid", "connectsid", "sessionid", "sid"})
 _SEPARATORS = re.compile(r"[\W_]+")
 _FIELDS = ("details", "metadata", "old_values", "new_values")
+_EMPTY = frozenset({dict, NoneType})
+
+_COUNTED = ("tokens",)
+_SCALARS = frozenset({str, int, float, bool, NoneType})
+_NO_SECRETS = frozenset({bool, NoneType})
+_NUMBERS = frozenset({int, float})
 
 _verdicts: dict[str, bool] = {}
 
 
 def is_secret_key(key: str) -> bool:
-    """Return whether the value under *key* is removed. Each distinct key is judged once."""
+    """Return whether the value under *key* is removed. Each distinct key is judged once.
+
+    Accents and numbers at the end do not count; a key that was cut is judged by what was cut off: unknown, so secret.
+    """
     verdict = _verdicts.get(key)
     if verdict is None:
-        bare = _SEPARATORS.sub("", unicodedata.normalize("NFKC", key)).casefold()
-        verdict = bare in _WHOLE or bare.endswith(_ENDINGS)
-        if len(_verdicts) < CONTEXT_SPELLINGS:
+        bare = _SEPARATORS.sub("", unicodedata.normalize("NFKD", key)).casefold().rstrip("0123456789")
+        verdict = bare in _WHOLE or bare.endswith(_ENDINGS + _COUNTED) or CUT_NOTE in key
+        if len(_verdicts) < CONTEXT_SPELLINGS and len(key) <= MAX_KEY_CHARS:
             _verdicts[key] = verdict
     return verdict
 
 
 def redact(event: AuditEvent) -> AuditEvent:
-    """Return *event* without its secrets; the same object when it has none."""
+    """Return *event* without its secrets; the same object when it has none. Never raises.
+
+    An object that no builder made (of other types, or with a part that occurs twice) is made plain first.
+    """
     changes: dict[str, Any] = {}
     for name in _FIELDS:
         value = getattr(event, name)
-        if value:
-            clean = _object(value)
+        if value or type(value) not in _EMPTY:
+            clean = _clean(value)
             if clean is not value:
                 changes[name] = clean
     return msgspec.structs.replace(event, **changes) if changes else event
 
 
-def _object(value: dict[str, Any]) -> dict[str, Any]:
+def _clean(value: Any) -> dict[str, Any]:
+    try:
+        return _object(value, set())
+    except Exception:
+        return _object(plain_object(value), set())
+
+
+def _object(value: dict[str, Any], seen: set[int]) -> dict[str, Any]:
     """Return *value* itself as long as nothing in it has to change, else a copy."""
+    _expect(dict, value, seen)
     result = value
     for key, item in value.items():
-        kind = type(item)
-        if is_secret_key(key):
-            clean: Any = item if item is None or kind is bool else REDACTED
-        elif kind is dict:
-            clean = _object(item)
-        elif kind is list:
-            clean = _list(item)
-        else:
-            continue
+        if type(key) is not str:
+            raise _NotPlain
+        clean = _secret(key, item) if is_secret_key(key) else item
+        kind = type(clean)
+        if kind not in _SCALARS:
+            clean = _list(clean, seen) if kind is list else _object(clean, seen)
         if clean is not item:
             if result is value:
                 result = dict(value)
@@ -98,12 +123,36 @@ def _object(value: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _list(value: list[Any]) -> list[Any]:
+def _list(value: list[Any], seen: set[int]) -> list[Any]:
+    _expect(list, value, seen)
     result = value
-    for index, item in enumerate(value):
-        clean = _object(item) if type(item) is dict else _list(item) if type(item) is list else item
-        if clean is not item:
-            if result is value:
-                result = list(value)
-            result[index] = clean
+    if len(value) == 2 and type(value[0]) is str and is_secret_key(value[0]):
+        # A header as a pair of name and value.
+        result = [value[0], _secret(value[0], value[1])]
+    for index, item in enumerate(result):
+        kind = type(item)
+        if kind not in _SCALARS:
+            clean = _list(item, seen) if kind is list else _object(item, seen)
+            if clean is not item:
+                if result is value:
+                    result = list(value)
+                result[index] = clean
     return result
+
+
+def _secret(key: str, item: Any) -> Any:
+    """Return what stays of a secret: nothing, but for booleans, nulls and numbers of tokens (`input_tokens`)."""
+    kind = type(item)
+    if kind in _NO_SECRETS or (kind in _NUMBERS and key.casefold().endswith(_COUNTED)):
+        return item
+    return REDACTED
+
+
+def _expect(kind: type, value: Any, seen: set[int]) -> None:
+    if type(value) is not kind or id(value) in seen:
+        raise _NotPlain
+    seen.add(id(value))
+
+
+class _NotPlain(Exception):
+    """Something in the value is no plain data of our own making."""

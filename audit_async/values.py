@@ -121,7 +121,7 @@ def plain_object(value: object) -> dict[str, Any]:
     if value is None:
         return {}
     result = _plain(value, _Walk(), 0)
-    return result if type(result) is dict and _is_object(value) else {"value": result}
+    return result if type(result) is dict and is_object(value) else {"value": result}
 
 
 def plain_text(value: object) -> str:
@@ -139,6 +139,20 @@ def is_true(value: object) -> bool:
         return True
 
 
+def is_object(value: Any) -> bool:
+    """Return whether *value* has named parts: a mapping, a dataclass, a model, a named tuple."""
+    kind = type(value)
+    if kind is dict:
+        return True
+    try:
+        if issubclass(kind, (dict, Mapping)) or _has_fields(kind):
+            return True
+        return issubclass(kind, tuple) and hasattr(kind, "_fields")
+    except BaseException as error:
+        pass_on(error)
+        return False
+
+
 def type_name(value: object) -> str:
     """Return the qualified name of *value*'s type, which neither an instance nor a metaclass can forge."""
     kind = type(value)
@@ -151,9 +165,7 @@ def pass_on(error: BaseException) -> None:
 
     Extensions in Rust panic with a BaseException, which is the fault of one value and stays here.
     """
-    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or type(error).__name__.startswith(
-        "Cancel"
-    ):
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or type(error).__name__.startswith("Cancel"):
         raise error
 
 
@@ -238,11 +250,7 @@ def _are_plain_keys(found: dict[Any, Any]) -> bool:
     if not _STR_ONLY.issuperset(map(type, found)):
         return False
     text = "".join(found)
-    return (
-        text.isascii()
-        and "\0" not in text
-        and (len(text) <= MAX_KEY_CHARS or max(map(len, found)) <= MAX_KEY_CHARS)
-    )
+    return text.isascii() and "\0" not in text and (len(text) <= MAX_KEY_CHARS or max(map(len, found)) <= MAX_KEY_CHARS)
 
 
 def _mapping(value: Mapping[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
@@ -337,10 +345,7 @@ def _scalar(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
         return _text(decimal.Decimal.__str__(value), walk)
     if issubclass(kind, BaseException):
         return _error(value)
-    if (
-        issubclass(kind, _TAKEN_AS_TEXT)
-        or (_own_module(kind).partition(".")[0], _own_name(kind)) in _FOREIGN_TEXT
-    ):
+    if issubclass(kind, _TAKEN_AS_TEXT) or (_own_module(kind).partition(".")[0], _own_name(kind)) in _FOREIGN_TEXT:
         return _text(_str(value), walk)
     return _foreign(value, kind, walk, depth)
 
@@ -370,19 +375,6 @@ def _own_module(kind: type) -> str:
 def _own_name(kind: type) -> str:
     name: str = type.__dict__["__qualname__"].__get__(kind)
     return name
-
-
-def _is_object(value: Any) -> bool:
-    kind = type(value)
-    if kind is dict:
-        return True
-    try:
-        if issubclass(kind, (dict, Mapping)) or _has_fields(kind):
-            return True
-        return issubclass(kind, tuple) and hasattr(kind, "_fields")
-    except BaseException as error:
-        pass_on(error)
-        return False
 
 
 def _has_fields(kind: type) -> bool:

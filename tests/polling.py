@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import anyio
 
@@ -14,7 +14,7 @@ INTERVAL_SECONDS = 0.005  # short beside everything waited for, long beside one 
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], timeout_seconds: float = 10) -> T:
+async def eventually(condition: Callable[[], Any], timeout_seconds: float = 10) -> Any:
     """Wait until *condition*, a plain or a coroutine function, is true, and return what it gave.
 
     Raises:

@@ -103,6 +103,4 @@ def _wrong_name(builder: str, fields: Mapping[str, Any]) -> TypeError:
     )
 
 
-assert (
-    frozenset(CONVERTERS) - {"action"} | {"success"} == _FIELD_NAMES
-)  # a field without a converter is our own slip
+assert frozenset(CONVERTERS) - {"action"} | {"success"} == _FIELD_NAMES  # a field without a converter is our own slip

@@ -20,7 +20,6 @@ def identity(
     *,
     provider_type: Any = None,
     provider_user_id: Any = None,
-    success: Any = True,
     **fields: Unpack[EventFields],
 ) -> AuditEvent:
     """Build an event about an identity at a provider: bound, unbound, created, deleted, or used to log in.
@@ -31,9 +30,9 @@ def identity(
         action: e.g. `AuditAction.SSO_LOGIN` or `identity.bind`.
         provider_type: `feishu`, `dingtalk`, `entra`, ...
         provider_user_id: the user's id there.
-        success: whether it went well.
-        fields: any field of the event.
+        fields: any field of the event, `success` (True) above all.
     """
+    success = fields.setdefault("success", True)
     own = {
         "provider_type": plain(provider_type),
         "provider_user_id": plain(provider_user_id),
@@ -42,7 +41,7 @@ def identity(
     error = fields.get("error_message")
     if error is not None and is_true(error):
         own["error"] = to_text(error) if isinstance(error, BaseException) else plain(error)
-    return build(action, own, {**fields, "success": success}, builder="identity")
+    return build(action, own, fields, builder="identity")
 
 
 def role(

@@ -19,7 +19,7 @@ import msgspec
 from audit_async.config import MAX_ID_CHARS, MAX_STRING_CHARS
 from audit_async.events.identifier import normal_uuid
 from audit_async.events.vocabulary import Category, Outcome, Severity
-from audit_async.values import pass_on, plain, plain_object, plain_text, short_text
+from audit_async.values import is_object, pass_on, plain, plain_object, plain_text, short_text
 
 
 class EventFields(TypedDict, total=False):
@@ -69,9 +69,7 @@ def to_id(value: Any) -> str:
     if kind is str:
         if 36 <= len(value) <= 45:
             value = normal_uuid(value)
-        return (
-            value if len(value) <= MAX_ID_CHARS and value.isprintable() else short_text(value, MAX_ID_CHARS)
-        )
+        return value if len(value) <= MAX_ID_CHARS and value.isprintable() else short_text(value, MAX_ID_CHARS)
     if kind is uuid.UUID:
         text: str = msgspec.to_builtins(value)  # as `str` does, in a quarter of the time
         return text
@@ -97,11 +95,11 @@ def to_text(value: Any) -> str:
 
 
 def _one_text(value: Any) -> str:
-    """Return *value* as text, uncut. A container is none: as an invalid value it keeps its parts, and its secrets go."""
+    """Return *value* as text, uncut. A container is none: as an invalid value its parts stay apart and are redacted."""
     if issubclass(type(value), str):
         return str.__str__(value)
     kept = plain(value)
-    if isinstance(kept, list) or (isinstance(kept, dict) and not (kept and next(iter(kept)).startswith("$"))):
+    if isinstance(kept, list) or is_object(value):
         raise InvalidValue(None)
     return kept if isinstance(kept, str) else plain_text(kept)
 

@@ -139,12 +139,7 @@ for _old, _name in _LEGACY_FAILURES.items():
 del LEGACY["auth_login"], LEGACY["auth_logout"]
 
 _OLD_BY_NAME: dict[tuple[str, bool], str] = {
-    **{
-        (term.name, failed): old
-        for old, term in LEGACY.items()
-        if not term.outcome
-        for failed in (False, True)
-    },
+    **{(term.name, failed): old for old, term in LEGACY.items() if not term.outcome for failed in (False, True)},
     **{(term.name, True): old for old, term in LEGACY.items() if term.outcome},
 }
 
@@ -178,9 +173,7 @@ def _look_up(action: str) -> Term:
     known = TERMS.get(slug) or LEGACY.get(slug)
     spelling = action if slug != action else None
     if known is not None:
-        return Term(
-            known.name, known.category, known.severity, known.severity_failed, known.outcome, spelling
-        )
+        return Term(known.name, known.category, known.severity, known.severity_failed, known.outcome, spelling)
     family = slug.partition(".")[0]
     category = FAMILY_CATEGORY.get(family, Category.SYSTEM)
     return Term(slug, category, Severity.LOW, Severity.MEDIUM, None, spelling)

