@@ -157,6 +157,12 @@ KEEPALIVE_INTERVAL_SECONDS = 5
 KEEPALIVE_COUNT = 3
 """The server's view of a client that vanished in the middle of a COPY: its keys are free after half a minute."""
 
+TERMINATED_SECONDS = 5.0
+"""For an own session of an earlier attempt to end, before its entries are sent again."""
+
+LOOK_AGAIN_SECONDS = 0.005
+"""Between two looks whether it has ended: it takes a backend a millisecond or two."""
+
 SQLITE_BUSY_SECONDS = 5.0
 """For another process's transaction on the same SQLite file."""
 

@@ -22,6 +22,7 @@ from audit_async.values import plain_object, short_text
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 _EMPTY_LIST = msgspec.Raw(b"[]")
+_NOTHING = msgspec.Raw(b"")
 _OBJECTS = ("details", "metadata", "old_values", "new_values")
 _TEXTS = ("description", "error_message", "user_agent")
 _SHORT_TEXTS = (
@@ -81,8 +82,8 @@ class Entry(msgspec.Struct, kw_only=True):
     error_message: _Text | None = None
     details: msgspec.Raw = _EMPTY_OBJECT
     metadata: msgspec.Raw = _EMPTY_OBJECT
-    old_values: msgspec.Raw | None = None
-    new_values: msgspec.Raw | None = None
+    old_values: msgspec.Raw = _NOTHING
+    new_values: msgspec.Raw = _NOTHING
     tags: msgspec.Raw = _EMPTY_LIST
     writer_id: str | None = None
     writer_seq: int | None = None
@@ -105,11 +106,14 @@ def encode(event: AuditEvent) -> bytes:
     length and SHA-256. An event that was made without a builder and holds what JSON cannot, or no proper key, is built
     anew.
     """
+    moment = event.created_at
+    # A fresh key at each repair would store it twice, so that it is looked at here and not when it is decoded.
+    is_sound = type(event) is AuditEvent and type(moment) is datetime and moment.tzinfo is UTC
     try:
-        payload = _encode(event) if _has_key(event) else b""
+        payload = _encode(event) if is_sound and type(event.id) is str and event.id else b""
     except Exception:
         payload = b""
-    if not payload or _NUL in payload:
+    if not payload:
         event = _rebuild({name: getattr(event, name, None) for name in event.__struct_fields__})
         payload = _encode(event)
     return payload if len(payload) <= MAX_EVENT_BYTES else _shrink(event)
@@ -124,27 +128,17 @@ def decode(payload: bytes, writer_id: str, writer_seq: int) -> Entry:
         msgspec.DecodeError: *payload* is no JSON object.
     """
     try:
-        entry = _decode(payload)
+        entry = None if _NUL in payload else _decode(payload)
     except msgspec.ValidationError:
+        entry = None
+    if entry is None:
         found = msgspec.json.decode(payload)
         if not isinstance(found, dict):
-            raise
+            raise msgspec.DecodeError(f"an event is a JSON object, not {type(found).__name__}")
         entry = _decode(encode(_rebuild(found)))
     entry.writer_id = writer_id
     entry.writer_seq = writer_seq
     return entry
-
-
-def _has_key(event: AuditEvent) -> bool:
-    """Return whether *event* is one of ours and can be found again: a fresh id at each repair would store it twice."""
-    moment = event.created_at
-    return (
-        type(event) is AuditEvent
-        and type(event.id) is str
-        and event.id != ""
-        and type(moment) is datetime
-        and moment.tzinfo is UTC
-    )
 
 
 def _rebuild(found: dict[str, Any]) -> AuditEvent:

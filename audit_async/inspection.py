@@ -11,21 +11,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import NoSuchTableError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit_async.address import read_address
 from audit_async.errors import ConfigurationError
 
 MAX_NAME_BYTES = 63
 """Of an identifier: PostgreSQL cuts longer ones off in silence."""
 
 SUPPORTED = "postgresql+asyncpg://user@host/database, sqlite+aiosqlite:///file"
-
-_BETTER = {
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "sqlite": "sqlite+aiosqlite",
-    "mysql": "mysql+asyncmy",
-    "mariadb": "mariadb+asyncmy",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class TableName:
@@ -110,20 +102,19 @@ def async_url(url: str | URL) -> URL:
     Raises:
         ConfigurationError: it is no address, or its driver cannot be used; the hint says what to write.
     """
+    text_of_it = read_address(url).url
     try:
-        parsed = make_url(url)
+        parsed = make_url(text_of_it)
         dialect = parsed.get_dialect(_is_async=True)
         is_async = "+" in parsed.drivername and dialect.is_async
     except Exception:
         # What the address holds stays out of the message: it may be a password.
         raise ConfigurationError(
-            "the database URL cannot be read", hint=f"write one of: {SUPPORTED}"
+            "the database address cannot be read", hint=f"write one of: {SUPPORTED}"
         ) from None
     if not is_async:
-        plain = parsed.drivername.partition("+")[0]
         raise ConfigurationError(
-            f"the driver of {parsed.drivername}:// is not async",
-            hint=f"write {_BETTER.get(plain, f'{plain}+(an async driver)')}://...",
+            f"the driver of {parsed.drivername}:// is not async", hint=f"write one of: {SUPPORTED}"
         )
     try:
         dialect.import_dbapi()

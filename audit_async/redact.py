@@ -66,7 +66,10 @@ _SCALARS = frozenset({str, int, float, bool, NoneType})
 _NO_SECRETS = frozenset({bool, NoneType})
 _NUMBERS = frozenset({int, float})
 
+_MAX_SHAPE_KEYS = 32
+
 _verdicts: dict[str, bool] = {}
+_harmless_shapes: set[tuple[str, ...]] = set()
 
 
 def is_secret_key(key: str) -> bool:
@@ -92,10 +95,20 @@ def redact(event: AuditEvent) -> AuditEvent:
     for name in _FIELDS:
         value = getattr(event, name)
         if value or type(value) not in _EMPTY:
-            clean = _clean(value)
+            clean = value if _is_known_harmless(value) else _clean(value)
             if clean is not value:
                 changes[name] = clean
     return msgspec.structs.replace(event, **changes) if changes else event
+
+
+def _is_known_harmless(value: Any) -> bool:
+    """Return whether *value* is a flat object whose keys, as a whole, were judged before."""
+    return (
+        type(value) is dict
+        and len(value) <= _MAX_SHAPE_KEYS
+        and tuple(value) in _harmless_shapes
+        and _SCALARS.issuperset(map(type, value.values()))
+    )
 
 
 def _clean(value: Any) -> dict[str, Any]:
@@ -120,7 +133,14 @@ def _object(value: dict[str, Any], seen: set[int]) -> dict[str, Any]:
             if result is value:
                 result = dict(value)
             result[key] = clean
+    if result is value and len(value) <= _MAX_SHAPE_KEYS and len(_harmless_shapes) < CONTEXT_SPELLINGS:
+        _remember(value)
     return result
+
+
+def _remember(value: dict[str, Any]) -> None:
+    if all(key in _verdicts and not _verdicts[key] for key in value):
+        _harmless_shapes.add(tuple(value))
 
 
 def _list(value: list[Any], seen: set[int]) -> list[Any]:

@@ -60,6 +60,7 @@ _LARGEST_INT = 2**MAX_INT_BITS - 1
 _SMALLEST_INT = -(2**MAX_INT_BITS)
 _HASH_CHUNK_CHARS = 64 * 1024
 _UNCHANGED = frozenset({bool, NoneType})
+_NUMBERS = frozenset({int, float})
 _STR_ONLY = frozenset({str})
 _LISTS: tuple[Any, ...] = (list, tuple, deque, range, type({}.keys()), type({}.values()), type({}.items()))
 _TAKEN_AS_TEXT = (
@@ -87,12 +88,9 @@ _FOREIGN_TEXT = frozenset(
 class _Walk:
     """What one value may still cost, and the containers that the walk is inside of."""
 
-    __slots__ = ("above", "hashable", "worth")
-
-    def __init__(self) -> None:
-        self.worth = _WORTH
-        self.hashable = MAX_HASHED_BYTES
-        self.above: list[int] = []
+    worth = _WORTH
+    hashable = MAX_HASHED_BYTES
+    above: tuple[int, ...] = ()
 
 
 def clean_text(text: str) -> str:
@@ -120,7 +118,11 @@ def plain_object(value: object) -> dict[str, Any]:
     """Return *value* as a new JSON object. What is no mapping comes under the key `value`; None is empty."""
     if value is None:
         return {}
-    result = _plain(value, _Walk(), 0)
+    walk = _Walk()
+    if type(value) is dict:
+        walk.above = (id(value),)
+        return _dict(value, walk, 1)
+    result = _plain(value, walk, 0)
     return result if type(result) is dict and is_object(value) else {"value": result}
 
 
@@ -198,11 +200,12 @@ def _guarded(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
         return {"$depth": MAX_DEPTH}
     if id(value) in walk.above:
         return {"$cycle": type_name(value)}
-    walk.above.append(id(value))
+    above = walk.above
+    walk.above = (*above, id(value))
     try:
         return _container(value, kind, walk, depth + 1)
     finally:
-        walk.above.pop()
+        walk.above = above
 
 
 def _container(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
@@ -240,7 +243,7 @@ def _dict(value: dict[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
         if kind is str:
             if len(item) <= _WORTH_COUNTING_CHARS and item.isascii() and "\0" not in item:
                 continue
-        elif kind in _UNCHANGED:
+        elif kind in _UNCHANGED or (kind in _NUMBERS and item and _SMALLEST_INT <= item <= _LARGEST_INT):
             continue
         result[key] = _plain(item, walk, depth)
     return result

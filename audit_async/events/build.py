@@ -28,7 +28,7 @@ def build(action: Any, own: Mapping[str, Any], fields: Mapping[str, Any], *, bui
     Raises:
         TypeError: *fields* has a name that no event has; the message names the nearest right one.
     """
-    if not fields.keys() <= _FIELD_NAMES:
+    if not _FIELD_NAMES.issuperset(fields):
         raise _wrong_name(builder, fields)
     invalid: dict[str, Any] = {}
     term, spelled = _term(action, invalid)

@@ -11,10 +11,11 @@ import socket
 import time
 from contextlib import AbstractContextManager
 
-from audit_async.config import FIRST_SEGMENT_BYTES, MIB, SEGMENT_BYTES
+from audit_async.config import FIRST_SEGMENT_BYTES, MIB, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
 from audit_async.errors import JournalFullError
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.file_set import FileSet, Lock, remove_file, sync_directory
+from audit_async.journal.frame import HEADER_BYTES
 from audit_async.journal.place import Place, prepare
 from audit_async.journal.segment import SegmentHeader, SegmentReader, SegmentWriter
 
@@ -46,7 +47,7 @@ class Spool:
     @property
     def last_seq(self) -> int:
         """Of the newest entry in the segment that is being filled; 0 while that is empty."""
-        return self._segments[-1].last_seq
+        return self._segments[-1].last_seq if self._segments else 0
 
     def begin(self, *, is_consumed_here: bool) -> None:
         """Make the locks and the first segment.
@@ -73,10 +74,13 @@ class Spool:
 
         Raises:
             JournalFullError: `max_bytes` are kept already.
+            ValueError: no segment is long enough.
             OSError: the disk refused.
         """
         segment = self._segments[-1]
         if not segment.append(seq, payload):
+            if len(payload) > SEGMENT_BYTES - SEGMENT_HEADER_BYTES - HEADER_BYTES:
+                raise ValueError(f"an entry of {len(payload)} bytes fits no segment")
             segment = self._next_segment()
             self._segments.append(segment)
             segment.append(seq, payload)

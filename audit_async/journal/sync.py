@@ -123,10 +123,10 @@ class SyncThread:
 
     def _next_order(self, pause: float) -> int:
         """Wait until there is something to do, and no longer than agreed when somebody waits for it."""
-        if pause == 0.0 and not self._journal.has_unsynced and not self._is_followed:
+        if pause == 0.0 and not self._has_work():
             self.is_idle = True
             # An entry that came before the flag was set did not see it.
-            if not self._journal.has_unsynced and not self._is_followed:
+            if not self._has_work():
                 order = self._orders.get()
                 self.is_idle = False
                 if order != _NOTICED:
@@ -145,6 +145,9 @@ class SyncThread:
                 order = max(order, self._orders.get_nowait())
         except Empty:
             return order
+
+    def _has_work(self) -> bool:
+        return self._journal.has_unsynced or self._is_followed
 
     @property
     def _is_followed(self) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from audit_async.config import COPY_ROWS
+from audit_async.config import COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
 from audit_async.diagnostics import report
 from audit_async.entry import Entry
 from audit_async.errors import (
@@ -39,8 +39,6 @@ from audit_async.table_map import Layout, recognise
 if TYPE_CHECKING:
     RawConnection = asyncpg.Connection[asyncpg.Record]
 
-_TERMINATED_SECONDS = 5.0
-_LOOK_AGAIN_SECONDS = 0.005
 _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
 # Where the server is told not to wait for its disk at a commit, a crash takes rows that we have confirmed and
@@ -152,9 +150,9 @@ class PostgresStore:
         time-out of the server nor a cancel request ends it.
         """
         try:
-            async with asyncio.timeout(_TERMINATED_SECONDS):
+            async with asyncio.timeout(TERMINATED_SECONDS):
                 while await raw.fetchval(_END_OWN_SESSIONS, self._carries):  # noqa: ASYNC110 -- it tells nobody
-                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except TimeoutError:
             raise TransientStoreError(
                 f"an earlier session {self._carries} at {self._place.server} does not end",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from audit_async.config import SQLITE_BUSY_SECONDS
+from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
 from audit_async.store.errors import Place, translate
-from audit_async.store.pacing import rows_giving_up
 from audit_async.table import create
 from audit_async.table_map import Layout, recognise
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import aiosqlite
 
 _IN_MEMORY = ("", ":memory:")
+# Many rows in one statement cost half of as many statements. Few sizes, so that each is parsed once.
+_ROWS_AT_ONCE = (64, 8, 1)
 _SETTINGS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
@@ -41,7 +43,7 @@ class SqliteStore:
         self._may_create = options.may_create
         self._engine = OwnEngine(self._new_engine)
         self._layout: Layout | None = None
-        self._insert_statement = ""
+        self._insert_statements: dict[int, str] = {}
 
     def __repr__(self) -> str:
         state = "connected" if self._engine.raw is not None else "not connected"
@@ -57,7 +59,9 @@ class SqliteStore:
             # Begun as a writer: a reader that becomes one is refused at once, without the time-out.
             await raw.execute("BEGIN IMMEDIATE")
             try:
-                await raw.executemany(self._insert_statement, rows_giving_up(entries, layout.row))
+                for part in _parts(entries):
+                    row_values = [value for entry in part for value in layout.row(entry)]
+                    await raw.execute(self._insert_statements[len(part)], row_values)
                 await raw.execute("COMMIT")
             except BaseException:
                 if raw.in_transaction:
@@ -100,7 +104,10 @@ class SqliteStore:
             verdict = self._verdict(error, is_connecting)
             if isinstance(verdict, DuplicateStoreError):
                 # Not our key, which the statement passes over: a row is refused for what is in it.
-                verdict = DataStoreError(verdict.message, culprit=verdict.message)
+                culprit = describe(error).rpartition(".")[2]
+                verdict = DataStoreError(
+                    f"table {self._table} refuses a row: its {culprit} is there already", culprit=culprit
+                )
             if isinstance(verdict, ConfigStoreError):
                 # Somebody will mend the table: look at it anew.
                 self._layout = None
@@ -149,17 +156,25 @@ class SqliteStore:
                 found = await inspect_through(connection, self._table)
             layout = recognise(found)
         columns = ", ".join(f'"{column}"' for column in layout.columns)
-        values = ", ".join("?" * len(layout.columns))
-        self._insert_statement = (
-            f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES ({values})"
+        values = f"({', '.join('?' * len(layout.columns))})"
+        self._insert_statements = {
+            size: f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES {', '.join([values] * size)}"
             f" ON CONFLICT ({', '.join(layout.key)}) DO NOTHING"
-        )
+            for size in _ROWS_AT_ONCE
+        }
         # A table that is missing from now on was taken away, and its rows with it: that needs somebody's eye.
         self._may_create = False
         self._layout = layout
         return layout
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
-        return (
-            translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
-        )
+        return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
+
+
+def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Yield *entries* in parts of the sizes there are statements for, the largest that fits first."""
+    start = 0
+    while start < len(entries):
+        size = next(size for size in _ROWS_AT_ONCE if size <= len(entries) - start)
+        yield entries[start : start + size]
+        start += size

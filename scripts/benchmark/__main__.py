@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -66,6 +67,7 @@ def main() -> None:
         return
     if unknown := set(given.rows) - set(ROWS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is removed then, too
     loguru.logger.remove()
     loguru.logger.add(sys.stderr, level="ERROR")
     _say(_machine())

@@ -81,10 +81,8 @@ class Bench:
         return figures
 
 
-async def tasks_each(
-    tasks: int, calls: int, call: Callable[[], Awaitable[object]]
-) -> tuple[float, list[float]]:
-    """Await *call* *calls* times in all from *tasks* tasks; return the rate a second and each call's seconds."""
+async def tasks_each(tasks: int, calls: int, call: Callable[[], Awaitable[object]]) -> tuple[float, list[float]]:
+    """Await *call* *calls* times in all, from *tasks* tasks; return the rate and the seconds of each."""
     taken: list[float] = []
 
     async def one(times: int) -> None:

@@ -13,7 +13,7 @@ from scripts.benchmark.comparison import Comparison, Goal, percentile
 from scripts.benchmark.peers import CpuBoundThread, QueueLogging, QueueLoguru
 
 _BURST = 4000
-_PAUSE_SECONDS = 0.002
+_PAUSE_SECONDS = 0.001
 
 
 def _burst(count: int, call: Callable[[int], object]) -> float:
@@ -64,9 +64,7 @@ async def against_logging(bench: Bench) -> list[Comparison]:
             goal=goal,
         ),
         Comparison(number="P1", what="... and building the event", unit="µs", ours=built, theirs=theirs),
-        Comparison(
-            number="P1", what="log(), writer into PostgreSQL at once", unit="µs", ours=writing, theirs=theirs
-        ),
+        Comparison(number="P1", what="log(), writer into PostgreSQL at once", unit="µs", ours=writing, theirs=theirs),
     ]
 
 
@@ -89,16 +87,12 @@ async def against_loguru(bench: Bench) -> list[Comparison]:
 
             ours, theirs = await bench.interleaved(logged, queued)
     goal = Goal(least=25, aim=35)
-    return [
-        Comparison(
-            number="P2", what="log() / loguru enqueue=True", unit="µs", ours=ours, theirs=theirs, goal=goal
-        )
-    ]
+    return [Comparison(number="P2", what="log() / loguru enqueue=True", unit="µs", ours=ours, theirs=theirs, goal=goal)]
 
 
 async def beside_cpu_bound(bench: Bench) -> list[Comparison]:
-    """P1b: p99 beside a thread that computes; calls come in fives after a pause, as in handlers of requests."""
-    count = bench.count(400)
+    """P1b: p99 beside a thread that computes; each call after a pause, as where one waits for requests."""
+    count = bench.count(300)
     ready = [samples.event(number) for number in range(count)]
     payload = samples.encode_in_context(ready[0])
 
@@ -106,8 +100,7 @@ async def beside_cpu_bound(bench: Bench) -> list[Comparison]:
         taken = []
         with CpuBoundThread():
             for number in range(count):
-                if number % 5 == 0:
-                    time.sleep(_PAUSE_SECONDS)
+                time.sleep(_PAUSE_SECONDS)
                 started = time.perf_counter()
                 call(number)
                 taken.append(time.perf_counter() - started)

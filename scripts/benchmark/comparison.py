@@ -81,24 +81,15 @@ def table(rows: Iterable[Comparison]) -> str:
     """Return *rows* as text: medians, with least and greatest in brackets."""
     lines = [_HEAD, *map(_cells, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
 
 
 def _cells(row: Comparison) -> tuple[str, ...]:
     sign, times = (
-        ("", "")
-        if row.goal is None
-        else ("<= " if row.goal.better == "less" else "", "x" if row.theirs else "")
+        ("", "") if row.goal is None else ("<= " if row.goal.better == "less" else "", "x" if row.theirs else "")
     )
-    goal = (
-        ("", "")
-        if row.goal is None
-        else (f"{sign}{row.goal.least:g}{times}", f"{sign}{row.goal.aim:g}{times}")
-    )
+    goal = ("", "") if row.goal is None else (f"{sign}{row.goal.least:g}{times}", f"{sign}{row.goal.aim:g}{times}")
     ratio = _spread(row.ratios, "x") if row.theirs else ""
     return (row.number, row.what, _spread(row.ours), _spread(row.theirs), row.unit, ratio, *goal, row.verdict)
 

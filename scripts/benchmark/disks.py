@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+import loguru
 
 from audit_async import AuditLogger
 from audit_async.config import GIB, MIB
 from scripts.benchmark import samples
 from scripts.benchmark.bench import Bench, tasks_each
 from scripts.benchmark.comparison import Comparison, Goal
-from scripts.benchmark.peers import FsyncPerLine
+from scripts.benchmark.peers import FsyncPerLine, wait_until
 
 _REFUSING = "postgresql+asyncpg://nobody:none@127.0.0.1:1/none"
 _OUTAGE_BYTES = 2 * GIB
@@ -33,9 +36,7 @@ async def group_commit(bench: Bench) -> list[Comparison]:
         for tasks, calls, least, aim in ((1, 500, None, None), (10, 5000, 6, 10), (100, 20_000, 25, 50)):
 
             async def logged(tasks: int = tasks, calls: int = calls) -> float:
-                return (
-                    await tasks_each(tasks, bench.count(calls), lambda: audit.log(samples.event()).on_disk())
-                )[0]
+                return (await tasks_each(tasks, bench.count(calls), lambda: audit.log(samples.event()).on_disk()))[0]
 
             async def synced(tasks: int = tasks, one: Callable[[], Awaitable[None]] = append) -> float:
                 return (await tasks_each(tasks, max(tasks, bench.count(600)), one))[0]
@@ -63,9 +64,7 @@ async def outage(bench: Bench) -> list[Comparison]:
         shutil.rmtree(folder / "events")
     what = f"{count:,} events in an outage: resident set grows by"
     return [
-        Comparison(
-            number="P16", what=what, unit="MiB", ours=grown, goal=Goal(least=64, aim=32, better="less")
-        ),
+        Comparison(number="P16", what=what, unit="MiB", ours=grown, goal=Goal(least=64, aim=32, better="less")),
         Comparison(number="P16", what="... of this not mapped files", unit="MiB", ours=private),
         Comparison(number="P16", what="... building and log() meanwhile", unit="/s", ours=rates),
     ]
@@ -73,15 +72,10 @@ async def outage(bench: Bench) -> list[Comparison]:
 
 def _suffer(folder: Path, count: int) -> tuple[float, float, float]:
     """Log *count* events in a fresh process; return MiB grown, private MiB of these, and events a second."""
-    import time
-
-    import loguru
-
-    loguru.logger.remove()
+    loguru.logger.remove()  # it would say that the database is away
     with AuditLogger(_REFUSING, journal_dir=folder / "events", journal_max_bytes=_OUTAGE_BYTES) as audit:
         audit.log(samples.event())
-        while audit.stats().last_error is None:
-            time.sleep(0.01)
+        wait_until(lambda: audit.stats().last_error is not None)
         gc.collect()
         whole, own = _resident()
         most, most_own = whole, own

@@ -125,7 +125,7 @@ class QueueLoguru:
 
     def drain(self) -> None:
         """Wait until the sink has had everything."""
-        loguru.logger.complete()
+        _ = loguru.logger.complete()  # what it returns is for sinks that are coroutines
 
 
 class TextExecutemany:
@@ -134,17 +134,14 @@ class TextExecutemany:
     def __init__(self, url: str, table: str = "audit_logs") -> None:
         self._engine = create_async_engine(url)
         values = ", ".join(
-            f"CAST(:{name} AS json)" if kind.startswith("json") else f":{name}"
-            for name, kind in COLUMNS.items()
+            f"CAST(:{name} AS json)" if kind.startswith("json") else f":{name}" for name, kind in COLUMNS.items()
         )
         self._insert = text(f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES ({values})")
 
     async def insert(self, entries: Sequence[Entry]) -> None:
         """Insert a batch."""
         async with AsyncSession(self._engine) as session:
-            await session.execute(
-                self._insert, [dict(zip(COLUMNS, own_row(entry), strict=True)) for entry in entries]
-            )
+            await session.execute(self._insert, [dict(zip(COLUMNS, own_row(entry), strict=True)) for entry in entries])
             await session.commit()
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import math
 import os
 import shlex
@@ -33,11 +34,11 @@ WAYS = {
     "jobs": "asyncio.run per job",
 }
 VICTIM = "thread"
-KILL_AT = 0.4  # of its share
+KILL_AT = 0.5  # of its share
 KILLABLE_EVENTS = 1_500
 """A share has a middle from here on: the demo's books lag by some 500 events, in the pipe and being read."""
 
-EVENTS = 12_000
+EVENTS = 10_000
 """Enough to see a rate and to kill in the middle, and few enough to be done in some seconds."""
 
 OK, NOT_PROVEN, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -87,7 +88,7 @@ class Demo:
         screen = self.screen
         asyncio.run(create_table(self.place.url))
 
-        screen.step(1, "Four programs log at once, each in its own way; one of them is killed")
+        screen.step(1, "Four programs log at once, each in its own way, and one is killed")
         first = self.replay(shift=0, victim=VICTIM)
         once = self.prove(first)
         screen.note(
@@ -95,11 +96,10 @@ class Demo:
             f"{len(self.records):,} in {first.seconds:.1f} s"
         )
         screen.note(
-            f"[dim]by 4 processes on {os.cpu_count()} CPUs; making the events, the kill, the restart and "
-            "the demo's own books included[/]"
+            f"[dim]on {os.cpu_count()} CPUs; making the events, the restart and the demo's own books included[/]"
         )
 
-        screen.step(2, "All of it once more, each share by another program: the same ids, so no new rows")
+        screen.step(2, "All of it once more, by other programs: the same ids, so no new rows")
         second = self.replay(shift=1, victim=None)
         twice = self.prove(second)
         drained = self.drain()
@@ -110,12 +110,13 @@ class Demo:
 
         screen.step(4, "The ledger: accepted = stored + pending + quarantined + dropped")
         screen.ledger([*first.ledger, *second.ledger])
-        screen.note("[dim]pending of the killed one: as the demo counted at the kill; adopted: events of the dead, delivered[/]")
-        screen.note(f"[dim]audit-async drain, after everything: {drained}[/]")
+        if len(first.ledger) > len(WAYS):
+            screen.note("[dim]killed: as the demo counted at the kill; adopted: delivered for the dead one[/]")
+        screen.note(f"[dim]what `audit-async drain` still found afterwards: {drained}[/]")
 
-        screen.step(5, "The proof, from the demo's own books: ids read from the pipes, and from the table")
-        screen.proof("after the kill", once)
-        screen.proof("after the replay", twice)
+        screen.step(5, "The proof, from the demo's own books: ids from its pipes, and from the table")
+        screen.proof("after step 1", once)
+        screen.proof("after step 2", twice)
         faults = [*first.faults, *second.faults]
         for fault in faults:
             screen.note(f"[bold red]✗[/] {fault}")
@@ -154,9 +155,11 @@ class Demo:
                 started = started or (time.monotonic() if done else 0.0)
                 if way == victim and done >= totals[way] * KILL_AT and child is at_work[way]:
                     victim = None
-                    at_work[way] = self.kill_and_restart(child, children, replay)
+                    self.kill(child, children, replay)
+                    bars.show(WAYS[way], len(child.returned), "[red]killed[/]")
+                    at_work[way] = self.restart(child, children)
                     all_started.append(at_work[way])
-                    bars.show(WAYS[way], len(child.returned), "killed, and started again")
+                    bars.show(WAYS[way], len(child.returned), "[red]killed[/], and started again")
                 elif child is at_work[way]:
                     bars.show(WAYS[way], done)
             replay.seconds = time.monotonic() - started
@@ -164,25 +167,24 @@ class Demo:
                 self.take_leave(child, replay)
         return replay
 
-    def kill_and_restart(self, child: Child, children: Children, replay: Replay) -> Child:
-        """Kill *child* in the middle of its work, look what it left behind, and have another one go on."""
+    def kill(self, child: Child, children: Children, replay: Replay) -> None:
+        """Kill *child* in the middle of its work, and look what it left behind."""
         children.kill(child)
         done = len(child.returned)
         in_table = len(set(child.returned) & set(self.stored()))
-        screen, way = self.screen, WAYS[child.job.way]
+        way = WAYS[child.job.way]
         if child.numbers is not None:
             replay.faults.append(f"the kill came too late: the {way} had ended")
-        screen.note(
-            f"[red]kill -9 {child.pid}[/] [bold]{way}[/]: log() had returned for {done:,} events, "
-            f"{in_table:,} of them in the table, {done - in_table:,} only in its journal"
-        )
+        self.screen.note(f"[bold red]kill -9 {child.pid}[/]: the {way} had logged {done:,} events,")
+        self.screen.note(f"{in_table:,} of them are in the table, {done - in_table:,} only in its journal")
         numbers = {"accepted": done, "stored": in_table, "pending": done - in_table, "quarantined": 0, "dropped": 0}
         replay.ledger.append((f"{way}, killed", numbers))
-        job = child.job
-        successor = children.start(
-            Job(way=job.way, file=job.file, rounds=job.rounds, share=job.share, shares=job.shares, skip=done)
-        )
-        screen.note(f"[green]started[/] {way} again, pid {successor.pid}, from event {done + 1:,} on")
+
+    def restart(self, child: Child, children: Children) -> Child:
+        """Have another process go on where *child* was killed."""
+        done, way = len(child.returned), WAYS[child.job.way]
+        successor = children.start(dataclasses.replace(child.job, skip=done))
+        self.screen.note(f"[bold green]started[/] the {way} again, as pid {successor.pid}, from event {done + 1:,} on")
         return successor
 
     def take_leave(self, child: Child, replay: Replay) -> None:
@@ -202,7 +204,7 @@ class Demo:
 
     def drain(self) -> str:
         """Let `audit-async drain` deliver what might still wait, and return the last line that it says."""
-        done = subprocess.run(  # noqa: S603 -- this Python, and our own tool
+        done = subprocess.run(
             [sys.executable, "-m", "audit_async", "drain"],
             cwd=ROOT,
             env={**os.environ, **self.environment},
@@ -215,7 +217,9 @@ class Demo:
         return " ".join(said[-1].split())
 
     def show_redacted(self) -> None:
-        [[count]] = self.place.fetch("SELECT count(*) FROM audit_logs WHERE CAST(new_values AS text) LIKE '%[redacted]%'")
+        [[count]] = self.place.fetch(
+            "SELECT count(*) FROM audit_logs WHERE CAST(new_values AS text) LIKE '%[redacted]%'"
+        )
         if count:
             self.screen.note(f"{count:,} of them named a credential: it was taken out before it reached the disk.")
 
@@ -297,26 +301,28 @@ def _introduce(screen: Screen, file: Path, lines: int, rounds: int, place: Place
     screen.note(f"from  {lines:,} {kind.get(file, 'records')}, {file}")
     screen.note(f"to    {place.name}")
     if rounds > 1:
-        screen.note(
-            f"[dim]{lines:,} are over before one looks: they are replayed {rounds:,} times under new ids, "
-            f"{lines * rounds:,} events in all.[/]"
-        )
+        screen.note(f"[dim]{lines:,} are over before one looks: they are replayed {rounds:,} times, under new ids,[/]")
+        screen.note(f"[dim]which makes {lines * rounds:,} events[/]")
 
 
 def _suggest(screen: Screen, place: Place, folder: Path, called_from: Path) -> None:
     """Print commands that work from where the demo was called."""
     at_root = called_from.resolve() == ROOT.resolve()
     root = "./" if at_root else f"{shlex.quote(str(ROOT))}/"
-    programs = Path(sys.executable).parent
-    tool = programs.relative_to(ROOT) / "audit-async" if at_root and programs.is_relative_to(ROOT) else programs / "audit-async"
+    tool = _shown(Path(sys.executable).with_name("audit-async"), at_root)
     suggestions = [("on a PostgreSQL server of its own", f"{root}scripts/demo --postgres")]
     if isinstance(place, SqlitePlace):
-        drain = f"{shlex.quote(str(tool))} drain {shlex.quote(place.url)} --journal-dir {shlex.quote(str(folder / 'journal'))}"
+        drain = (
+            f"{shlex.quote(tool)} drain {shlex.quote(place.url)} --journal-dir {shlex.quote(str(folder / 'journal'))}"
+        )
         suggestions = [
             ("what happened but for log-ins", _query(place.file)),
             ("deliver what a dead process left (nothing, here)", drain),
             *suggestions,
-            ("with records of your own, one JSON object a line", f"{root}scripts/demo records.jsonl"),
+            (
+                "with records of your own, one JSON object a line, like these",
+                f"{root}scripts/demo {shlex.quote(_shown(OWN_RECORDS, at_root))}",
+            ),
             ("when you have seen enough", f"rm -r {shlex.quote(str(folder))}"),
         ]
     else:
@@ -328,6 +334,11 @@ def _suggest(screen: Screen, place: Place, folder: Path, called_from: Path) -> N
     screen.say()
 
 
+def _shown(path: Path, at_root: bool) -> str:
+    """Return *path* as short as it may be typed."""
+    return str(path.relative_to(ROOT) if at_root and path.is_relative_to(ROOT) else path)
+
+
 def _query(file: Path) -> str:
     """Return the command that shows some rows of *file*: by the sqlite3 tool, or by Python where there is none."""
     query = (
@@ -335,7 +346,7 @@ def _query(file: Path) -> str:
         "WHERE action <> 'sso.login' AND json_extract(metadata, '$.round') = 0 ORDER BY created_at LIMIT 10"
     )
     if shutil.which("sqlite3"):
-        return f"sqlite3 -box {shlex.quote(str(file))} {shlex.quote(query)}"
+        return f'sqlite3 -box {shlex.quote(str(file))} "{query.replace("$", chr(92) + "$")}"'
     program = f"import sqlite3; print(*sqlite3.connect({str(file)!r}).execute({query!r}), sep='\\n')"
     return f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}"
 

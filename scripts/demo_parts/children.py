@@ -18,7 +18,7 @@ from scripts.demo_parts.records import Key
 
 ROOT = Path(__file__).parents[2]
 PIPE_BYTES = 16 * 1024
-"""About 250 events: a child cannot run further ahead of the demo's books, so that a kill meets it where it is meant to."""
+"""About 250 events: a child cannot run further ahead of the demo's books, so that a kill meets it in the middle."""
 
 PATIENCE_SECONDS = 60.0
 """Between two words of any child. They take 2 to 5 s for everything; what is silent for longer is stuck."""

@@ -95,10 +95,10 @@ class Screen:
 
     def proof(self, name: str, proof: Proof) -> None:
         mark = "[bold green]✓[/]" if proof.holds else "[bold red]✗[/]"
-        self.note(
-            f"{mark} {name:<17} [bold]{proof.planned:,}[/] events, [bold]{proof.rows:,}[/] rows; {proof.missing:,} missing, "
-            f"{proof.doubled:,} twice, {proof.foreign:,} foreign, {proof.unlogged:,} not logged"
-        )
+        counts = f"[bold]{proof.planned:,}[/] events, [bold]{proof.rows:,}[/] rows"
+        lost = f"{proof.missing:,} missing, {proof.unlogged:,} not logged"
+        added = f"{proof.doubled:,} twice, {proof.foreign:,} foreign"
+        self.note(f"{mark} {name}: {counts}; {lost}, {added}")
 
     def _print_indented(self, table: Table) -> None:
         self.out.print(Padding(table, (0, 0, 0, 3), expand=False))

@@ -107,9 +107,7 @@ NASTY = [
 @pytest.mark.parametrize("count", [1, 16])
 async def test_any_text_comes_back(place: Place, store: Store, count: int) -> None:
     """Text that means something to a driver, a format or a terminal is only text here."""
-    batch = [
-        entry(number, description=text, details={text: text}) for text in NASTY for number in range(count)
-    ]
+    batch = [entry(number, description=text, details={text: text}) for text in NASTY for number in range(count)]
     await store.insert(batch)
     assert await stored(place) == expected(batch)
 
@@ -124,9 +122,7 @@ CHECK = {
 
 
 @pytest.mark.parametrize("count", [1, 15, 40])
-async def test_a_refused_row_is_named_and_nothing_else_suffers(
-    place: Place, store: Store, count: int
-) -> None:
+async def test_a_refused_row_is_named_and_nothing_else_suffers(place: Place, store: Store, count: int) -> None:
     """One poison row refuses its batch, whole; the error tells its culprit and no payload; then all goes on."""
     await place.execute(*CHECK[place.dialect])
     batch = [*entries(count - 1), entry(count, description="poison", details={"secret": "s3cret"})]

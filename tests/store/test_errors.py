@@ -103,9 +103,7 @@ def test_a_refused_connection_names_host_and_port() -> None:
 
 def sqlite_error(*statements: str) -> sqlite3.Error:
     connection = sqlite3.connect(":memory:")
-    connection.execute(
-        "CREATE TABLE t (id text PRIMARY KEY, n text NOT NULL, c text CONSTRAINT small CHECK (c < 'm'))"
-    )
+    connection.execute("CREATE TABLE t (id text PRIMARY KEY, n text NOT NULL, c text CONSTRAINT small CHECK (c < 'm'))")
     try:
         for statement in statements:
             connection.execute(statement)
@@ -128,9 +126,7 @@ def sqlite_error(*statements: str) -> sqlite3.Error:
         (["PRAGMA max_page_count = 1", "CREATE TABLE v (a)"], TransientStoreError, None),
     ],
 )
-def test_sqlite_is_judged_by_its_own_names(
-    statements: list[str], kind: type[StoreError], culprit: str | None
-) -> None:
+def test_sqlite_is_judged_by_its_own_names(statements: list[str], kind: type[StoreError], culprit: str | None) -> None:
     """Constraint, duplicate, missing, read-only, full."""
     verdict = translate(sqlite_error(*statements), Place(table="t"))
     assert type(verdict) is kind

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from audit_async.errors import ConfigStoreError, TransientStoreError
+from audit_async.errors import ConfigStoreError, DataStoreError, TransientStoreError
 from audit_async.store import StoreOptions
 from audit_async.store.opening import open_store
 from audit_async.store.sqlite import SqliteStore
-from tests.store.entries import entries
+from tests.store.entries import entries, entry
 
 
 def file_of(url: str) -> Path:
@@ -96,4 +96,20 @@ async def test_a_file_that_is_no_database_is_said(sqlite_url: str) -> None:
     with pytest.raises(ConfigStoreError, match="no SQLite file"):
         await store.insert(entries(1))
     assert file_of(sqlite_url).read_text().startswith("no database at all")
+    await store.close()
+
+
+async def test_another_unique_key_refuses_its_row(sqlite_url: str) -> None:
+    """A key that is not ours is a fault of the row; it is not passed over as if the row were there."""
+    with sqlite3.connect(file_of(sqlite_url)) as connection:
+        connection.execute(
+            "CREATE TABLE audit_logs (id char(32) PRIMARY KEY, action text, details text, agent_id text,"
+            " user_id text UNIQUE, created_at datetime)"
+        )
+    connection.close()
+    store = open_store(StoreOptions(url=sqlite_url))
+    await store.insert([entry(1)])
+    with pytest.raises(DataStoreError) as caught:
+        await store.insert([entry(1)])
+    assert caught.value.culprit == "user_id"
     await store.close()
