@@ -141,6 +141,9 @@ GIVE_UP_HOGGED_ROWS = 1000
 MAX_WAIT_SECONDS = 2.0
 """That `write()` and `require()` wait at most: what a person at a log-in form does not yet notice as a fault."""
 
+LATE_SECONDS = 60.0
+"""That an event may be pending before `health()` is degraded: longer than any back-off of a writer that runs."""
+
 # --- store -------------------------------------------------------------------------------------------
 
 COPY_ROWS = 16

@@ -3,8 +3,8 @@
     with audit_context(tenant_id="t1", request_id="r-7"):
         audit.log(events.role("role.assign", ...))
 
-One ContextVar holds the fields as an immutable mapping. It is read in the caller's context at the moment of `log()`, never by
-a thread or task of ours. What an event says itself always wins.
+One ContextVar holds the fields as an immutable mapping. It is read in the caller's context at the moment of `log()`,
+never by a thread or task of ours. What an event says itself always wins.
 """
 
 from __future__ import annotations

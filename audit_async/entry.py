@@ -18,7 +18,7 @@ from audit_async.events.build import build
 from audit_async.events.event import SPELLING_KEY
 from audit_async.events.fields import EventFields
 from audit_async.redact import redact
-from audit_async.values import plain_object, short_text
+from audit_async.values import pass_on, plain_object, short_text
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 _EMPTY_LIST = msgspec.Raw(b"[]")
@@ -110,13 +110,11 @@ def encode(event: AuditEvent) -> bytes:
     # A fresh key at each repair would store it twice, so that it is looked at here and not when it is decoded.
     is_sound = type(event) is AuditEvent and type(moment) is datetime and moment.tzinfo is UTC
     try:
-        payload = _encode(event) if is_sound and type(event.id) is str and event.id else b""
-    except Exception:
+        payload = _fitting(event) if is_sound and type(event.id) is str and event.id else b""
+    except BaseException as error:
+        pass_on(error)
         payload = b""
-    if not payload:
-        event = _rebuild({name: getattr(event, name, None) for name in event.__struct_fields__})
-        payload = _encode(event)
-    return payload if len(payload) <= MAX_EVENT_BYTES else _shrink(event)
+    return payload or _fitting(_rebuild({name: getattr(event, name, None) for name in event.__struct_fields__}))
 
 
 def decode(payload: bytes, writer_id: str, writer_seq: int) -> Entry:
@@ -151,20 +149,24 @@ def _rebuild(found: dict[str, Any]) -> AuditEvent:
     return redact(event)
 
 
-def _shrink(event: AuditEvent) -> bytes:
-    """Return *event* within the limit: first the largest objects go, then the ends of long texts, then of all texts."""
+def _fitting(event: AuditEvent) -> bytes:
+    """Return *event* within the limit, empty if nothing that may go brings it there.
+
+    First the largest objects go, then the ends of long texts, then of all texts.
+    """
+    payload = _encode(event)
+    if len(payload) <= MAX_EVENT_BYTES:
+        return payload
     sizes = {name: len(_encode(getattr(event, name) or {})) for name in (*_OBJECTS, "tags")}
     largest = sorted((name for name in sizes if sizes[name] > _SUMMARY_BYTES), key=lambda name: -sizes[name])
-    payload = b""
     for name in (*largest, *_TEXTS, *_SHORT_TEXTS):
         value = getattr(event, name)
-        if not value:
-            continue
-        event = msgspec.structs.replace(event, **{name: _shorter(name, value)})
-        payload = _encode(event)
-        if len(payload) <= MAX_EVENT_BYTES:
-            break
-    return payload
+        if value:
+            event = msgspec.structs.replace(event, **{name: _shorter(name, value)})
+            payload = _encode(event)
+            if len(payload) <= MAX_EVENT_BYTES:
+                return payload
+    return b""
 
 
 def _shorter(name: str, value: Any) -> Any:

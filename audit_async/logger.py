@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from audit_async import context
-from audit_async.config import CLOSE_SECONDS
+from audit_async.config import CLOSE_SECONDS, LATE_SECONDS
 from audit_async.diagnostics import describe, report
 from audit_async.entry import encode
 from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError
@@ -259,6 +259,11 @@ class AuditLogger:
             unsafe.append(f"{len(self._process.quarantine.in_memory)} events are in quarantine in memory only")
         if stats.last_error:
             late.append(f"the database takes no events: {stats.last_error}")
+        elif stats.oldest_pending_seconds > LATE_SECONDS:
+            late.append(
+                f"the oldest of {stats.pending} pending events has waited {stats.oldest_pending_seconds:.0f} s: see that "
+                "a writer, or `audit-async drain`, is running"
+            )
         if stats.quarantined:
             late.append(f"{stats.quarantined} events are in quarantine in {self._process.quarantine.directory}")
         if stats.dropped:

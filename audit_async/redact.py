@@ -1,7 +1,8 @@
 """Take secrets out of an event before anything of it reaches a disk.
 
-A value is removed for the name of its key, whatever the key's case, separators or width: `Client-Secret`,
-`clientSecret` and a full-width `ｐａｓｓｗｏｒｄ` are alike. Booleans and nulls stay: `password_changed: true` is no secret.
+A value is removed for the name of its key, whatever the key's case, separators, accents or width:
+`Client-Secret`, `clientSecret` and a full-width `ｐａｓｓｗｏｒｄ` are alike. Booleans and nulls stay, and so do numbers
+of tokens: `password: true` and `input_tokens: 12` are no secrets.
 
 Source: the deny list of sentry-sdk's scrubber, without the addresses that an audit log is there to keep.
 """
@@ -17,7 +18,7 @@ import msgspec
 
 from audit_async.config import CONTEXT_SPELLINGS
 from audit_async.events import AuditEvent
-from audit_async.values import CUT_NOTE, MAX_KEY_CHARS, plain_object
+from audit_async.values import CUT_NOTE, MAX_KEY_CHARS, pass_on, plain_object
 
 REDACTED = "[redacted]"
 
@@ -59,7 +60,6 @@ _ENDINGS = (
 _WHOLE = frozenset({"auth", "pass", "pin", "cvv", "cvc", "phpsessid", "jsessionid", "connectsid", "sessionid", "sid"})
 _SEPARATORS = re.compile(r"[\W_]+")
 _FIELDS = ("details", "metadata", "old_values", "new_values")
-_EMPTY = frozenset({dict, NoneType})
 
 _COUNTED = ("tokens",)
 _SCALARS = frozenset({str, int, float, bool, NoneType})
@@ -94,7 +94,7 @@ def redact(event: AuditEvent) -> AuditEvent:
     changes: dict[str, Any] = {}
     for name in _FIELDS:
         value = getattr(event, name)
-        if value or type(value) not in _EMPTY:
+        if value is not None and (type(value) is not dict or value):
             clean = value if _is_known_harmless(value) else _clean(value)
             if clean is not value:
                 changes[name] = clean
@@ -114,7 +114,8 @@ def _is_known_harmless(value: Any) -> bool:
 def _clean(value: Any) -> dict[str, Any]:
     try:
         return _object(value, set())
-    except Exception:
+    except BaseException as error:
+        pass_on(error)
         return _object(plain_object(value), set())
 
 
@@ -124,7 +125,7 @@ def _object(value: dict[str, Any], seen: set[int]) -> dict[str, Any]:
     result = value
     for key, item in value.items():
         if type(key) is not str:
-            raise _NotPlain
+            raise _NotPlainError
         clean = _secret(key, item) if is_secret_key(key) else item
         kind = type(clean)
         if kind not in _SCALARS:
@@ -170,9 +171,9 @@ def _secret(key: str, item: Any) -> Any:
 
 def _expect(kind: type, value: Any, seen: set[int]) -> None:
     if type(value) is not kind or id(value) in seen:
-        raise _NotPlain
+        raise _NotPlainError
     seen.add(id(value))
 
 
-class _NotPlain(Exception):
+class _NotPlainError(Exception):
     """Something in the value is no plain data of our own making."""

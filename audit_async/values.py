@@ -49,7 +49,7 @@ MAX_KEY_CHARS = 256
 CUT_NOTE = "…[truncated: "
 """In a text that was cut, what its note begins with."""
 
-_WORTH = 2 * MAX_EVENT_BYTES
+_WORTH = MAX_EVENT_BYTES
 """Of one value, in characters of JSON: one that is worth more cannot fit into an event, so that the rest of it need
 not be walked. Keeps sixteen lists, each holding the next a thousand times, from taking for ever."""
 
@@ -231,10 +231,10 @@ def _dict(value: dict[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
     count = dict.__len__(value)
     if walk.worth < 0:
         return {"$items": count}
-    if count > MAX_ITEMS:
+    if type(value) is not dict or count > MAX_ITEMS:
         return _object(list(itertools.islice(dict.items(value), MAX_ITEMS)), count, walk, depth)
     # The copy is ours before anything else can run, so that no other thread changes it under the loop.
-    result = dict.copy(value)
+    result = value.copy()
     if result and not _are_plain_keys(result):
         return _object(list(result.items()), count, walk, depth)
     walk.worth -= 2 * count
@@ -263,8 +263,6 @@ def _mapping(value: Mapping[Any, Any], walk: _Walk, depth: int) -> dict[str, Any
             pairs = [(key, item) for key, item in itertools.islice(value.items(), MAX_ITEMS + 1)]
             count = len(value) if len(pairs) > MAX_ITEMS else len(pairs)
             break
-        except RecursionError:
-            raise
         except RuntimeError:
             continue
     else:

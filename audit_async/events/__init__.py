@@ -4,7 +4,8 @@
 
     events.role("role.assign", target_user_id=42, role_name="admin", tenant_id="t1")
 
-A builder gives a frozen `AuditEvent`: its action in canonical form, its id and time set, every value plain JSON. The parts:
+A builder gives a frozen `AuditEvent`: its action in canonical form, its id and time set, every value plain JSON.
+The parts:
 
     identifier   ids that carry their time
     vocabulary   what actions are called, and what follows from the name

@@ -6,7 +6,7 @@ import enum
 
 
 class AuditAction(str, enum.Enum):  # noqa: UP042 -- a StrEnum prints differently, and callers of old format these
-    """Standard audit actions under their old spelling. Canonical names (`sso.login`) and free-form ones are as legal."""
+    """Standard audit actions under their old spelling. Canonical names (`sso.login`) and free-form ones are legal."""
 
     # Authentication
     LOGIN = "login"

@@ -59,7 +59,7 @@ def _term(action: Any, invalid: dict[str, Any]) -> tuple[Term, str]:
     """Return the term of *action* and its spelling, kept at the length of an id: it may be a megabyte of nonsense."""
     if type(action) is AuditAction:
         action = action.value
-    elif type(action) is not str or len(action) > MAX_ID_CHARS or not action.isascii():
+    elif type(action) is not str or len(action) > MAX_ID_CHARS or not action.isprintable():
         action = convert("action", action, invalid) or ""
     return term_of(action), action
 

@@ -61,8 +61,8 @@ class AuditEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     status_code: int | None = None
     duration_ms: float | None = None
     error_message: str | None = None
-    details: dict[str, Any] = {}  # noqa: RUF012 -- msgspec copies an empty default
-    metadata: dict[str, Any] = {}  # noqa: RUF012
+    details: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     old_values: dict[str, Any] | None = None
     new_values: dict[str, Any] | None = None
     tags: tuple[str, ...] = ()

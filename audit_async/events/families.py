@@ -1,7 +1,7 @@
 """The builders: one function a family, each giving an event of it.
 
-Every builder takes the action (an `AuditAction`, a canonical name or any text), its family's own keywords, and any field of the
-event as a keyword. It never does I/O, keeps no reference to what it is given, and raises on no value; only a keyword
+Every builder takes the action (an `AuditAction`, a canonical name or any text), its family's own keywords, and any field of
+the event as a keyword. It never does I/O, keeps no reference to what it is given, and raises on no value; only a keyword
 that no event has is a `TypeError`.
 """
 
@@ -40,7 +40,7 @@ def identity(
     }
     error = fields.get("error_message")
     if error is not None and is_true(error):
-        own["error"] = to_text(error) if isinstance(error, BaseException) else plain(error)
+        own["error"] = to_text(error) if issubclass(type(error), BaseException) else plain(error)
     return build(action, own, fields, builder="identity")
 
 

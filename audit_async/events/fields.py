@@ -59,7 +59,7 @@ class EventFields(TypedDict, total=False):
     tags: Any
 
 
-class InvalidValue(Exception):
+class InvalidValueError(Exception):
     """The value cannot be what the field holds. Its argument is what to keep in the field instead."""
 
 
@@ -100,7 +100,7 @@ def _one_text(value: Any) -> str:
         return str.__str__(value)
     kept = plain(value)
     if isinstance(kept, list) or is_object(value):
-        raise InvalidValue(None)
+        raise InvalidValueError(None)
     return kept if isinstance(kept, str) else plain_text(kept)
 
 
@@ -111,10 +111,10 @@ def to_int(value: Any) -> int:
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 20:
         value = int(value)
     if not issubclass(type(value), int) or isinstance(value, bool):
-        raise InvalidValue(None)
+        raise InvalidValueError(None)
     number = int.__int__(value)
     if not -(2**31) <= number < 2**31:
-        raise InvalidValue(None)
+        raise InvalidValueError(None)
     return number
 
 
@@ -123,7 +123,7 @@ def to_milliseconds(value: Any) -> float:
     if hasattr(value, "total_seconds"):
         value = value.total_seconds() * 1000
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
-        raise InvalidValue(None)
+        raise InvalidValueError(None)
     return float.__float__(float(value))
 
 
@@ -134,9 +134,9 @@ def to_time(value: Any) -> datetime:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         value = datetime.fromtimestamp(value, UTC)
     if not isinstance(value, datetime):
-        raise InvalidValue(None)
+        raise InvalidValueError(None)
     if value.utcoffset() is None:
-        raise InvalidValue(_exact(value))
+        raise InvalidValueError(_exact(value))
     return _exact(value.astimezone(UTC))
 
 
@@ -171,15 +171,17 @@ def _member_of(kind: type[enum.StrEnum], otherwise: enum.StrEnum | None) -> Call
         try:
             return members.get(value) or members[str.lower(value).strip()]
         except Exception:
-            raise InvalidValue(otherwise) from None
+            raise InvalidValueError(otherwise) from None
 
     return convert
 
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
-        ("actor_id", "on_behalf_of", "user_id", "agent_id", "api_key_id", "tenant_id", "organization_id")
-        + ("resource_id", "session_id", "request_id", "trace_id", "span_id", "id"),
+        (
+            *("actor_id", "on_behalf_of", "user_id", "agent_id", "api_key_id", "tenant_id", "organization_id"),
+            *("resource_id", "session_id", "request_id", "trace_id", "span_id", "id"),
+        ),
         to_id,
     ),
     **dict.fromkeys(("action", "actor_type", "actor_name", "resource_type", "ip_address"), to_short),
@@ -199,7 +201,7 @@ def convert(name: str, value: Any, invalid: dict[str, Any]) -> Any:
     """Return *value* as field *name* holds it; what it cannot hold goes to *invalid*. Never raises."""
     try:
         return CONVERTERS[name](value)
-    except InvalidValue as unfit:
+    except InvalidValueError as unfit:
         invalid[name] = plain(value)
         return unfit.args[0]
     except BaseException as error:

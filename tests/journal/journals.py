@@ -83,7 +83,8 @@ def read_orphans(directory: Path) -> list[tuple[int, bytes]]:
 
 
 def die(journal: Journal) -> None:
-    """Let go of the files as a killed process does: nothing is written, removed or synced any more."""
+    """Let go of the files as a killed process does: nothing is written or removed any more."""
+    journal._sync.stop()
     journal.abandon()
 
 

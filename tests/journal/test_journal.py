@@ -78,7 +78,7 @@ def test_settled_segments_are_removed(tmp_path: Path, opened: Open) -> None:
 def test_a_full_journal_refuses_and_evicts_nothing(tmp_path: Path, opened: Open) -> None:
     """At the limit new entries are refused; what was accepted is all there, without a gap."""
     journal = opened(tmp_path / "journal", max_bytes=4 * SMALL_SEGMENT)
-    payloads = []
+    payloads: list[bytes] = []
     with pytest.raises(JournalFullError) as caught:
         while len(payloads) < 10_000:
             payloads += fill(journal, 1, size=200)

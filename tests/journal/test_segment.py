@@ -31,7 +31,7 @@ def make(tmp_path: Path, *, is_mapped: bool) -> SegmentWriter:
 def entries(path: Path) -> list[tuple[int, bytes]]:
     piece = path.read_bytes()[SEGMENT_HEADER_BYTES:]
     found = scan(piece, max_records=1000, max_bytes=1 << 30, is_whole=True, resync=True)
-    return [tuple(record) for record in found.records]
+    return [(record.seq, record.payload) for record in found.records]
 
 
 @each_mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import msgspec
 import pytest
 
 from audit_async.entry import Entry
@@ -60,7 +61,7 @@ async def test_an_entry_without_optional_fields_is_stored(place: Place, store: S
     nothing = dict.fromkeys(("user_id", "tenant_id", "status_code", "duration_ms", "tags"))
     batch = [entry(number, **nothing) for number in range(count)]
     for made in batch:
-        made.old_values = None
+        made.old_values = msgspec.Raw(b"")
     await store.insert(batch)
     assert await stored(place) == expected(batch)
 

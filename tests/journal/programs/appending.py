@@ -15,7 +15,7 @@ from tests.journal.journals import SMALL_SEGMENT, open_journal
 
 def main() -> None:
     # Many segments, so that a kill meets every step of turning them over.
-    spool.SEGMENT_BYTES = spool.FIRST_SEGMENT_BYTES = SMALL_SEGMENT  # type: ignore[misc]
+    vars(spool).update(SEGMENT_BYTES=SMALL_SEGMENT, FIRST_SEGMENT_BYTES=SMALL_SEGMENT)
     journal = open_journal(Path(sys.argv[1]))
     number = 0
     while True:

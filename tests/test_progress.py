@@ -1,0 +1,209 @@
+"""Waiting for a number: in asyncio, in trio and in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+
+from audit_async.progress import Progress
+from tests.polling import eventually, eventually_sync
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress(lambda: None)
+
+
+def advance_when_awaited(progress: Progress, value: int, failed: tuple[int, ...] = (), waiters: int = 1) -> None:
+    """Advance from another thread, as soon as there are *waiters*."""
+
+    def work() -> None:
+        eventually_sync(lambda: len(progress._waiters) == waiters)
+        progress.advance(value, failed)
+
+    threading.Thread(target=work).start()
+
+
+async def test_who_waits_in_asyncio_is_told(progress: Progress) -> None:
+    """A wait ends when its number is reached by another thread."""
+    advance_when_awaited(progress, 5)
+    assert await progress.wait(5) is True
+
+
+def test_who_waits_in_trio_is_told(progress: Progress) -> None:
+    """A wait ends when its number is reached by another thread."""
+    advance_when_awaited(progress, 5)
+    assert trio.run(progress.wait, 5) is True
+
+
+def test_who_waits_in_a_thread_is_told(progress: Progress) -> None:
+    """A wait ends when its number is reached by another thread."""
+    advance_when_awaited(progress, 5)
+    assert progress.wait_sync(5) is True
+
+
+async def test_what_is_reached_is_not_waited_for(progress: Progress) -> None:
+    """The past needs no waiter."""
+    progress.advance(5)
+    assert (await progress.wait(5), progress.wait_sync(4)) == (True, True)
+
+
+async def test_a_failed_number_is_told_no(progress: Progress) -> None:
+    """A number that is passed by as failed is not reached, now or later; those beside it are."""
+    advance_when_awaited(progress, 9, failed=(3, 4, 7))
+    assert await progress.wait(4) is False
+    assert [progress.outcome(number) for number in range(1, 11)] == [
+        True, True, False, False, True, True, False, True, True, None,
+    ]  # fmt: skip
+
+
+async def test_time_runs_out_in_asyncio(progress: Progress) -> None:
+    """A wait with a limit ends at it, and leaves no waiter."""
+    assert await progress.wait(5, 0.01) is False
+    assert not progress.is_awaited
+
+
+def test_time_runs_out_in_trio(progress: Progress) -> None:
+    """A wait with a limit ends at it, and leaves no waiter."""
+    assert trio.run(progress.wait, 5, 0.01) is False
+    assert not progress.is_awaited
+
+
+def test_time_runs_out_in_a_thread(progress: Progress) -> None:
+    """A wait with a limit ends at it, and leaves no waiter."""
+    assert progress.wait_sync(5, 0.01) is False
+    assert not progress.is_awaited
+
+
+async def test_a_cancelled_wait_leaves_no_waiter(progress: Progress) -> None:
+    """Cancellation goes through, and nothing stays behind."""
+    task = asyncio.create_task(progress.wait(5))
+    await eventually(lambda: progress.is_awaited)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not progress.is_awaited
+
+
+def test_a_cancelled_wait_in_trio_leaves_no_waiter(progress: Progress) -> None:
+    """Cancellation goes through, and nothing stays behind."""
+
+    async def main() -> bool:
+        with trio.move_on_after(0.01) as scope:
+            await progress.wait(5)
+        return scope.cancelled_caught
+
+    assert trio.run(main)
+    assert not progress.is_awaited
+
+
+def test_an_interrupted_wait_in_a_thread_leaves_no_waiter() -> None:
+    """An exception out of the wait goes through, and nothing stays behind."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    interrupted = Progress(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.wait_sync(5)
+    assert not interrupted.is_awaited
+
+
+def test_a_closed_loop_hurts_nobody(progress: Progress) -> None:
+    """A loop that was closed with a waiter in it does not keep the others from being told."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(progress.wait(5))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    told: list[bool] = []
+    thread = threading.Thread(target=lambda: told.append(progress.wait_sync(5, 10)))
+    thread.start()
+    eventually_sync(lambda: len(progress._waiters) == 2)
+    progress.advance(5)
+    thread.join()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    assert told == [True]
+
+
+async def test_a_step_costs_one_call_for_each_loop(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait in a loop, it is called once."""
+    tasks = [asyncio.create_task(progress.wait(number)) for number in range(1, 101)]
+    await eventually(lambda: len(progress._waiters) == 100)
+    loop, calls = asyncio.get_running_loop(), 0
+    real = loop.call_soon_threadsafe
+
+    def counted(callback: Callable[..., object], *arguments: Any) -> asyncio.Handle:
+        nonlocal calls
+        calls += 1
+        return real(callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    progress.advance(100)
+    assert (await asyncio.gather(*tasks), calls) == ([True] * 100, 1)
+
+
+async def test_only_who_is_reached_is_told(progress: Progress) -> None:
+    """Later numbers go on waiting."""
+    later = asyncio.create_task(progress.wait(6))
+    advance_when_awaited(progress, 5, waiters=2)
+    assert await progress.wait(5) is True
+    assert not later.done()
+    progress.advance(6)
+    assert await later is True
+
+
+async def test_an_outage_releases_the_impatient_alone(progress: Progress) -> None:
+    """Who asked for it is told at once, the patient wait on."""
+    patient = asyncio.create_task(progress.wait(5))
+    impatient = asyncio.create_task(progress.wait(5, is_patient=False))
+    await eventually(lambda: len(progress._waiters) == 2)
+    progress.release(impatient_only=True)
+    assert await impatient is False
+    progress.advance(5)
+    assert await patient is True
+
+
+async def test_after_the_end_nobody_waits(progress: Progress) -> None:
+    """What is not reached at the end never will be."""
+    waiting = asyncio.create_task(progress.wait(6))
+    progress.advance(5)
+    await eventually(lambda: progress.is_awaited)
+    progress.end()
+    assert (await waiting, await progress.wait(6), await progress.wait(5)) == (False, False, True)
+
+
+def test_who_begins_to_wait_makes_the_other_side_hurry() -> None:
+    """Each new wait is announced, once it can be told."""
+    seen: list[bool] = []
+    announced = Progress(lambda: seen.append(announced.is_awaited))
+    announced.wait_sync(1, 0.0)
+    assert seen == [True]
+
+
+def test_no_step_is_missed_between_the_look_and_the_wait() -> None:
+    """A number that is reached while its waiter is being entered is told."""
+    early = Progress(lambda: early.advance(1))
+    assert early.wait_sync(1, 10) is True
+
+
+@pytest.mark.parametrize("_", range(20))
+def test_steps_and_waits_from_many_threads_all_meet(_: int, progress: Progress) -> None:
+    """No wake-up is lost, however they fall together."""
+    told: list[bool] = []
+
+    def wait(start: int) -> None:
+        told.extend([progress.wait_sync(number, 10) for number in range(start, 401, 8)])
+
+    threads = [threading.Thread(target=wait, args=(start,)) for start in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for value in range(1, 401):
+        progress.advance(value)
+    for thread in threads:
+        thread.join()
+    assert told == [True] * 400
