@@ -7,6 +7,7 @@ import pytest
 
 from audit_async import AuditEvent, events
 from audit_async.redact import REDACTED, is_secret_key, redact
+from tests.test_values import laughs
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,9 @@ def test_redacting_twice_is_redacting_once() -> None:
     """A redacted event is left alone."""
     event: AuditEvent = redact(events.custom("a", details={"secret": "x"}))
     assert redact(event) is event
+
+
+def test_a_shared_part_made_by_hand_takes_no_time() -> None:
+    """An object that unfolds without end is made plain before it is walked."""
+    event = msgspec.structs.replace(events.custom("a"), details={"a": laughs()})
+    assert len(msgspec.json.encode(redact(event))) < 2**20

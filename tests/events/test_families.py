@@ -86,3 +86,13 @@ def test_an_impossible_time_is_kept_beside(value: object) -> None:
     """A time that is none is kept in the metadata, and the event happened now."""
     event = events.custom("a", created_at=value)
     assert (["created_at"], time_of(event.id)) == (list(event.metadata["$invalid"]), event.created_at)
+
+
+def test_a_nul_in_an_action_is_not_stored() -> None:
+    """The spelling that is kept beside the name is clean text."""
+    assert "a␀b" == events.custom("a\0b").metadata["$action"]
+
+
+def test_an_id_that_cannot_say_whether_it_is_true_is_kept() -> None:
+    """An id whose truth raises is named rather than dropped."""
+    assert "$type" in events.role("role_assign", target_user_id=hostile(object)()).details["target_user_id"]

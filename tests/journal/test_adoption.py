@@ -12,6 +12,7 @@ import pytest
 
 from audit_async.journal.adoption import Orphan, adopt
 from audit_async.journal.confirm import SLOT_BYTES
+from audit_async.journal.file_set import FileSet, Lock
 from audit_async.journal.journal import Journal
 from tests.journal.journals import (
     DESTINATION,
@@ -119,9 +120,7 @@ def test_a_foreign_destination_is_taken_by_command(tmp_path: Path, opened: Open)
     orphan.close(is_done=True)
 
 
-def test_another_hosts_files_are_left_where_locks_mean_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_hosts_files_are_left_where_locks_mean_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a network file system a free lock does not say that its process is dead."""
     leave(tmp_path, 10)
     monkeypatch.setattr(socket, "gethostname", lambda: "another-host")
@@ -130,9 +129,7 @@ def test_another_hosts_files_are_left_where_locks_mean_nothing(
 
 
 @pytest.mark.parametrize("with_living", [False, True])
-def test_a_living_process_that_uploads_itself_is_left_alone(
-    with_living: bool, journal: Journal
-) -> None:
+def test_a_living_process_that_uploads_itself_is_left_alone(with_living: bool, journal: Journal) -> None:
     """Nobody takes what its own writer takes."""
     fill(journal, 10)
     assert adopt_all(journal.directory, with_living=with_living) == []
@@ -203,6 +200,18 @@ def test_a_living_process_that_closes_leaves_no_file(tmp_path: Path, opened: Ope
     read_all(orphan)
     journal.close()
     orphan.read(1, 1)
+    orphan.close(is_done=True)
+    assert files(tmp_path) == []
+
+
+def test_a_process_that_ends_while_it_is_taken_leaves_no_file(tmp_path: Path) -> None:
+    """When the producer removes its files while an adopter makes the mark, the mark is removed as well."""
+    file_set = FileSet(tmp_path, "test", "0123456789abcdef" * 2)
+    producer = Lock.make(file_set.lock_path)
+    [orphan] = adopt_all(tmp_path, with_living=True)
+    file_set.lock_path.unlink()
+    producer.close()
+    assert orphan.read(10, 1000) is None
     orphan.close(is_done=True)
     assert files(tmp_path) == []
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 from audit_async.journal.age import MAX_SAMPLES, Age
 
 
@@ -49,7 +47,7 @@ def test_many_samples_keep_the_first_and_the_last() -> None:
 
 def test_what_is_settled_is_forgotten() -> None:
     """Samples of settled entries are dropped."""
-    age = Age(lambda numbers=count(): float(next(numbers)))  # type: ignore[misc]
+    age = Age(Clock())
     for seq in range(1, 11):
         age.note(seq)
     age.forget(10)

@@ -103,9 +103,7 @@ def test_an_append_beside_a_close_is_kept_or_refused(journal: Journal) -> None:
     assert read_orphans(journal.directory) == [(seq, b"entry") for seq in accepted]
 
 
-def test_entries_in_memory_that_end_with_the_process_are_named(
-    tmp_path: Path, opened: Open, said: list[str]
-) -> None:
+def test_entries_in_memory_that_end_with_the_process_are_named(tmp_path: Path, opened: Open, said: list[str]) -> None:
     """What no disk took is not lost in silence."""
     (tmp_path / "journal").touch()
     journal = opened(tmp_path / "journal")

@@ -79,9 +79,7 @@ def test_entries_must_add_up() -> None:
 
 def test_the_fullest_mark_fits_its_slot(tmp_path: Path) -> None:
     """The longest list of failed numbers does not run into the other slot."""
-    full = Mark().moved_to(
-        2**53, stored=0, quarantined=2**53, dropped={}, failed=tuple(range(2**53 - 200, 2**53))
-    )
+    full = Mark().moved_to(2**53, stored=0, quarantined=2**53, dropped={}, failed=tuple(range(2**53 - 200, 2**53)))
     write(tmp_path / "confirm", OLD, full)
     assert read_mark(tmp_path / "confirm") == full
     write(tmp_path / "other", full, OLD)

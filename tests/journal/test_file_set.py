@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -41,6 +42,19 @@ def test_a_lock_on_a_removed_file_is_none(tmp_path: Path) -> None:
     assert (lock.is_in_place, renewed.is_in_place) == (False, True)
     lock.close()
     renewed.close()
+
+
+def test_a_file_removed_between_open_and_lock_is_not_owned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gets the lock of a file that has just lost its name gets nothing."""
+    Lock.make(tmp_path / "a.lock").close()
+    real = fcntl.flock
+
+    def removing(descriptor: int, operation: int) -> None:
+        (tmp_path / "a.lock").unlink()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removing)
+    assert Lock.take(tmp_path / "a.lock") is None
 
 
 def test_a_missing_lock_is_not_made_by_looking(tmp_path: Path) -> None:

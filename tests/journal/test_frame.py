@@ -68,8 +68,9 @@ def test_a_zeroed_block_is_passed_over() -> None:
 
 def test_a_magic_cut_by_the_end_of_a_part_is_left_for_the_next_part() -> None:
     """A search that ends in the middle of a magic goes on with it, not behind it."""
-    result = scan_all(b"garbage" + FRAMES[0][:2], is_whole=False)
-    part_two = scan_all((b"garbage" + FRAMES[0])[result.stop :])
+    garbage = b"garbage " * 10
+    result = scan_all(garbage + FRAMES[0][:2], is_whole=False)
+    part_two = scan_all((garbage + FRAMES[0])[result.stop :])
     assert [tuple(record) for record in part_two.records] == expected(1)
 
 

@@ -109,9 +109,7 @@ def test_rescued_entries_are_read_once_from_disk(tmp_path: Path, opened: Open, d
     assert read_orphans(tmp_path / "journal") == numbered(payloads)
 
 
-def test_a_copy_that_the_disk_spoilt_does_not_hide_the_rescued_one(
-    tmp_path: Path, opened: Open, disk: Disk
-) -> None:
+def test_a_copy_that_the_disk_spoilt_does_not_hide_the_rescued_one(tmp_path: Path, opened: Open, disk: Disk) -> None:
     """When pages of the file whose sync failed are gone, its entries are read from the other one."""
     journal = opened(tmp_path / "journal")
     payloads = fill(journal, 10)
@@ -187,6 +185,17 @@ def test_appends_go_on_while_a_sync_hangs(journal: Journal, disk: Disk) -> None:
     assert time.monotonic() - started < 1
     disk.is_free.set()
     assert journal.synced.wait_sync(1001, 30)
+
+
+def test_what_comes_during_a_sync_needs_another_one(journal: Journal, disk: Disk) -> None:
+    """A sync speaks for the entries that were there when it began, and for no later one."""
+    disk.is_free.clear()
+    fill(journal, 1)
+    eventually_sync(lambda: len(disk.asked) == 1)
+    fill(journal, 1)
+    disk.is_free.set()
+    assert journal.synced.wait_sync(2, 10)
+    assert len(disk.asked) == 2
 
 
 def test_without_a_thread_nobody_waits(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,12 +78,11 @@ def test_settled_segments_are_removed(tmp_path: Path, opened: Open) -> None:
 def test_a_full_journal_refuses_and_evicts_nothing(tmp_path: Path, opened: Open) -> None:
     """At the limit new entries are refused; what was accepted is all there, without a gap."""
     journal = opened(tmp_path / "journal", max_bytes=4 * SMALL_SEGMENT)
-    payloads: list[bytes] = []
     with pytest.raises(JournalFullError) as caught:
-        while len(payloads) < 10_000:
-            payloads += fill(journal, 1, size=200)
+        fill(journal, 10_000, size=200)
+    accepted = [payload_of(number, 200) for number in range(1, journal.last_seq + 1)]
     assert caught.value.reason == "journal_full"
-    assert read_all(journal) == numbered(payloads)
+    assert read_all(journal) == numbered(accepted)
 
 
 @pytest.mark.usefixtures("small_segments")
@@ -161,9 +160,7 @@ def test_its_repr_is_its_state(journal: Journal) -> None:
     assert "0 settled" in text
 
 
-def test_an_exception_of_a_signal_handler_costs_no_number(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exception_of_a_signal_handler_costs_no_number(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a call is ended between the entry and its number, the next entry gets another number."""
     spool = journal._spool
     assert spool is not None

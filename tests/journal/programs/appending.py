@@ -1,6 +1,6 @@
 """Append numbers to a journal, and report each after `append` has returned, until killed.
 
-    python -m tests.journal.programs.appending DIRECTORY LABEL
+python -m tests.journal.programs.appending DIRECTORY LABEL
 """
 
 from __future__ import annotations
