@@ -169,6 +169,9 @@ LOOK_AGAIN_SECONDS = 0.005
 SQLITE_BUSY_SECONDS = 5.0
 """For another process's transaction on the same SQLite file."""
 
+SQLITE_LOOK_SECONDS = 0.005
+"""Between two looks whether it has ended: a busy writer leaves a gap of about a millisecond between its transactions."""
+
 PARTITION_MONTHS_AHEAD = 24
 """Monthly partitions made by `init`: two years in which nobody has to think of it."""
 
@@ -182,6 +185,9 @@ CLOSE_SECONDS = 5.0
 
 CLOSE_HARD_SECONDS = 1.0
 """On top of it, for cancelling what is under way."""
+
+FORK_SECONDS = 5.0
+"""That a fork waits at most for an import in a thread of ours: ten times what the slowest one takes."""
 
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0
 """Between two of our own log lines of one kind."""

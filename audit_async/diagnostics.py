@@ -6,7 +6,7 @@ import threading
 import time
 
 from audit_async.config import DIAGNOSTIC_INTERVAL_SECONDS
-from audit_async.loading import LOADING
+from audit_async.loading import loading
 
 MAX_TEXT_CHARS = 300
 
@@ -40,7 +40,7 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
     _last_said[kind] = now
     _inside.reporting = True
     try:
-        with LOADING:
+        with loading():
             from loguru import logger
 
         # The text goes in as an argument: braces in it would otherwise be read as a format.

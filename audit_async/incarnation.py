@@ -14,7 +14,7 @@ from audit_async.host import Host, NoHost, TaskHost, ThreadHost
 from audit_async.journal.adoption import Search, adopt
 from audit_async.journal.file_set import FileSet
 from audit_async.journal.journal import Journal, JournalOptions
-from audit_async.loading import LOADING
+from audit_async.loading import loading
 from audit_async.receipt import Receipt
 from audit_async.settings import Settings
 from audit_async.stats import Losses, Stats
@@ -183,7 +183,7 @@ class Incarnation:
 
     def _open_store(self) -> Store:
         address = self._settings.address
-        with LOADING:
+        with loading():
             from audit_async.store.opening import open_store
 
             return open_store(

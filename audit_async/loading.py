@@ -6,11 +6,47 @@ So a fork waits for our own imports, which take some tenths of a second, once.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-LOADING = threading.RLock()
-"""Held while a thread of ours imports a package."""
+from audit_async.config import FORK_SECONDS
 
-# The thread that forks holds it at that moment, in the parent and, as the only one left, in the child.
-os.register_at_fork(before=LOADING.acquire, after_in_parent=LOADING.release, after_in_child=LOADING.release)
+# Hooks run in the reverse order of their registration. That of `logging` takes a lock which imports need: it has to be
+# registered before ours, so that ours has waited for the import when that lock is taken.
+assert logging
+
+_lock = threading.RLock()
+_is_held = False
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Import packages in this block."""
+    with _lock:
+        yield
+
+
+def _before_fork() -> None:
+    global _is_held
+    _is_held = _lock.acquire(timeout=FORK_SECONDS)
+
+
+def _after_fork_in_parent() -> None:
+    if _is_held:
+        _lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    if _is_held:
+        _lock.release()
+    else:
+        _lock = threading.RLock()
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)

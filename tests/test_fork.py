@@ -104,8 +104,10 @@ def test_a_fork_while_another_thread_logs(audit: AuditLogger, sqlite_url: str) -
 
     def keep_logging() -> None:
         while not is_over.is_set():
-            log(audit, "thread", 1)
-            logged.append(1)
+            log(audit, "thread", 50)
+            logged.extend([1] * 50)
+            # As fast as the file takes them, which the children write to as well.
+            audit.flush_sync(20)
 
     thread = threading.Thread(target=keep_logging)
     thread.start()

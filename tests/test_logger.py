@@ -151,9 +151,10 @@ def test_threads_and_loops_share_a_logger(sqlite_url: str, journal_dir: Path) ->
 
 async def test_the_writer_may_be_a_task_of_the_callers_loop(sqlite_url: str, journal_dir: Path) -> None:
     """With `writer="task"` no thread of ours touches the database."""
+    before = set(threading.enumerate())
     async with AuditLogger(sqlite_url, journal_dir=journal_dir, writer="task") as audit:
         receipts = await asyncio.gather(*(audit.write(event(n)) for n in range(200)))
-        assert "audit-writer" not in {thread.name for thread in threading.enumerate()}
+        assert "audit-writer" not in {thread.name for thread in set(threading.enumerate()) - before}
         assert all(receipt.is_stored for receipt in receipts)
     assert await count_rows(sqlite_url) == 200
 
@@ -350,7 +351,9 @@ async def test_after_close_events_are_refused_aloud(sqlite_url: str, journal_dir
 
 async def test_a_closed_logger_leaves_nothing_behind(sqlite_url: str, journal_dir: Path) -> None:
     """When everything was delivered, `close` removes the journal's files and ends our threads."""
+    before = set(threading.enumerate())
     async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
         await audit.write(event())
     assert list(journal_dir.iterdir()) == []
-    assert not {t.name for t in threading.enumerate()} & {"audit-writer", "audit-sync"}
+    ours = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not ours & {"audit-writer", "audit-sync"}

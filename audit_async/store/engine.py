@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from audit_async.config import CANCEL_SECONDS
 from audit_async.diagnostics import describe, report
 
 _left_to_parents: list[Any] = []
@@ -61,9 +62,12 @@ class OwnEngine:
 
 def _drop(raw: Any) -> None:
     """Close the socket at once (asyncpg, psycopg); let aiosqlite's thread end after what it is doing."""
-    for drop in (getattr(raw, "terminate", None), getattr(raw, "stop", None)):
-        if drop is not None:
-            drop()
+    if hasattr(raw, "terminate"):
+        raw.terminate()
+    if hasattr(raw, "stop"):
+        raw.stop()
+        # It reports its end to the loop, which may be closed in the next moment.
+        raw._thread.join(CANCEL_SECONDS / 2)
     if hasattr(raw, "pgconn"):
         raw.pgconn.finish()
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
+import sqlite3
+import threading
+import time
+import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from audit_async.config import SQLITE_BUSY_SECONDS
+from audit_async.config import FORK_SECONDS, SQLITE_BUSY_SECONDS, SQLITE_LOOK_SECONDS
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
-from audit_async.inspection import TableName, inspect_through
+from audit_async.inspection import InspectedTable, TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
 from audit_async.store.errors import Place, translate
@@ -44,6 +51,11 @@ class SqliteStore:
         self._engine = OwnEngine(self._new_engine)
         self._layout: Layout | None = None
         self._insert_statements: dict[int, str] = {}
+        # Held during a batch, by the thread of its loop: a fork waits for it. See `_before_fork`.
+        self._batch_lock = threading.RLock()
+        self._is_in_batch = False
+        self._is_held_by_fork = False
+        _stores.add(self)
 
     def __repr__(self) -> str:
         state = "connected" if self._engine.raw is not None else "not connected"
@@ -55,18 +67,25 @@ class SqliteStore:
         A replay takes the same way: the key is named as the target, since a conflict clause without one, and
         `OR IGNORE` all the more, would pass over other faults of a row.
         """
-        async with self._connection() as (raw, layout):
-            # Begun as a writer: a reader that becomes one is refused at once, without the time-out.
-            await raw.execute("BEGIN IMMEDIATE")
+        with self._batch_lock:
+            self._is_in_batch = True
             try:
-                for part in _parts(entries):
-                    row_values = [value for entry in part for value in layout.row(entry)]
-                    await raw.execute(self._insert_statements[len(part)], row_values)
-                await raw.execute("COMMIT")
-            except BaseException:
-                if raw.in_transaction:
-                    await raw.execute("ROLLBACK")
-                raise
+                async with self._connection() as (raw, layout):
+                    await self._insert(raw, layout, entries)
+            finally:
+                self._is_in_batch = False
+
+    async def _insert(self, raw: aiosqlite.Connection, layout: Layout, entries: Sequence[Entry]) -> None:
+        await _begin(raw)
+        try:
+            for part in _parts(entries):
+                row_values = [value for entry in part for value in layout.row(entry)]
+                await raw.execute(self._insert_statements[len(part)], row_values)
+            await raw.execute("COMMIT")
+        except BaseException:
+            if raw.in_transaction:
+                await raw.execute("ROLLBACK")
+            raise
 
     async def close(self) -> None:
         """Close the connection, if one is open. Never raises."""
@@ -75,6 +94,17 @@ class SqliteStore:
     def abandon(self) -> None:
         """Forget the connection. As `Store.abandon`."""
         self._engine.abandon()
+
+    def close_before_fork(self) -> None:
+        """Wait for the batch that is under way, and leave nothing of SQLite open. The next batch opens it again."""
+        self._is_held_by_fork = self._batch_lock.acquire(timeout=FORK_SECONDS)
+        if self._is_held_by_fork and not self._is_in_batch:
+            self._engine.abandon()
+
+    def go_on_after_fork(self) -> None:
+        """Let batches begin again."""
+        if self._is_held_by_fork:
+            self._batch_lock.release()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[aiosqlite.Connection, Layout]]:
@@ -140,7 +170,7 @@ class SqliteStore:
         return create_async_engine(
             self._url,
             # Transactions are begun and ended by our own statements.
-            connect_args={"isolation_level": None, "timeout": SQLITE_BUSY_SECONDS},
+            connect_args={"isolation_level": None, "timeout": SQLITE_LOOK_SECONDS},
             poolclass=AsyncAdaptedQueuePool,
             pool_size=1,
             max_overflow=0,
@@ -152,8 +182,7 @@ class SqliteStore:
         async with engine.connect() as connection:
             found = await inspect_through(connection, self._table)
             if self._may_create and not found.exists:
-                await create(connection, self._table)
-                found = await inspect_through(connection, self._table)
+                found = await self._create(connection)
             layout = recognise(found)
         columns = ", ".join(f'"{column}"' for column in layout.columns)
         values = f"({', '.join('?' * len(layout.columns))})"
@@ -167,8 +196,37 @@ class SqliteStore:
         self._layout = layout
         return layout
 
+    async def _create(self, connection: AsyncConnection) -> InspectedTable:
+        try:
+            await create(connection, self._table)
+        except DBAPIError:
+            # Another process may have made it in this very moment.
+            found = await inspect_through(connection, self._table)
+            if not found.exists:
+                raise
+            return found
+        return await inspect_through(connection, self._table)
+
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
         return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
+
+
+async def _begin(raw: aiosqlite.Connection) -> None:
+    """Begin as a writer; another process's transaction is waited for, for `SQLITE_BUSY_SECONDS`.
+
+    Begun as a reader, a transaction that then writes would be refused at once. SQLite's own waiting is not used: it cannot be
+    cancelled, and looks so seldom that a busy writer starves the others.
+    """
+    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
+    while True:
+        try:
+            await raw.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = str(error.sqlite_errorname).startswith("SQLITE_BUSY")
+            if not is_busy or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
 
 
 def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
@@ -178,3 +236,22 @@ def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         size = next(size for size in _ROWS_AT_ONCE if size <= len(entries) - start)
         yield entries[start : start + size]
         start += size
+
+
+# SQLite keeps its locks on a file in the memory of the process, for all connections to that file together. A child that is forked in
+# the middle of a transaction has a copy that says "locked", and never gets in again; one that is forked while the file is open
+# believes to hold locks that it does not have. So a fork waits for the batch, and finds the file closed.
+_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for store in list(_stores):
+        store.close_before_fork()
+
+
+def _after_fork() -> None:
+    for store in list(_stores):
+        store.go_on_after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
+from audit_async.events import AuditEvent
 from audit_async.redact import redact
 from scripts.benchmark import samples
 from scripts.benchmark.bench import Bench
@@ -13,40 +15,53 @@ from scripts.benchmark.comparison import Comparison, Goal, percentile
 from scripts.benchmark.peers import CpuBoundThread, QueueLogging, QueueLoguru
 
 _BURST = 4000
+_MADE_AHEAD = 50
 _PAUSE_SECONDS = 0.001
 
+_T = TypeVar("_T")
 
-def _burst(count: int, call: Callable[[int], object]) -> float:
-    """Return the microseconds of one *call* in a burst."""
-    started = time.perf_counter()
-    for number in range(count):
-        call(number)
-    return (time.perf_counter() - started) / count * 1e6
+
+def _burst(count: int, make: Callable[[int], _T], call: Callable[[_T], object]) -> float:
+    """Return the microseconds of one *call*, on things made shortly before, as a caller makes them."""
+    taken = 0.0
+    for first in range(0, count, _MADE_AHEAD):
+        made = [make(number) for number in range(first, first + _MADE_AHEAD)]
+        started = time.perf_counter()
+        for each in made:
+            call(each)
+        taken += time.perf_counter() - started
+    return taken / (count + -count % _MADE_AHEAD) * 1e6
+
+
+def _secret_event(number: int) -> AuditEvent:
+    return samples.event(number, with_secrets=True)
+
+
+def _number(number: int) -> int:
+    return number
 
 
 async def against_logging(bench: Bench) -> list[Comparison]:
     """P1: against QueueHandler; the journal only, with building, and with the writer at work."""
     count = bench.count(_BURST)
-    ready = [samples.event(number) for number in range(count)]
     record = {"audit": samples.record()}
 
     async with bench.logger("none") as quiet, bench.logger() as busy:
         with QueueLogging() as peer:
 
             async def logged() -> float:
-                return _burst(count, lambda number: quiet.log(ready[number]))
+                return _burst(count, samples.event, quiet.log)
 
             async def built_and_logged() -> float:
-                return _burst(count, lambda number: quiet.log(samples.event(number)))
+                return _burst(count, _number, lambda number: quiet.log(samples.event(number)))
 
             async def logged_while_writing() -> float:
-                fresh = [samples.event(number) for number in range(count)]
-                figure = _burst(count, lambda number: busy.log(fresh[number]))
+                figure = _burst(count, samples.event, busy.log)
                 await busy.flush(30)
                 return figure
 
             async def queued() -> float:
-                figure = _burst(count, lambda _: peer.logger.info("sso.login", extra=record))
+                figure = _burst(count, _number, lambda _: peer.logger.info("sso.login", extra=record))
                 peer.drain()
                 return figure
 
@@ -71,17 +86,16 @@ async def against_logging(bench: Bench) -> list[Comparison]:
 async def against_loguru(bench: Bench) -> list[Comparison]:
     """P2: against loguru's queue."""
     count = bench.count(_BURST)
-    ready = [samples.event(number) for number in range(count)]
     record = samples.record()
     async with bench.logger("none") as audit:
         with QueueLoguru() as peer:
             bound = peer.logger.bind(**record)
 
             async def logged() -> float:
-                return _burst(count, lambda number: audit.log(ready[number]))
+                return _burst(count, samples.event, audit.log)
 
             async def queued() -> float:
-                figure = _burst(count, lambda _: bound.info("sso.login"))
+                figure = _burst(count, _number, lambda _: bound.info("sso.login"))
                 peer.drain()
                 return figure
 
@@ -146,18 +160,16 @@ async def beside_cpu_bound(bench: Bench) -> list[Comparison]:
 async def redaction(bench: Bench) -> list[Comparison]:
     """R: what looking for secrets costs, and what taking them out costs."""
     count = bench.count(_BURST)
-    plain = [samples.event(number) for number in range(count)]
-    secret = [samples.event(number, with_secrets=True) for number in range(count)]
     async with bench.logger("none") as audit:
 
         async def logged() -> float:
-            return _burst(count, lambda number: audit.log(plain[number]))
+            return _burst(count, samples.event, audit.log)
 
         async def logged_secrets() -> float:
-            return _burst(count, lambda number: audit.log(secret[number]))
+            return _burst(count, _secret_event, audit.log)
 
         async def redacted() -> float:
-            return _burst(count, lambda number: redact(plain[number]))
+            return _burst(count, samples.event, redact)
 
         whole, with_secrets, looking = await bench.interleaved(logged, logged_secrets, redacted)
     return [
