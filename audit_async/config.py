@@ -126,6 +126,12 @@ BACKOFF_MAX_SECONDS = 30.0
 FOREIGN_KEY_SECONDS = 60.0
 """For the row that a foreign key points to: callers log before they commit their own transaction."""
 
+FOREIGN_KEY_RETRY_SECONDS = 1.0
+"""Between two tries of the entries that wait for such a row."""
+
+MAX_PARKED = 1000
+"""Entries that may wait for such rows at once; beyond it something else is wrong than a transaction under way."""
+
 GIVE_UP_ROWS = 100
 """Rows encoded between two chances for other threads: 0.6 ms of holding the interpreter."""
 

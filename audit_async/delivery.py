@@ -28,6 +28,11 @@ class Refusal:
     entry: Entry
     error: DataStoreError
 
+    @property
+    def seq(self) -> int:
+        """The entry's number in its process."""
+        return self.entry.writer_seq or 0
+
 
 class Delivery:
     """Inserts batches into a store, which is replaced when it hangs.

@@ -12,6 +12,7 @@ from audit_async.entry import encode
 from audit_async.errors import JournalClosedError, JournalFullError
 from audit_async.host import Host, NoHost, TaskHost, ThreadHost
 from audit_async.journal.adoption import Search, adopt
+from audit_async.journal.book import Totals
 from audit_async.journal.file_set import FileSet
 from audit_async.journal.journal import Journal, JournalOptions
 from audit_async.loading import loading
@@ -102,16 +103,16 @@ class Incarnation:
         """Return the numbers of this moment."""
         refused = dict(self.losses.refused)
         writer, journal = self.host.writer, self.journal
-        # In this order: the mark never passes what was accepted when it is read first.
-        mark = journal.mark if journal is not None else None
+        # In this order: what was dealt with never passes what was accepted when it is read first.
+        totals = journal.totals if journal is not None else Totals()
         accepted = journal.last_seq if journal is not None else 0
         return Stats(
             accepted=accepted,
-            stored=mark.stored if mark else 0,
-            pending=accepted - (mark.seq if mark else 0),
-            quarantined=mark.quarantined if mark else 0,
-            dropped=sum(mark.dropped.values()) if mark else 0,
-            dropped_by_reason=dict(mark.dropped) if mark else {},
+            stored=totals.stored,
+            pending=accepted - totals.last_seq + totals.open,
+            quarantined=totals.quarantined,
+            dropped=sum(totals.dropped.values()),
+            dropped_by_reason=dict(totals.dropped),
             refused=sum(refused.values()),
             refused_by_reason=refused,
             adopted_stored=self._adopted.stored,
@@ -176,7 +177,13 @@ class Incarnation:
             memory_max_bytes=settings.memory_max_bytes,
             is_consumed_here=settings.writer != "none",
         )
-        return Journal(options, on_data=self._wake, on_wait=self._wake)
+        return Journal(
+            options,
+            on_data=self._wake,
+            on_wait=self._wake,
+            on_refused=self.losses.refuse,
+            on_round=self._tell_losses if settings.writer == "none" else lambda: None,
+        )
 
     def _wake(self) -> None:
         self.host.wake()
@@ -216,7 +223,8 @@ class Incarnation:
 
     def _tell_losses(self) -> None:
         """Log one `audit.gap` event for what was refused or lost. If that is refused as well, it is told later."""
-        gap, journal = self.losses.take(), self.journal
+        journal = self.journal
+        gap = self.losses.take() if journal is not None else None
         if gap is None or journal is None:
             return
         try:

@@ -16,7 +16,7 @@ from audit_async.config import FORK_SECONDS
 
 # Hooks run in the reverse order of their registration. That of `logging` takes a lock which imports need: it has to be
 # registered before ours, so that ours has waited for the import when that lock is taken.
-assert logging
+_NEEDED_FIRST = logging
 
 _lock = threading.RLock()
 _is_held = False

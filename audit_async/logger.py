@@ -172,8 +172,7 @@ class AuditLogger:
         if journal is None:
             return True
         self._process.host.nudge()
-        reached = await journal.settled.wait(journal.last_seq, timeout_seconds)
-        return reached and not journal.settled.has_failed
+        return await journal.settled.wait(journal.last_seq, timeout_seconds, wants_all=True)
 
     def flush_sync(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
         """Do as `flush`, blocking this thread."""
@@ -181,8 +180,7 @@ class AuditLogger:
         if journal is None:
             return True
         self._process.host.nudge()
-        reached = journal.settled.wait_sync(journal.last_seq, timeout_seconds)
-        return reached and not journal.settled.has_failed
+        return journal.settled.wait_sync(journal.last_seq, timeout_seconds, wants_all=True)
 
     async def close(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
         """Bring in what is pending for *timeout_seconds* at most, and close; return whether nothing remained.

@@ -17,18 +17,19 @@ from typing import Any
 class _Waiter:
     """One who waits. `home` is its asyncio loop or trio token, or None for a thread."""
 
-    __slots__ = ("home", "is_patient", "number", "result", "signal")
+    __slots__ = ("home", "is_patient", "number", "result", "signal", "wants_all")
 
-    def __init__(self, number: int, home: Any, signal: Any, is_patient: bool) -> None:
+    def __init__(self, number: int, home: Any, signal: Any, is_patient: bool, wants_all: bool = False) -> None:
         self.number = number
         self.home = home
         self.signal = signal
         self.is_patient = is_patient
+        self.wants_all = wants_all
         self.result = False
 
 
 class Progress:
-    """A number that only grows, with numbers in between that have failed for good.
+    """A number that only grows, with numbers in between that are still open, or have failed for good.
 
     Args:
         on_wait: called, in the waiter's thread, when somebody starts to wait: it makes the other side hurry.
@@ -41,6 +42,7 @@ class Progress:
         self._lock = threading.RLock()
         self._waiters: dict[_Waiter, None] = {}
         self._failed: list[tuple[int, int]] = []
+        self._open: set[int] = set()
         self._is_over = False
         self.value = 0
 
@@ -49,14 +51,9 @@ class Progress:
         """Whether somebody waits now."""
         return bool(self._waiters)
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether any number up to now has failed."""
-        return bool(self._failed)
-
     def outcome(self, number: int) -> bool | None:
         """Return whether *number* has been reached well; None as long as that is open."""
-        if number > self.value:
+        if number > self.value or number in self._open:
             return False if self._is_over else None
         if self._failed:
             at = bisect.bisect_right(self._failed, (number, sys.maxsize)) - 1
@@ -64,23 +61,41 @@ class Progress:
                 return False
         return True
 
-    def advance(self, value: int, failed: Iterable[int] = ()) -> None:
-        """Move on to *value*, with the numbers *failed* (ascending) on the way, and wake who waited for it."""
+    def outcome_of_all(self, number: int) -> bool | None:
+        """Return whether every number up to *number* has been reached well; None as long as that is open."""
+        if number > self.value or (self._open and min(self._open) <= number):
+            return False if self._is_over else None
+        return not self._failed or self._failed[0][0] > number
+
+    def advance(self, value: int, failed: Iterable[int] = (), left_open: Iterable[int] = ()) -> None:
+        """Move on to *value* and wake who waited for it.
+
+        Args:
+            failed: numbers on the way that failed, ascending.
+            left_open: numbers on the way that `resolve` will decide on.
+        """
+        self._open = self._open.union(left_open)
         for number in failed:
             if self._failed and self._failed[-1][1] == number - 1:
                 self._failed[-1] = (self._failed[-1][0], number)
             else:
-                self._failed.append((number, number))
+                bisect.insort(self._failed, (number, number))
         self.value = max(self.value, value)
-        if self._waiters:
-            self._wake(lambda waiter: self.outcome(waiter.number))
+        self._wake(self._outcome_for)
+
+    def resolve(self, number: int, *, is_well: bool) -> None:
+        """Decide on a number that was left open."""
+        if not is_well:
+            bisect.insort(self._failed, (number, number))
+        self._open = self._open - {number}
+        self._wake(self._outcome_for)
+
+    def _outcome_for(self, waiter: _Waiter) -> bool | None:
+        return self.outcome_of_all(waiter.number) if waiter.wants_all else self.outcome(waiter.number)
 
     def release(self, *, impatient_only: bool = False) -> None:
         """Tell those who wait that it is not to be expected soon."""
-        if self._waiters:
-            self._wake(
-                lambda waiter: None if impatient_only and waiter.is_patient else self.outcome(waiter.number) or False
-            )
+        self._wake(lambda waiter: None if impatient_only and waiter.is_patient else self._outcome_for(waiter) or False)
 
     def end(self) -> None:
         """Let nobody wait any more: what is not reached now never will be, as far as this object knows."""
@@ -93,35 +108,38 @@ class Progress:
         self._waiters = {}
         self._is_over = True
 
-    async def wait(self, number: int, timeout_seconds: float | None = None, *, is_patient: bool = True) -> bool:
+    async def wait(
+        self, number: int, timeout_seconds: float | None = None, *, is_patient: bool = True, wants_all: bool = False
+    ) -> bool:
         """Return True as soon as *number* is reached well, False when it failed or the time is up.
 
         Args:
             is_patient: False to be told at once when an outage begins.
+            wants_all: wait for every number up to *number*.
         """
-        known = self.outcome(number)
+        waiter = _Waiter(number, None, None, is_patient, wants_all)
+        known = self._outcome_for(waiter)
         if known is not None:
             return known
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            return await self._wait_in_trio(number, timeout_seconds, is_patient)
-        future: asyncio.Future[None] = loop.create_future()
-        waiter = _Waiter(number, loop, future, is_patient)
+            return await self._wait_in_trio(waiter, timeout_seconds)
+        waiter.home, waiter.signal = loop, loop.create_future()
         timer = loop.call_later(timeout_seconds, _resolve, [waiter]) if timeout_seconds is not None else None
         try:
             self._add(waiter)
-            await future
+            await waiter.signal
         finally:
             if timer is not None:
                 timer.cancel()
             self._remove(waiter)
         return waiter.result
 
-    async def _wait_in_trio(self, number: int, timeout_seconds: float | None, is_patient: bool) -> bool:
+    async def _wait_in_trio(self, waiter: _Waiter, timeout_seconds: float | None) -> bool:
         import trio
 
-        waiter = _Waiter(number, trio.lowlevel.current_trio_token(), trio.Event(), is_patient)
+        waiter.home, waiter.signal = trio.lowlevel.current_trio_token(), trio.Event()
         try:
             self._add(waiter)
             with trio.move_on_after(float("inf") if timeout_seconds is None else timeout_seconds):
@@ -130,16 +148,15 @@ class Progress:
             self._remove(waiter)
         return waiter.result
 
-    def wait_sync(self, number: int, timeout_seconds: float | None = None) -> bool:
+    def wait_sync(self, number: int, timeout_seconds: float | None = None, *, wants_all: bool = False) -> bool:
         """Do as `wait`, blocking this thread."""
-        known = self.outcome(number)
+        waiter = _Waiter(number, None, threading.Event(), True, wants_all)
+        known = self._outcome_for(waiter)
         if known is not None:
             return known
-        signal = threading.Event()
-        waiter = _Waiter(number, None, signal, True)
         try:
             self._add(waiter)
-            signal.wait(timeout_seconds)
+            waiter.signal.wait(timeout_seconds)
         finally:
             self._remove(waiter)
         return waiter.result
@@ -148,7 +165,7 @@ class Progress:
         with self._lock:
             self._waiters[waiter] = None
         # Between the first look and the entry into the list the number may have been reached.
-        known = self.outcome(waiter.number)
+        known = self._outcome_for(waiter)
         if known is not None:
             waiter.result = known
             _signal(waiter.home, [waiter])
@@ -160,6 +177,8 @@ class Progress:
             self._waiters.pop(waiter, None)
 
     def _wake(self, verdict: Callable[[_Waiter], bool | None]) -> None:
+        if not self._waiters:
+            return
         woken: dict[Any, list[_Waiter]] = {}
         with self._lock:
             for waiter in list(self._waiters):

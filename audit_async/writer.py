@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 
@@ -23,7 +23,6 @@ from audit_async.config import (
     BACKOFF_MAX_SECONDS,
     BATCH_BYTES,
     BATCH_ENTRIES,
-    FOREIGN_KEY_SECONDS,
     LINGER_SECONDS,
 )
 from audit_async.delivery import Delivery, Refusal
@@ -31,31 +30,12 @@ from audit_async.diagnostics import describe, report, settle_down
 from audit_async.entry import Entry, decode
 from audit_async.errors import ConfigStoreError, StoreError
 from audit_async.journal.adoption import Orphan, Search
-from audit_async.journal.confirm import Mark
-from audit_async.journal.journal import Batch, Journal
+from audit_async.journal.batch import Batch, Source
+from audit_async.journal.journal import Journal
+from audit_async.parking import Parking
 from audit_async.stats import Losses
 from audit_async.store import Store
 from audit_async.store.quarantine import Quarantine
-
-
-class Source(Protocol):
-    """What batches are pulled from: this process's journal, or an orphan."""
-
-    mark: Mark
-
-    def read(self, max_entries: int, max_bytes: int) -> Batch | None:
-        """Return the next batch."""
-
-    def settle(
-        self,
-        last_seq: int,
-        *,
-        stored: int,
-        quarantined: int = 0,
-        dropped: dict[str, int] | None = None,
-        failed: tuple[int, ...] = (),
-    ) -> None:
-        """Note what became of it."""
 
 
 @dataclass(slots=True)
@@ -107,8 +87,12 @@ class Writer:
         self.is_idle = False
         self._parts = parts
         self._delivery = Delivery(parts.open_store, on_slow=self._begin_outage)
-        self._orphans: list[Orphan] = []
+        self._parking = Parking(parts.quarantine, on_decided=self._count_adopted)
+        self._orphans: deque[Orphan] = deque()
         self._is_orphans_turn = False
+        # The batch that is being brought in; kept over a fault of our own, since it is not read a second time.
+        self._current: tuple[Source, Batch] | None = None
+        self._was_tried = False
         self._adopt_at = 0.0
         self._failures = 0
         self._is_stopping = False
@@ -149,7 +133,7 @@ class Writer:
         """Write until `stop`. A fault of our own is logged and waited out like one of the database."""
         self._loop = asyncio.get_running_loop()
         try:
-            while not (self.is_idle and (self._is_stopping or self._parts.ends_when_idle)):
+            while not (self.is_idle and self._may_end):
                 try:
                     await self._turn()
                 except Exception as error:
@@ -161,84 +145,104 @@ class Writer:
             self.has_ended = True
             for orphan in self._orphans:
                 orphan.close(is_done=False)
-            self._orphans = []
+            self._orphans.clear()
+
+    @property
+    def _may_end(self) -> bool:
+        return self._is_stopping or (self._parts.ends_when_idle and not self._parking)
 
     async def _turn(self) -> None:
         """Bring one batch in, or wait until there is one."""
         self._woken.clear()
-        source, batch = self._next_batch()
-        if batch is None:
+        if self._parking.seconds_to_retry == 0.0:
+            await self._retry_parked()
+        if self._current is None:
+            self._current, self._was_tried = self._next_batch(), False
+        if self._current is None:
             self.is_idle = True
-            if not self._is_stopping and not self._parts.ends_when_idle:
-                await _until(self._woken, max(0.0, self._adopt_at - time.monotonic()))
+            if not self._may_end:
+                await _until(self._woken, min(self._parking.seconds_to_retry, self._seconds_to_look))
             return
         self.is_idle = False
-        await self._bring_in(source, batch)
+        await self._bring_in(*self._current)
+        self._current = None
         await self._linger()
 
-    def _next_batch(self) -> tuple[Source, Batch | None]:
+    async def _retry_parked(self) -> None:
+        try:
+            await self._parking.retry(self._delivery)
+        except StoreError as error:
+            await self._wait_out(error)
+        else:
+            self._end_outage()
+
+    def _next_batch(self) -> tuple[Source, Batch] | None:
         """Take turns between this process's entries and those left by others, so that neither starves."""
         parts = self._parts
         if parts.losses.is_untold and not self.is_out:
             parts.tell_losses()
         self._look_for_orphans()
-        own = parts.journal
         if not (self._is_orphans_turn and self._orphans):
-            batch = own.read(BATCH_ENTRIES, BATCH_BYTES)
+            batch = parts.journal.read(BATCH_ENTRIES, BATCH_BYTES)
             if batch is not None:
                 self._is_orphans_turn = True
-                return own, batch
+                return parts.journal, batch
         self._is_orphans_turn = False
-        while self._orphans and not self._is_stopping:
-            orphan = self._orphans[0]
+        found = None if self._is_stopping else self._next_of_orphans()
+        if found is not None:
+            return found
+        batch = parts.journal.read(BATCH_ENTRIES, BATCH_BYTES)
+        return None if batch is None else (parts.journal, batch)
+
+    def _next_of_orphans(self) -> tuple[Source, Batch] | None:
+        for _ in range(len(self._orphans)):
+            orphan = self._orphans.popleft()
             batch = orphan.read(BATCH_ENTRIES, BATCH_BYTES)
+            if batch is not None or orphan.is_living or orphan.has_open:
+                self._orphans.append(orphan)
+            else:
+                orphan.close(is_done=True)
             if batch is not None:
                 return orphan, batch
-            self._orphans.pop(0)
-            orphan.close(is_done=True)
-        return own, own.read(BATCH_ENTRIES, BATCH_BYTES)
+        return None
 
     def _look_for_orphans(self) -> None:
-        now = time.monotonic()
-        if now < self._adopt_at or self._is_stopping:
+        if self._seconds_to_look > 0 or self._is_stopping:
             return
-        self._adopt_at = now + self._parts.adopt_interval_seconds
+        self._adopt_at = time.monotonic() + self._parts.adopt_interval_seconds
         known = {self._parts.journal.writer_id, *(orphan.writer_id for orphan in self._orphans)}
         self._orphans += self._parts.find_orphans(frozenset(known)).orphans
+
+    @property
+    def _seconds_to_look(self) -> float:
+        return max(0.0, self._adopt_at - time.monotonic())
 
     async def _linger(self) -> None:
         journal = self._parts.journal
         if self._is_stopping or self._orphans or journal.settled.is_awaited:
             return
-        pending = journal.last_seq - journal.mark.seq
+        pending = journal.last_seq - journal.totals.last_seq
         if 0 < pending < BATCH_ENTRIES:
             await _until(self._woken, LINGER_SECONDS)
 
     # --- one batch -------------------------------------------------------------------------------------
 
     async def _bring_in(self, source: Source, batch: Batch) -> None:
-        """Try until every entry of *batch* is in the table or in quarantine, then settle it."""
+        """Try until every entry of *batch* is in the table, refused for good, or parked; then settle it."""
         entries, payloads, unreadable = self._decode(batch)
-        is_replay = isinstance(source, Orphan) and source.mark.seq == batch.first_seq - 1
-        heal_until = 0.0
+        # What is adopted may have been sent already, by a session that is still there.
+        is_replay = self._was_tried or (isinstance(source, Orphan) and source.mark.seq == batch.first_seq - 1)
         refused: list[Refusal] = []
-        remaining = entries
-        while remaining:
+        while entries:
+            self._was_tried = True
             try:
-                refused = await self._delivery.insert(remaining, is_replay=is_replay)
-                self._doubt_the_table(remaining, refused)
+                refused = await self._delivery.insert(entries, is_replay=is_replay)
+                self._doubt_the_table(entries, refused)
+                break
             except StoreError as error:
                 is_replay = True
                 await self._wait_out(error)
-                continue
-            self._end_outage()
-            # A row that a foreign key points to may be in a transaction that has not committed yet.
-            may_heal = bool(refused) and all(refusal.error.may_heal for refusal in refused)
-            heal_until = heal_until or time.monotonic() + FOREIGN_KEY_SECONDS
-            if not may_heal or time.monotonic() > heal_until or self._is_stopping:
-                break
-            remaining = [refusal.entry for refusal in refused]
-            await self._back_off()
+        self._end_outage()
         self._settle(source, batch, payloads, refused, unreadable)
 
     def _decode(self, batch: Batch) -> tuple[list[Entry], dict[int, bytes], list[int]]:
@@ -263,23 +267,34 @@ class Writer:
         unreadable: list[int],
     ) -> None:
         parts = self._parts
-        for refusal in refused:
-            seq = refusal.entry.writer_seq or 0
-            error = refusal.error
+        parked = [refusal for refusal in refused if self._parking.takes(refusal)]
+        for_good = [refusal for refusal in refused if refusal not in parked]
+        for refusal in for_good:
+            seq, error = refusal.seq, refusal.error
             parts.quarantine.add(batch.writer_id, seq, payloads[seq], error.message, error.sqlstate)
-        quarantined = len(refused) + len(unreadable)
-        stored = len(batch.records) - quarantined
-        dropped = {"journal_damaged": len(batch.missing)} if batch.missing else {}
+        quarantined = len(for_good) + len(unreadable)
+        stored = len(batch.records) - quarantined - len(parked)
+        source.settle(
+            batch.last_seq,
+            stored=stored,
+            quarantined=quarantined,
+            dropped={"journal_damaged": len(batch.missing)} if batch.missing else {},
+            failed=sorted([*(refusal.seq for refusal in for_good), *unreadable, *batch.missing]),
+            left_open=[refusal.seq for refusal in parked],
+        )
+        for refusal in parked:
+            self._parking.add(source, refusal, payloads[refusal.seq])
         if batch.missing:
             parts.losses.lose(len(batch.missing), "journal_damaged")
-        failed = sorted([*(r.entry.writer_seq or 0 for r in refused), *unreadable, *batch.missing])
-        source.settle(
-            batch.last_seq, stored=stored, quarantined=quarantined, dropped=dropped, failed=tuple(failed)
-        )
         if source is not parts.journal:
             parts.adopted.stored += stored
             parts.adopted.quarantined += quarantined
             parts.adopted.dropped += len(batch.missing)
+
+    def _count_adopted(self, source: Source, is_stored: bool) -> None:
+        if source is not self._parts.journal:
+            self._parts.adopted.stored += is_stored
+            self._parts.adopted.quarantined += not is_stored
 
     def _doubt_the_table(self, sent: list[Entry], refused: list[Refusal]) -> None:
         """Take it for a fault of the table when it refuses everything for the same column or constraint.

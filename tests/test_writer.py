@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from audit_async import AuditLogger, create_table, events
+from audit_async import AuditLogger, create_table, events, writer
 from audit_async.config import SEGMENT_HEADER_BYTES
+from audit_async.entry import Entry
 from tests.logs import heard
 from tests.polling import eventually
 from tests.programs import logging_child
@@ -87,25 +88,97 @@ async def test_what_every_event_violates_is_a_fault_of_the_table(postgres_url: s
     assert any("shift" in line and "every event" in line for line in lines)
 
 
-async def test_a_foreign_key_that_heals_costs_nothing(postgres_url: str, journal_dir: Path) -> None:
-    """An event about a user whose row is not committed yet is stored once it is."""
+@pytest.fixture
+async def linked_url(postgres_url: str) -> str:
+    """A table whose user has to be in the table of users."""
     await create_table(postgres_url)
     await run_sql(
         postgres_url,
         "CREATE TABLE users (id text PRIMARY KEY)",
+        "INSERT INTO users VALUES ('known')",
         "ALTER TABLE audit_logs ADD FOREIGN KEY (user_id) REFERENCES users (id)",
     )
-    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
-        log_all(audit, ["u1"])
-        await eventually(lambda: audit.stats().accepted == 1)
-        await run_sql(postgres_url, "INSERT INTO users VALUES ('u1')")
+    return postgres_url
+
+
+async def test_a_foreign_key_that_heals_costs_nothing(linked_url: str, journal_dir: Path) -> None:
+    """An event about a user whose row is not committed yet is stored once it is; `flush` waits for it."""
+    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["known", "new", "known"])
+        await eventually(lambda: audit.stats().stored == 2)
+        assert audit.stats().pending == 1
+        assert not await audit.flush(0.1)
+        await run_sql(linked_url, "INSERT INTO users VALUES ('new')")
         assert await audit.flush(20)
-    assert await count_rows(postgres_url) == 1
+        assert (3, 0) == (audit.stats().stored, audit.stats().quarantined)
+    assert await count_rows(linked_url) == 3
+    assert list(journal_dir.glob("*.audj")) == []
+
+
+async def test_a_missing_foreign_key_keeps_nobody_waiting(linked_url: str, journal_dir: Path) -> None:
+    """Behind an event whose user never comes the others are stored and confirmed at once."""
+    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
+        stranger = audit.log(events.custom("report.print", user_id="stranger"))
+        receipts = [await audit.write(events.custom("report.print", user_id="known")) for _ in range(5)]
+        assert all(receipt.is_stored for receipt in receipts)
+        assert not stranger.is_stored
+        stats = audit.stats()
+        assert (6, 5, 1) == (stats.accepted, stats.stored, stats.pending)
+
+
+async def test_an_event_that_waits_for_its_key_outlives_the_process(linked_url: str, journal_dir: Path) -> None:
+    """An event that was still waiting for its user when its process ended is stored by the next one, nothing twice."""
+    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["known", "new", "known"])
+        await eventually(lambda: audit.stats().stored == 2)
+    await run_sql(linked_url, "INSERT INTO users VALUES ('new')")
+    async with AuditLogger(linked_url, journal_dir=journal_dir):
+        await eventually(lambda: count_is(linked_url, 3))
+    assert await count_rows(linked_url) == 3
+
+
+async def test_what_never_heals_goes_to_quarantine(
+    linked_url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the time for a foreign key is up its event is put into quarantine, and all is accounted for."""
+    monkeypatch.setattr("audit_async.parking.FOREIGN_KEY_SECONDS", 0.2)
+    monkeypatch.setattr("audit_async.parking.FOREIGN_KEY_RETRY_SECONDS", 0.1)
+    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["known", "stranger", "known"])
+        await eventually(lambda: audit.stats().quarantined == 1)
+        stats = audit.stats()
+        assert (3, 2, 0, 1) == (stats.accepted, stats.stored, stats.pending, stats.quarantined)
+        assert await audit.flush(1) is False
+
+
+async def count_is(url: str, count: int) -> bool:
+    return await count_rows(url) == count
+
+
+async def test_a_fault_of_our_own_is_waited_out(
+    sqlite_url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When our own code fails in the middle of a batch the batch is tried again, and stored once."""
+    faults = iter([RuntimeError("once"), RuntimeError("twice")])
+    decode = writer.decode
+
+    def failing(payload: bytes, writer_id: str, seq: int) -> Entry:
+        fault = next(faults, None)
+        if fault is not None:
+            raise fault
+        return decode(payload, writer_id, seq)
+
+    monkeypatch.setattr("audit_async.writer.decode", failing)
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["u1"] * 10)
+        assert await audit.flush(10)
+        assert audit.stats().stored == 10
+    assert await count_rows(sqlite_url) == 10
 
 
 async def test_what_damage_took_is_counted_and_told(sqlite_url: str, journal_dir: Path) -> None:
     """An entry lost to damage is counted as dropped by whoever finds it, kept aside, and told of by an `audit.gap` event."""
-    left_behind = AuditLogger(sqlite_url.replace("sqlite", "sqlite"), journal_dir=journal_dir, writer="none")
+    left_behind = AuditLogger(sqlite_url, journal_dir=journal_dir, writer="none")
     for number in range(10):
         left_behind.log(events.custom("report.print", details={"number": number}))
     await left_behind.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from audit_async.diagnostics import describe, report
 from audit_async.journal.batch import Batch
+from audit_async.journal.book import Book
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file
@@ -19,24 +21,31 @@ class Orphan:
 
     Attributes:
         is_living: its producer still appends (`writer="none"`).
-        mark: how far it is settled.
     """
 
     def __init__(self, file_set: FileSet, confirm: ConfirmFile, mark: Mark, producer: Lock | None) -> None:
         self.file_set = file_set
-        self.mark = mark
         self._confirm = confirm
         self._producer = producer
         self._is_unreadable = False
         self._first_seqs: dict[int, int] = {}
-        if confirm.is_unwritten:
-            self.mark = self._mark_of_what_is_gone()
+        self._book = Book(self._mark_of_what_is_gone() if confirm.is_unwritten else mark)
         self._cursor = Cursor(self, self.mark.seq)
         self._position = self.mark.seq
 
     def __repr__(self) -> str:
         state = "living" if self.is_living else "dead"
         return f"<Orphan {self.writer_id[:8]} of a {state} process: settled up to {self.mark.seq}>"
+
+    @property
+    def mark(self) -> Mark:
+        """Up to where nothing is pending."""
+        return self._book.mark
+
+    @property
+    def has_open(self) -> bool:
+        """Whether entries were left open."""
+        return self._book.totals.open > 0
 
     @property
     def writer_id(self) -> str:
@@ -73,12 +82,25 @@ class Orphan:
         stored: int,
         quarantined: int = 0,
         dropped: dict[str, int] | None = None,
-        failed: tuple[int, ...] = (),
+        failed: Sequence[int] = (),
+        left_open: Sequence[int] = (),
     ) -> None:
-        """Note what became of the entries up to *last_seq* since the last call; remove segments that are done."""
-        self.mark = self.mark.moved_to(
-            last_seq, stored=stored, quarantined=quarantined, dropped=dropped or {}, failed=failed
+        """Note what became of the entries up to *last_seq* since the last call; remove segments that are done.
+
+        Raises:
+            ValueError: the numbers do not add up.
+        """
+        self._book.enter(
+            last_seq, stored=stored, quarantined=quarantined, dropped=dropped, failed=failed, left_open=left_open
         )
+        self._write_mark()
+
+    def resolve(self, seq: int, *, is_stored: bool) -> None:
+        """Note what became of an entry that was left open."""
+        self._book.resolve(seq, is_stored=is_stored)
+        self._write_mark()
+
+    def _write_mark(self) -> None:
         try:
             self._confirm.write(self.mark)
         except OSError:

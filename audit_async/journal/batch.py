@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
+from audit_async.journal.confirm import Mark
 from audit_async.journal.frame import Record
 
 
@@ -58,3 +59,33 @@ class Batch:
         return cls(
             writer_id=writer_id, first_seq=position + 1, last_seq=last_seq, records=records, missing=missing
         )
+
+
+class Source(Protocol):
+    """Where a writer pulls batches from: this process's journal, or the files of another one."""
+
+    @property
+    def writer_id(self) -> str:
+        """Of the process that logged."""
+
+    @property
+    def mark(self) -> Mark:
+        """Up to where nothing is pending."""
+
+    def read(self, max_entries: int, max_bytes: int) -> Batch | None:
+        """Return the next batch, or None when there is none for now."""
+
+    def settle(
+        self,
+        last_seq: int,
+        *,
+        stored: int,
+        quarantined: int = 0,
+        dropped: dict[str, int] | None = None,
+        failed: Sequence[int] = (),
+        left_open: Sequence[int] = (),
+    ) -> None:
+        """Note what became of it."""
+
+    def resolve(self, seq: int, *, is_stored: bool) -> None:
+        """Note what became of an entry that was left open."""

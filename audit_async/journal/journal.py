@@ -18,6 +18,7 @@ from audit_async.diagnostics import describe, report, settle_down
 from audit_async.errors import AuditError, ConfigurationError, JournalClosedError, JournalFullError
 from audit_async.journal.age import Age
 from audit_async.journal.batch import Batch, JournalOptions
+from audit_async.journal.book import Book, Totals
 from audit_async.journal.confirm import Mark, read_mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, service_slug
@@ -39,17 +40,26 @@ class Journal:
     Args:
         on_data: called in the appending thread when the reader has nothing left and there is something now.
         on_wait: called in the waiting thread when somebody waits for an entry to be settled.
+        on_refused: called with the reason when an entry is refused after its `append` has returned 0.
+        on_round: called in the sync thread after each round.
     """
 
     def __init__(
-        self, options: JournalOptions, *, on_data: Callable[[], None], on_wait: Callable[[], None]
+        self,
+        options: JournalOptions,
+        *,
+        on_data: Callable[[], None],
+        on_wait: Callable[[], None],
+        on_refused: Callable[[str], None] = lambda reason: None,
+        on_round: Callable[[], None] = lambda: None,
     ) -> None:
         self.writer_id = uuid.uuid4().hex
-        self.mark = Mark()
         self.last_seq = 0
         self.last_fault: str | None = None
         self._options = options
         self._on_data = on_data
+        self._on_refused = on_refused
+        self._on_round = on_round
         # Guards numbering, the spool and the memory. Re-entrant, because a signal handler or a `__del__` may log
         # while its own thread is inside.
         self._lock = threading.RLock()
@@ -58,6 +68,7 @@ class Journal:
         self._reader_waits = True
         self._is_closed = False
         self._age = Age()
+        self._book = Book(Mark())
         self._memory = MemoryTail(options.memory_max_bytes)
         self._spool: Spool | None = None
         self._cursor: Cursor | None = None
@@ -74,6 +85,16 @@ class Journal:
             f"<Journal {self.writer_id[:8]} {state} in {where}: {self.last_seq} accepted, {self.synced.value} synced, "
             f"{self.mark.seq} settled, {self.kept_bytes} bytes kept, {len(self._memory)} in memory>"
         )
+
+    @property
+    def mark(self) -> Mark:
+        """Up to where nothing is pending."""
+        return self._book.mark
+
+    @property
+    def totals(self) -> Totals:
+        """What became of the entries that the writer has dealt with."""
+        return self._book.totals
 
     @property
     def directory(self) -> Path:
@@ -177,8 +198,9 @@ class Journal:
             self._is_appending = True
             try:
                 seq = self._append(payload)
-            except (JournalFullError, JournalClosedError):
+            except (JournalFullError, JournalClosedError) as error:
                 seq = -1
+                self._on_refused(getattr(error, "reason", "closed"))
             except BaseException:
                 self._catch_up()
                 raise
@@ -237,7 +259,8 @@ class Journal:
         stored: int,
         quarantined: int = 0,
         dropped: dict[str, int] | None = None,
-        failed: tuple[int, ...] = (),
+        failed: Sequence[int] = (),
+        left_open: Sequence[int] = (),
     ) -> None:
         """Note what became of the entries up to *last_seq* since the last call, and tell those who wait.
 
@@ -245,31 +268,47 @@ class Journal:
 
         Args:
             failed: numbers that are not in the table, ascending.
+            left_open: numbers that `resolve` will decide on.
+
+        Raises:
+            ValueError: the numbers do not add up.
         """
-        mark = self.mark.moved_to(
-            last_seq, stored=stored, quarantined=quarantined, dropped=dropped or {}, failed=failed
+        self._book.enter(
+            last_seq, stored=stored, quarantined=quarantined, dropped=dropped, failed=failed, left_open=left_open
         )
+        self._write_mark()
+        self.settled.advance(last_seq, failed, left_open)
+
+    def resolve(self, seq: int, *, is_stored: bool) -> None:
+        """Note what became of an entry that was left open."""
+        self._book.resolve(seq, is_stored=is_stored)
+        self._write_mark()
+        self.settled.resolve(seq, is_well=is_stored)
+
+    def _write_mark(self) -> None:
         # Before anything is removed: whoever adopts what a kill leaves behind must not miss what is gone.
         if self._spool is not None:
-            self._spool.write_mark(mark)
-        self._move_mark(mark, failed)
+            self._spool.write_mark(self.mark)
+        self._retire()
 
     def follow(self) -> None:
         """Take over the mark of the process that uploads for this one."""
         if self._spool is not None:
             mark = read_mark(self._spool.file_set.confirm_path)
             if mark.seq > self.mark.seq:
-                self._move_mark(mark, tuple(n for n in mark.recent_failed if n > self.mark.seq))
+                failed = [n for n in mark.recent_failed if n > self.mark.seq]
+                self._book = Book(mark)
+                self._retire()
+                self.settled.advance(mark.seq, failed)
 
-    def _move_mark(self, mark: Mark, failed: tuple[int, ...]) -> None:
-        self.mark = mark
-        self._age.forget(mark.seq)
+    def _retire(self) -> None:
+        settled_seq = self.mark.seq
+        self._age.forget(settled_seq)
         with self._lock:
-            self._memory.remove_up_to(mark.seq)
-            has_leftovers = self._spool is not None and self._spool.retire(mark.seq)
+            self._memory.remove_up_to(settled_seq)
+            has_leftovers = self._spool is not None and self._spool.retire(settled_seq)
         if has_leftovers:
             self._sync.hurry()
-        self.settled.advance(mark.seq, failed)
 
     @property
     def oldest_pending_seconds(self) -> float:
@@ -318,11 +357,13 @@ class Journal:
         return None
 
     def tidy(self) -> None:
-        """Make the next segment, and remove those that are settled."""
+        """Make the next segment, remove those that are settled, and keep only the one that is filled in memory."""
         if self._spool is not None:
             if self._spool.wants_reserve:
                 self._spool.make_reserve(self._lock)
             self._spool.remove_retired()
+            self._spool.unmap_full()
+        self._on_round()
 
     def _back_to_disk(self) -> None:
         """Move what is in memory to disk, in steps, so that no caller waits for all of it."""

@@ -193,11 +193,15 @@ class SegmentWriter:
         """
         return SegmentReader(self.path, self.header, os.dup(self._file.fileno()))
 
+    def unmap(self) -> None:
+        """Give the map back; what it wrote stays in the file. A later append would take the slower way."""
+        view, self._view = self._view, None
+        if view is not None:
+            view.close()
+
     def close(self) -> None:
         """Close the file. In a forked child the parent's stays open."""
-        if self._view is not None:
-            self._view.close()
-            self._view = None
+        self.unmap()
         self._file.close()
 
 

@@ -206,6 +206,11 @@ class Spool:
             removed += 1
         return removed
 
+    def unmap_full(self) -> None:
+        """Unmap the segments that are full: an outage of an hour must not cost memory."""
+        for segment in self._segments[:-1]:
+            segment.unmap()
+
     # --- reading: a `Shelf` for the cursor of this process's own entries -------------------------------
 
     def next_number(self, after: int) -> int | None:

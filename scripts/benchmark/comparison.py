@@ -62,15 +62,14 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`aim`, `met` or `MISSED`, with a question mark where rounds disagree about it."""
+        """`aim`, `met` or `MISSED`, with a question mark where rounds disagree about the target."""
         if self.goal is None:
             return ""
         values = self.ratios or list(self.ours)
         goal, value = self.goal, median(values)
-        if goal.is_met(value, goal.aim):
-            return "aim"
-        word = "met" if goal.is_met(value, goal.least) else "MISSED"
-        agrees = all(goal.is_met(each, goal.least) == (word == "met") for each in values)
+        is_met = goal.is_met(value, goal.least)
+        word = "aim" if goal.is_met(value, goal.aim) else "met" if is_met else "MISSED"
+        agrees = all(goal.is_met(each, goal.least) == is_met for each in values)
         return word if agrees else f"{word} ?"
 
 

@@ -1,0 +1,81 @@
+"""Entries whose row points to one that is not there yet: the caller logs before it commits its own transaction.
+
+They are tried again for a while beside everything else, which goes on; only then they are refused for good.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from audit_async.config import FOREIGN_KEY_RETRY_SECONDS, FOREIGN_KEY_SECONDS, MAX_PARKED
+from audit_async.delivery import Delivery, Refusal
+from audit_async.journal.batch import Source
+from audit_async.store.quarantine import Quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class _Parked:
+    source: Source
+    refusal: Refusal
+    payload: bytes
+    give_up_at: float
+
+
+class Parking:
+    """The entries that wait for a foreign key.
+
+    Args:
+        on_decided: called with the source of an entry and whether it is stored now, once that is decided.
+    """
+
+    def __init__(self, quarantine: Quarantine, *, on_decided: Callable[[Source, bool], None]) -> None:
+        self._quarantine = quarantine
+        self._on_decided = on_decided
+        self._parked: list[_Parked] = []
+        self._retry_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._parked)
+
+    @property
+    def seconds_to_retry(self) -> float:
+        """Until `retry` is due; infinite when nothing is parked."""
+        return max(0.0, self._retry_at - time.monotonic()) if self._parked else float("inf")
+
+    def takes(self, refusal: Refusal) -> bool:
+        """Return whether *refusal* is one that may heal, and there is room for it."""
+        return refusal.error.may_heal and len(self._parked) < MAX_PARKED
+
+    def add(self, source: Source, refusal: Refusal, payload: bytes) -> None:
+        """Keep an entry that *source* has left open."""
+        now = time.monotonic()
+        if not self._parked:
+            self._retry_at = now + FOREIGN_KEY_RETRY_SECONDS
+        self._parked.append(_Parked(source, refusal, payload, now + FOREIGN_KEY_SECONDS))
+
+    async def retry(self, delivery: Delivery) -> None:
+        """Try all of them once more, and resolve those that are in the table or refused for good.
+
+        Raises:
+            TransientStoreError, ConfigStoreError: not now.
+        """
+        self._retry_at = time.monotonic() + FOREIGN_KEY_RETRY_SECONDS
+        for writer_id in {parked.source.writer_id for parked in self._parked}:
+            of_writer = [parked for parked in self._parked if parked.source.writer_id == writer_id]
+            refused = await delivery.insert([parked.refusal.entry for parked in of_writer], is_replay=True)
+            still = {refusal.seq: refusal for refusal in refused}
+            for parked in of_writer:
+                self._decide(parked, still.get(parked.refusal.seq))
+
+    def _decide(self, parked: _Parked, refusal: Refusal | None) -> None:
+        if refusal is not None and refusal.error.may_heal and time.monotonic() < parked.give_up_at:
+            return
+        seq = parked.refusal.seq
+        if refusal is not None:
+            error = refusal.error
+            self._quarantine.add(parked.source.writer_id, seq, parked.payload, error.message, error.sqlstate)
+        self._parked.remove(parked)
+        parked.source.resolve(seq, is_stored=refusal is None)
+        self._on_decided(parked.source, refusal is None)
