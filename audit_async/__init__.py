@@ -70,7 +70,33 @@ _HOMES = {
     "write_tenant_audit_log": "write",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605 -- the names above, under which type checkers find them as well
+__all__ = [
+    "AuditAction",
+    "AuditError",
+    "AuditEvent",
+    "AuditLogger",
+    "AuditUnavailableError",
+    "Category",
+    "ConfigurationError",
+    "Health",
+    "Outcome",
+    "Receipt",
+    "Severity",
+    "Stats",
+    "ashutdown",
+    "audit_context",
+    "configure",
+    "create_table",
+    "events",
+    "get_audit_logger",
+    "inspect_table",
+    "shutdown",
+    "write_agent_audit_log",
+    "write_audit_log",
+    "write_identity_audit_log",
+    "write_role_audit_log",
+    "write_tenant_audit_log",
+]
 
 
 def __getattr__(name: str) -> Any:

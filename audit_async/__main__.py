@@ -12,9 +12,7 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in ("cyclopts", "rich"):
             raise
-        print(
-            f"audit-async needs the package {missing.name}\nHINT: pip install 'audit-async[cli]'", file=sys.stderr
-        )
+        print(f"audit-async needs the package {missing.name}\nHINT: pip install 'audit-async[cli]'", file=sys.stderr)
         sys.exit(2)
     sys.exit(run())
 

@@ -70,7 +70,8 @@ def read_address(url: object) -> Address:
     text = render(hide_password=False) if render is not None else url
     if not isinstance(text, str) or "://" not in text:
         raise ConfigurationError(
-            f"the database address is a {type(url).__name__} that is none" if not isinstance(text, str)
+            f"the database address is a {type(url).__name__} that is none"
+            if not isinstance(text, str)
             else "the database address has no '://'",
             hint="give one like 'postgresql+asyncpg://user:password@host/database' or 'sqlite+aiosqlite:///audit.db'",
         )

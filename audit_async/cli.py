@@ -66,7 +66,9 @@ def drain(
     journal_dir: Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")] = None,
     service: Annotated[str | None, Parameter(help="For the names of this process's own files.")] = None,
     table: TableName = "audit_logs",
-    once: Annotated[bool, Parameter(help="Stop when nothing is left (the default; --follow goes on).", negative="")] = True,
+    once: Annotated[
+        bool, Parameter(help="Stop when nothing is left (the default; --follow goes on).", negative="")
+    ] = True,
     follow: Annotated[bool, Parameter(help="Go on until interrupted.", negative="")] = False,
     adopt: Annotated[
         bool,

@@ -176,7 +176,8 @@ SQLITE_BUSY_SECONDS = 5.0
 """For another process's transaction on the same SQLite file."""
 
 SQLITE_LOOK_SECONDS = 0.005
-"""Between two looks whether it has ended: a busy writer leaves a gap of about a millisecond between its transactions."""
+"""Between two looks whether it has ended: a busy writer leaves a gap of about a millisecond between its
+transactions."""
 
 PARTITION_MONTHS_AHEAD = 24
 """Monthly partitions made by `init`: two years in which nobody has to think of it."""

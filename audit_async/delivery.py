@@ -66,9 +66,7 @@ class Delivery:
             return await self._halve(entries, error, is_replay=is_replay)
         return []
 
-    async def _halve(
-        self, entries: Sequence[Entry], error: DataStoreError, *, is_replay: bool = True
-    ) -> list[Refusal]:
+    async def _halve(self, entries: Sequence[Entry], error: DataStoreError, *, is_replay: bool = True) -> list[Refusal]:
         if len(entries) == 1:
             return [Refusal(entries[0], error)]
         middle = len(entries) // 2

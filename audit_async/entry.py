@@ -18,7 +18,9 @@ from audit_async.events.build import build
 from audit_async.events.event import SPELLING_KEY
 from audit_async.events.fields import EventFields
 from audit_async.redact import redact
-from audit_async.values import pass_on, plain_object, short_text
+from audit_async.shapes import pass_on
+from audit_async.text import short_text
+from audit_async.values import plain_object
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 _EMPTY_LIST = msgspec.Raw(b"[]")

@@ -137,7 +137,8 @@ class ThreadHost:
 
 
 class TaskHost:
-    """A task of the asyncio loop that entered `async with`. Until then, and after that loop, entries wait in the journal."""
+    """A task of the asyncio loop that entered `async with`. Until then, and after that loop, entries wait in the
+    journal."""
 
     def __init__(self, make_writer: Callable[[], Writer]) -> None:
         self.writer: Writer | None = None

@@ -19,6 +19,7 @@ MAX_NAME_BYTES = 63
 
 SUPPORTED = "postgresql+asyncpg://user@host/database, sqlite+aiosqlite:///file"
 
+
 @dataclass(frozen=True, slots=True)
 class TableName:
     """A table's name, with its schema if one was given."""
@@ -109,9 +110,7 @@ def async_url(url: str | URL) -> URL:
         is_async = "+" in parsed.drivername and dialect.is_async
     except Exception:
         # What the address holds stays out of the message: it may be a password.
-        raise ConfigurationError(
-            "the database address cannot be read", hint=f"write one of: {SUPPORTED}"
-        ) from None
+        raise ConfigurationError("the database address cannot be read", hint=f"write one of: {SUPPORTED}") from None
     if not is_async:
         raise ConfigurationError(
             f"the driver of {parsed.drivername}:// is not async", hint=f"write one of: {SUPPORTED}"

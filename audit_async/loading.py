@@ -1,7 +1,7 @@
 """Load packages in a thread of ours so that a fork in that very moment does no harm.
 
-A module that another thread is importing while the process forks stays locked in the child for ever: whoever imports it there hangs.
-So a fork waits for our own imports, which take some tenths of a second, once.
+A module that another thread is importing while the process forks stays locked in the child for ever: whoever imports
+it there hangs. So a fork waits for our own imports, which take some tenths of a second, once.
 """
 
 from __future__ import annotations
@@ -47,6 +47,4 @@ def _after_fork_in_child() -> None:
         _lock = threading.RLock()
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -25,10 +25,10 @@ from audit_async.stats import Health, Stats
 class AuditLogger:
     """Takes events from any thread and any event loop, or none, and brings them into a table in the background.
 
-    The caller's thread copies an event into a journal on this machine's disk; a writer of its own carries it to the database.
-    Nothing of the database is ever waited for in `log()`. Use it plainly, in a `with` or in an `async with`; what is
-    pending when it is closed, or when the process dies, is delivered by the next process with the same journal directory
-    and destination, or by `audit-async drain`.
+    The caller's thread copies an event into a journal on this machine's disk; a writer of its own carries it to the
+    database. Nothing of the database is ever waited for in `log()`. Use it plainly, in a `with` or in an `async
+    with`; what is pending when it is closed, or when the process dies, is delivered by the next process with the same
+    journal directory and destination, or by `audit-async drain`.
 
     Args:
         url: SQLAlchemy address with an async driver; None for `$AUDIT_DATABASE_URL`, else the embedded default.
@@ -259,8 +259,8 @@ class AuditLogger:
             late.append(f"the database takes no events: {stats.last_error}")
         elif stats.oldest_pending_seconds > LATE_SECONDS:
             late.append(
-                f"the oldest of {stats.pending} pending events has waited {stats.oldest_pending_seconds:.0f} s: see that "
-                "a writer, or `audit-async drain`, is running"
+                f"the oldest of {stats.pending} pending events has waited {stats.oldest_pending_seconds:.0f} s: see "
+                "that a writer, or `audit-async drain`, is running"
             )
         if stats.quarantined:
             late.append(f"{stats.quarantined} events are in quarantine in {self._process.quarantine.directory}")

@@ -1,7 +1,7 @@
 """How far it has come, and those who wait for it: a number that only grows.
 
-Waiters may sit in asyncio, in trio or in a plain thread. They are woken by one call for each event loop and step, never by a
-thread for each of them. A loop that was closed in the meantime is normal, and no fault.
+Waiters may sit in asyncio, in trio or in a plain thread. They are woken by one call for each event loop and step,
+never by a thread for each of them. A loop that was closed in the meantime is normal, and no fault.
 """
 
 from __future__ import annotations

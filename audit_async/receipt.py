@@ -23,16 +23,20 @@ class Receipt:
 
     def __repr__(self) -> str:
         state = (
-            f"refused: {self.refused}" if not self.is_accepted
-            else "stored" if self.is_stored
-            else "on disk" if self.is_on_disk
+            f"refused: {self.refused}"
+            if not self.is_accepted
+            else "stored"
+            if self.is_stored
+            else "on disk"
+            if self.is_on_disk
             else "accepted"
         )
         return f"<Receipt {self.id} {state}>"
 
     @property
     def writer_seq(self) -> int | None:
-        """The event's number in this process; None when it was refused, or has none yet (a call from inside another)."""
+        """The event's number in this process; None when it was refused, or has none yet (a call from inside
+        another)."""
         return self.seq or None
 
     @property

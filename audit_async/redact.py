@@ -1,7 +1,7 @@
 """Take secrets out of an event before anything of it reaches a disk.
 
-A value is removed for the name of its key, whatever the key's case, separators, accents or width:
-`Client-Secret`, `clientSecret` and a full-width `ｐａｓｓｗｏｒｄ` are alike. Booleans and nulls stay, and so do numbers
+A value is removed for the name of its key, whatever the key's case, separators, accents or width: `Client-Secret`,
+`clientSecret` and a full-width `ｐａｓｓｗｏｒｄ` are alike. Booleans and nulls stay, and so do numbers
 of tokens: `password: true` and `input_tokens: 12` are no secrets.
 
 Source: the deny list of sentry-sdk's scrubber, without the addresses that an audit log is there to keep.
@@ -18,7 +18,9 @@ import msgspec
 
 from audit_async.config import CONTEXT_SPELLINGS
 from audit_async.events import AuditEvent
-from audit_async.values import CUT_NOTE, MAX_KEY_CHARS, pass_on, plain_object
+from audit_async.shapes import pass_on
+from audit_async.text import CUT_NOTE
+from audit_async.values import MAX_KEY_CHARS, plain_object
 
 REDACTED = "[redacted]"
 

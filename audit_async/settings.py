@@ -78,7 +78,8 @@ def read_settings(
     if writer not in ("thread", "task", "none"):
         raise ConfigurationError(
             f"writer={writer!r} is unknown",
-            hint="give 'thread' (the default), 'task' (of the application's loop) or 'none' (`audit-async drain` uploads)",
+            hint="give 'thread' (the default), 'task' (of the application's loop) or 'none' (`audit-async drain` "
+            "uploads)",
         )
     if not max_wait_seconds >= 0:
         raise ConfigurationError(f"max_wait_seconds={max_wait_seconds!r} is no time", hint="give seconds, 0 or more")

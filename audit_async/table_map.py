@@ -64,9 +64,7 @@ def recognise(found: InspectedTable) -> Layout:
     if is_ours(found):
         row = own_row_sqlite if found.dialect == "sqlite" else own_row
         others = bool(found.unique_keys)
-        return Layout(
-            name="audit_async", table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others
-        )
+        return Layout(name="audit_async", table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others)
     if _looks_like_ours(found):
         raise ConfigStoreError(
             f"table {name} lacks {', '.join(lacking(found)) or 'the primary key (created_at, id)'}",

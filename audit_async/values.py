@@ -9,7 +9,6 @@ built-in type the built-in's own methods are called, since its own may lie.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import decimal
 import enum
 import fractions
@@ -18,7 +17,6 @@ import ipaddress
 import itertools
 import math
 import pathlib
-import re
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -36,18 +34,11 @@ from audit_async.config import (
     MAX_ITEMS,
     MAX_STRING_CHARS,
 )
-
-NUL_SEEN = "\u2400"
-"""Stands for a NUL, which no text column of PostgreSQL holds: the picture of it."""
-
-SURROGATE_SEEN = "\ufffd"
-"""Stands for half of a surrogate pair, which UTF-8 cannot express."""
+from audit_async.shapes import fields_of, has_fields, is_object, mapped_state, own_module, own_name, pass_on, type_name
+from audit_async.text import clean_text, short_text, truncated
 
 MAX_KEY_CHARS = 256
 """Of a key in an object."""
-
-CUT_NOTE = "…[truncated: "
-"""In a text that was cut, what its note begins with."""
 
 _WORTH = MAX_EVENT_BYTES
 """Of one value, in characters of JSON: one that is worth more cannot fit into an event, so that the rest of it need
@@ -55,10 +46,8 @@ not be walked. Keeps sixteen lists, each holding the next a thousand times, from
 
 _WORTH_COUNTING_CHARS = 64
 _DECIMAL_BITS = 2048  # 617 digits: below the lowest limit (640) that an interpreter can set for printing them
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _LARGEST_INT = 2**MAX_INT_BITS - 1
 _SMALLEST_INT = -(2**MAX_INT_BITS)
-_HASH_CHUNK_CHARS = 64 * 1024
 _UNCHANGED = frozenset({bool, NoneType})
 _NUMBERS = frozenset({int, float})
 _STR_ONLY = frozenset({str})
@@ -93,22 +82,6 @@ class _Walk:
     above: tuple[int, ...] = ()
 
 
-def clean_text(text: str) -> str:
-    """Return *text* without what some database cannot hold (NUL, lone surrogates), each replaced visibly."""
-    if text.isascii():
-        return text if "\0" not in text else text.replace("\0", NUL_SEEN)
-    return _SURROGATES.sub(SURROGATE_SEEN, text).replace("\0", NUL_SEEN)
-
-
-def short_text(text: str, max_chars: int) -> str:
-    """Return *text* cleaned, and cut to *max_chars* with a visible note of length and SHA-256 at its end."""
-    if len(text) <= max_chars:
-        return clean_text(text)
-    cut = _truncated(text, MAX_HASHED_BYTES)
-    note = f" {CUT_NOTE}{cut['bytes']} bytes, sha256 {cut['sha256'][:16]}]"
-    return clean_text(text[: max(0, max_chars - len(note))]) + note
-
-
 def plain(value: object) -> Any:
     """Return *value* as new plain JSON data: dict, list, str, int, float, bool or None."""
     return _plain(value, _Walk(), 0)
@@ -141,36 +114,6 @@ def is_true(value: object) -> bool:
         return True
 
 
-def is_object(value: Any) -> bool:
-    """Return whether *value* has named parts: a mapping, a dataclass, a model, a named tuple."""
-    kind = type(value)
-    if kind is dict:
-        return True
-    try:
-        if issubclass(kind, (dict, Mapping)) or _has_fields(kind):
-            return True
-        return issubclass(kind, tuple) and hasattr(kind, "_fields")
-    except BaseException as error:
-        pass_on(error)
-        return False
-
-
-def type_name(value: object) -> str:
-    """Return the qualified name of *value*'s type, which neither an instance nor a metaclass can forge."""
-    kind = type(value)
-    module = _own_module(kind)
-    return clean_text(f"{module}.{_own_name(kind)}"[:256])
-
-
-def pass_on(error: BaseException) -> None:
-    """Raise *error* if it is meant for the program and not for us: an exit, an interrupt, a cancellation.
-
-    Extensions in Rust panic with a BaseException, which is the fault of one value and stays here.
-    """
-    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or type(error).__name__.startswith("Cancel"):
-        raise error
-
-
 def _plain(value: Any, walk: _Walk, depth: int) -> Any:
     kind = type(value)
     if kind is str:
@@ -190,11 +133,11 @@ def _plain(value: Any, walk: _Walk, depth: int) -> Any:
 
 def _guarded(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
     if kind is not dict and not issubclass(kind, (dict, set, frozenset, *_LISTS)):
-        mapped = _mapped_state(value)
+        mapped = mapped_state(value)
         if mapped is not None:
             # A mapped instance: its identity only, since reading an attribute may ask the database.
             return {"$type": type_name(value), "identity": _plain(mapped.identity, walk, depth + 1)}
-        if not issubclass(kind, Mapping) and not _has_fields(kind):
+        if not issubclass(kind, Mapping) and not has_fields(kind):
             return _scalar(value, kind, walk, depth)
     if depth >= MAX_DEPTH:
         return {"$depth": MAX_DEPTH}
@@ -223,7 +166,7 @@ def _container(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
             return _set(*_snapshot(built_in, value), walk, depth)
     if issubclass(kind, Mapping):
         return _mapping(value, walk, depth)
-    pairs = _fields(value, kind)
+    pairs = fields_of(value, kind)
     return _object(pairs, len(pairs), walk, depth)
 
 
@@ -346,7 +289,7 @@ def _scalar(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
         return _text(decimal.Decimal.__str__(value), walk)
     if issubclass(kind, BaseException):
         return _error(value)
-    if issubclass(kind, _TAKEN_AS_TEXT) or (_own_module(kind).partition(".")[0], _own_name(kind)) in _FOREIGN_TEXT:
+    if issubclass(kind, _TAKEN_AS_TEXT) or (own_module(kind).partition(".")[0], own_name(kind)) in _FOREIGN_TEXT:
         return _text(_str(value), walk)
     return _foreign(value, kind, walk, depth)
 
@@ -355,50 +298,9 @@ def _foreign(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
     """Recognise types of well-known packages by their shape, without importing these."""
     if hasattr(kind, "get_secret_value"):
         return "[redacted]"
-    if _own_module(kind) == "numpy" and getattr(value, "ndim", None) == 0 and depth < MAX_DEPTH:
+    if own_module(kind) == "numpy" and getattr(value, "ndim", None) == 0 and depth < MAX_DEPTH:
         return _plain(value.item(), walk, depth + 1)
     return {"$type": type_name(value)}
-
-
-def _mapped_state(value: Any) -> Any:
-    """Return what SQLAlchemy keeps with an instance of a mapped class, None for any other value."""
-    try:
-        return object.__getattribute__(value, "__dict__").get("_sa_instance_state")
-    except AttributeError:
-        return None
-
-
-def _own_module(kind: type) -> str:
-    module = type.__dict__["__module__"].__get__(kind)
-    return module if type(module) is str else "?"
-
-
-def _own_name(kind: type) -> str:
-    name: str = type.__dict__["__qualname__"].__get__(kind)
-    return name
-
-
-def _has_fields(kind: type) -> bool:
-    return (
-        hasattr(kind, "__dataclass_fields__")
-        or hasattr(kind, "__struct_fields__")
-        or hasattr(kind, "__attrs_attrs__")
-        or isinstance(getattr(kind, "__pydantic_fields__", None), dict)
-    )
-
-
-def _fields(value: Any, kind: Any) -> list[tuple[str, Any]]:
-    names: Iterable[str]
-    if hasattr(kind, "__dataclass_fields__"):
-        names = [f.name for f in dataclasses.fields(kind)]
-    elif hasattr(kind, "__struct_fields__"):
-        names = kind.__struct_fields__
-    elif hasattr(kind, "__attrs_attrs__"):
-        names = (a.name for a in kind.__attrs_attrs__)
-    else:
-        extra = getattr(value, "__pydantic_extra__", None)
-        names = (*kind.__pydantic_fields__, *(extra if type(extra) is dict else ()))
-    return [(name, getattr(value, name, None)) for name in itertools.islice(names, MAX_ITEMS)]
 
 
 def _text(text: str, walk: _Walk) -> Any:
@@ -455,19 +357,6 @@ def _str(value: object) -> str:
 
 
 def _cut_string(text: str, walk: _Walk) -> dict[str, Any]:
-    cut = _truncated(text, walk.hashable)
+    cut = truncated(text, walk.hashable)
     walk.hashable -= min(len(text), walk.hashable)
     return {"$truncated": cut, "text": clean_text(text[: MAX_STRING_CHARS if walk.worth >= 0 else 0])}
-
-
-def _truncated(text: str, max_hashed: int) -> dict[str, Any]:
-    """Return length and SHA-256 of *text*, read in chunks so that no second copy of it is made."""
-    digest = hashlib.sha256()
-    size = 0
-    for start in range(0, len(text), _HASH_CHUNK_CHARS):
-        if size >= max_hashed:
-            return {"chars": len(text), "bytes": f"over {size}", "sha256": digest.hexdigest(), "hashed": size}
-        chunk = text[start : start + _HASH_CHUNK_CHARS].encode("utf-8", "surrogatepass")
-        digest.update(chunk)
-        size += len(chunk)
-    return {"bytes": size, "sha256": digest.hexdigest()}

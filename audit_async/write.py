@@ -1,8 +1,8 @@
 """Coroutine helpers: one line in a background task, a scheduler or a log-in says what happened.
 
-They keep the signatures and the detail keys of the helpers that code bases already call, so that changing an import line is all
-it takes. They never raise, for no value and for no fault; they do not change what they are given; and the event is
-taken before their first await, so that cancelling the caller does not lose it.
+They keep the signatures and the detail keys of the helpers that code bases already call, so that changing an import
+line is all it takes. They never raise, for no value and for no fault; they do not change what they are given; and the
+event is taken before their first await, so that cancelling the caller does not lose it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The writer: pulls batches from the journal, brings them into the table, and settles them.
 
-Its loop is a coroutine that knows nothing of who runs it (see `host`). It takes what has accumulated: while somebody waits for a
-receipt, or on the step from idle to busy, it starts at once; otherwise it lingers some milliseconds for company. After a fault it
-waits and tries the same batch again, without end; only a row that the database refuses for what is in it is put into
-quarantine.
+Its loop is a coroutine that knows nothing of who runs it (see `host`). It takes what has accumulated: while somebody
+waits for a receipt, or on the step from idle to busy, it starts at once; otherwise it lingers some milliseconds for
+company. After a fault it waits and tries the same batch again, without end; only a row that the database refuses for
+what is in it is put into quarantine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from audit_async.config import (
 from audit_async.delivery import Delivery, Refusal
 from audit_async.diagnostics import describe, report, settle_down
 from audit_async.entry import Entry, decode
-from audit_async.errors import ConfigStoreError, StoreError
+from audit_async.errors import ConfigStoreError, StoreError, TransientStoreError
 from audit_async.journal.adoption import Orphan, Search
 from audit_async.journal.batch import Batch, Source
 from audit_async.journal.journal import Journal
@@ -98,14 +98,16 @@ class Writer:
         self._is_stopping = False
         self._last_culprit: tuple[str | None, str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_asleep = True
         self._woken = asyncio.Event()
         self._nudged = asyncio.Event()
 
     # --- from any thread -------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Say that there is something to read, or that somebody waits."""
-        self._set(self._woken)
+        """Say that there is something to read, or that somebody waits. Costs nothing while it is at work anyway."""
+        if self._is_asleep:
+            self._set(self._woken)
 
     def nudge(self) -> None:
         """Cut a back-off short, once: somebody flushes or closes."""
@@ -137,9 +139,7 @@ class Writer:
                 try:
                     await self._turn()
                 except Exception as error:
-                    self._failures += 1
-                    report("writer", f"a fault in the writer itself ({describe(error)})", level="ERROR")
-                    await self._back_off()
+                    await self._wait_out(TransientStoreError(f"a fault in the writer itself ({describe(error)})"))
             await self._delivery.close()
         finally:
             self.has_ended = True
@@ -153,6 +153,8 @@ class Writer:
 
     async def _turn(self) -> None:
         """Bring one batch in, or wait until there is one."""
+        # Before it is looked for work: what comes after that look wakes it.
+        self._is_asleep = True
         self._woken.clear()
         if self._parking.seconds_to_retry == 0.0:
             await self._retry_parked()
@@ -163,7 +165,7 @@ class Writer:
             if not self._may_end:
                 await _until(self._woken, min(self._parking.seconds_to_retry, self._seconds_to_look))
             return
-        self.is_idle = False
+        self.is_idle = self._is_asleep = False
         await self._bring_in(*self._current)
         self._current = None
         await self._linger()
@@ -219,6 +221,8 @@ class Writer:
 
     async def _linger(self) -> None:
         journal = self._parts.journal
+        self._is_asleep = True
+        self._woken.clear()
         if self._is_stopping or self._orphans or journal.settled.is_awaited:
             return
         pending = journal.last_seq - journal.totals.last_seq

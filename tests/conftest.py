@@ -49,9 +49,7 @@ def each_postgres(request: pytest.FixtureRequest) -> PostgresServer:
 async def postgres_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A new database, on the server of `AUDIT_TEST_DATABASE_URL` or on our own."""
     given = os.environ.get("AUDIT_TEST_DATABASE_URL")
-    cluster: PostgresCluster = (
-        PostgresCluster.from_url(given) if given else request.getfixturevalue("postgres")
-    )
+    cluster: PostgresCluster = PostgresCluster.from_url(given) if given else request.getfixturevalue("postgres")
     database = await cluster.create_database()
     yield cluster.url(database)
     await cluster.drop_database(database)

@@ -68,7 +68,8 @@ def test_drain_with_nothing_to_do_says_so(sqlite_url: str, tmp_path: Path) -> No
 
 
 def test_drain_against_a_dead_database_keeps_everything(tmp_path: Path) -> None:
-    """When the database takes nothing in the time given, everything stays, the reason is said, and the exit code is 1."""
+    """When the database takes nothing in the time given, everything stays, the reason is said, and the exit code is
+    1."""
     nowhere = "postgresql+asyncpg://app@127.0.0.1:1/app"
     leave_events(nowhere, tmp_path / "j")
     done = audit_async("drain", nowhere, "--journal-dir", tmp_path / "j", "--timeout", "3")

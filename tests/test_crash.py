@@ -38,7 +38,8 @@ def reported(lines: list[str]) -> set[int]:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_what_was_logged_before_a_kill_is_stored_once(seed: int, tmp_path: Path, sqlite_url: str) -> None:
-    """SIGKILL at a random moment, twice in a row: each event whose `log` had returned is one row, and none was made up."""
+    """SIGKILL at a random moment, twice in a row: each event whose `log` had returned is one row, and none was made
+    up."""
     chance = random.Random(seed)
     told: set[int] = set()
     for first in (0, 100_000):

@@ -23,7 +23,8 @@ def no_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 
 
 async def test_without_a_word_events_go_to_a_file_here(tmp_path: Path) -> None:
-    """The first event of a program that configured nothing is in `audit.db`, and one line says where and how to change it."""
+    """The first event of a program that configured nothing is in `audit.db`, and one line says where and how to
+    change it."""
     with heard() as lines:
         await get_audit_logger().write(events.custom("report.print"))
         await get_audit_logger().write(events.custom("report.print"))

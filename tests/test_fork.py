@@ -81,7 +81,9 @@ def test_a_logger_made_before_the_fork_and_used_after(audit: AuditLogger, sqlite
     assert stored_by(sqlite_url) == {"child": 10}
 
 
-def test_a_child_that_dies_at_once_leaves_its_events_to_the_parent(audit: AuditLogger, sqlite_url: str, tmp_path: Path) -> None:
+def test_a_child_that_dies_at_once_leaves_its_events_to_the_parent(
+    audit: AuditLogger, sqlite_url: str, tmp_path: Path
+) -> None:
     """What a child logged before `os._exit` is delivered by the next logger with this directory."""
     log(audit, "parent", 1)
 

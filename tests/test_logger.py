@@ -175,7 +175,7 @@ async def test_a_cancelled_write_keeps_its_event(sqlite_url: str, journal_dir: P
 async def test_log_takes_events_only(sqlite_url: str, journal_dir: Path) -> None:
     """What the caller did wrong is a TypeError that says what to pass."""
     async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
-        with pytest.raises(TypeError, match="make one with audit_async.events"):
+        with pytest.raises(TypeError, match=r"make one with audit_async\.events"):
             audit.log("login")  # type: ignore[arg-type]
 
 

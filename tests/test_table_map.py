@@ -33,9 +33,7 @@ NOT_NULL = {"id", "action", "created_at"}
 
 def table(dialect: str = "postgresql", **types: str) -> InspectedTable:
     columns = tuple(InspectedColumn(n, t, n not in NOT_NULL, False) for n, t in {**TYPES, **types}.items())
-    return InspectedTable(
-        schema=None, name="audit_logs", dialect=dialect, columns=columns, primary_key=("id",)
-    )
+    return InspectedTable(schema=None, name="audit_logs", dialect=dialect, columns=columns, primary_key=("id",))
 
 
 def row(event: AuditEvent, layout: Layout | None = None) -> dict[str, Any]:
@@ -80,9 +78,7 @@ CALLS = [
         {"provider_type": None, "provider_user_id": None, "success": False},
     ),
     (
-        events.role(
-            AuditAction.ROLE_ASSIGN, user_id=USER, target_user_id=AGENT, role_name="admin", granted_by=USER
-        ),
+        events.role(AuditAction.ROLE_ASSIGN, user_id=USER, target_user_id=AGENT, role_name="admin", granted_by=USER),
         "role_assign",
         {"target_user_id": str(AGENT), "role_name": "admin", "granted_by": str(USER)},
     ),

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_async.config import MAX_ITEMS, MAX_STRING_CHARS
-from audit_async.values import clean_text, plain, plain_object, short_text
+from audit_async.text import clean_text, short_text
+from audit_async.values import plain, plain_object
 
 
 class Panic(BaseException):

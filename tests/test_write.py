@@ -182,7 +182,9 @@ async def test_a_module_of_old_runs_with_its_import_line_changed(sqlite_url: str
     await ashutdown()
 
     expected = await rows_of_old(tmp_path / "old.db", agent)
-    found = [{**row, "details": row["details"]} for row in await run_sql(sqlite_url, "SELECT * FROM audit_logs ORDER BY id")]
+    found = [
+        {**row, "details": row["details"]} for row in await run_sql(sqlite_url, "SELECT * FROM audit_logs ORDER BY id")
+    ]
     for row in found:
         assert uuid.UUID(row.pop("id")).version == 7
         assert row.pop("created_at")
@@ -195,7 +197,11 @@ async def rows_of_old(path: Path, agent: uuid.UUID) -> list[dict[str, Any]]:
     database.execute(SIX_COLUMNS)
 
     async def write(
-        action: str, details: dict[str, Any] | None = None, agent_id: Any = None, user_id: Any = None, tenant_id: Any = None
+        action: str,
+        details: dict[str, Any] | None = None,
+        agent_id: Any = None,
+        user_id: Any = None,
+        tenant_id: Any = None,
     ) -> None:
         full = details or {}
         if tenant_id:

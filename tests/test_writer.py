@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from audit_async import AuditLogger, create_table, events, writer
+from audit_async import AuditLogger, create_table, events
 from audit_async.config import SEGMENT_HEADER_BYTES
-from audit_async.entry import Entry
+from audit_async.entry import Entry, decode
 from tests.logs import heard
 from tests.polling import eventually
 from tests.programs import logging_child
@@ -51,7 +51,8 @@ async def test_one_poison_row_does_not_keep_the_others_out(picky_url: str, journ
 
 
 async def test_a_poison_event_is_kept_whole(picky_url: str, journal_dir: Path) -> None:
-    """What is in quarantine is a readable file with the event as logged and the reason, without its values in the log."""
+    """What is in quarantine is a readable file with the event as logged and the reason, without its values in the
+    log."""
     with heard() as lines:
         async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
             receipt = audit.log(events.custom("report.print", user_id="poison", details={"canary": "c4n4ry"}))
@@ -160,7 +161,6 @@ async def test_a_fault_of_our_own_is_waited_out(
 ) -> None:
     """When our own code fails in the middle of a batch the batch is tried again, and stored once."""
     faults = iter([RuntimeError("once"), RuntimeError("twice")])
-    decode = writer.decode
 
     def failing(payload: bytes, writer_id: str, seq: int) -> Entry:
         fault = next(faults, None)
@@ -177,7 +177,8 @@ async def test_a_fault_of_our_own_is_waited_out(
 
 
 async def test_what_damage_took_is_counted_and_told(sqlite_url: str, journal_dir: Path) -> None:
-    """An entry lost to damage is counted as dropped by whoever finds it, kept aside, and told of by an `audit.gap` event."""
+    """An entry lost to damage is counted as dropped by whoever finds it, kept aside, and told of by an `audit.gap`
+    event."""
     left_behind = AuditLogger(sqlite_url, journal_dir=journal_dir, writer="none")
     for number in range(10):
         left_behind.log(events.custom("report.print", details={"number": number}))

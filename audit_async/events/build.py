@@ -12,7 +12,7 @@ from audit_async.events.event import SPELLING_KEY, AuditEvent
 from audit_async.events.fields import CONVERTERS, EventFields, convert
 from audit_async.events.identifier import id_at, new_id, time_of
 from audit_async.events.vocabulary import FAILED, Outcome, Term, legacy_spelling, term_of
-from audit_async.values import pass_on
+from audit_async.shapes import pass_on
 
 INVALID_KEY = "$invalid"
 """In `metadata`: values that the field they were passed for cannot hold."""

@@ -1,8 +1,8 @@
 """The builders: one function a family, each giving an event of it.
 
-Every builder takes the action (an `AuditAction`, a canonical name or any text), its family's own keywords, and any field
-of the event as a keyword. It never does I/O, keeps no reference to what it is given, and raises on no value; only a keyword
-that no event has is a `TypeError`.
+Every builder takes the action (an `AuditAction`, a canonical name or any text), its family's own keywords, and any
+field of the event as a keyword. It never does I/O, keeps no reference to what it is given, and raises on no value;
+only a keyword that no event has is a `TypeError`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ import msgspec
 from audit_async.config import MAX_ID_CHARS, MAX_STRING_CHARS
 from audit_async.events.identifier import normal_uuid
 from audit_async.events.vocabulary import Category, Outcome, Severity
-from audit_async.values import is_object, pass_on, plain, plain_object, plain_text, short_text
+from audit_async.shapes import is_object, pass_on
+from audit_async.text import short_text
+from audit_async.values import plain, plain_object, plain_text
 
 
 class EventFields(TypedDict, total=False):
@@ -107,11 +109,12 @@ def _one_text(value: Any) -> str:
 def to_int(value: Any) -> int:
     """Return a status code. A text of digits is one; True and 1.9 are not."""
     if isinstance(value, enum.Enum):
-        value = value.value
+        return to_int(value.value)
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 20:
-        value = int(value)
-    if not issubclass(type(value), int) or isinstance(value, bool):
+        return to_int(int(value))
+    if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidValueError(None)
+    # Of a subclass the number itself, since its own methods may lie.
     number = int.__int__(value)
     if not -(2**31) <= number < 2**31:
         raise InvalidValueError(None)

@@ -1,7 +1,7 @@
 """Ids that carry their time: UUIDv7 with microseconds.
 
-48 bits of Unix milliseconds, then the microseconds of that millisecond scaled to the twelve bits that follow the version, so
-that an id alone leads to the exact `created_at` of its event. 62 bits remain random.
+48 bits of Unix milliseconds, then the microseconds of that millisecond scaled to the twelve bits that follow the
+version, so that an id alone leads to the exact `created_at` of its event. 62 bits remain random.
 
 Source: RFC 9562, section 5.7, and 6.2 method 3 (replace leftmost random bits with increased clock precision).
 """

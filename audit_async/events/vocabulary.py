@@ -1,7 +1,7 @@
 """What actions are called, and what follows from the name.
 
-One row an action: its canonical name `family.verb`, its category, and its severity when it went well and when it did not.
-The outcome is a field of the event, never part of a canonical name.
+One row an action: its canonical name `family.verb`, its category, and its severity when it went well and when it did
+not. The outcome is a field of the event, never part of a canonical name.
 
 Source: categories and severities as OCSF 1.8 and the OWASP logging vocabulary order them.
 """

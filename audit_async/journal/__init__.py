@@ -2,8 +2,8 @@
 
 The journal knows bytes, not events. It promises:
 
-- what `append` was given survives the death of the process by any signal, and, once `synced` has reached its number, the
-  loss of power;
+- what `append` was given survives the death of the process by any signal, and, once `synced` has reached its number,
+  the loss of power;
 - what it accepted is never evicted to make room: at the limit it refuses, and says so;
 - no damage of its files makes reading raise, hang or give a payload that was not appended.
 
@@ -22,10 +22,10 @@ The parts, in the way of an entry:
     confirm    the mark of how far a file set is settled
     adoption   file sets whose process has died
 
-All numbers are little-endian. A segment is a header of 256 bytes (magic `AUDJSEG1`, format u16, number u32, writer 16 bytes,
-created ns u64, capacity u64, host, service and destination as padded UTF-8, CRC-32), then frames (magic u32, length u32,
-number u64, CRC-32 over length, number and payload u32, payload), then zeros.
+All numbers are little-endian. A segment is a header of 256 bytes (magic `AUDJSEG1`, format u16, number u32, writer 16
+bytes, created ns u64, capacity u64, host, service and destination as padded UTF-8, CRC-32), then frames (magic u32,
+length u32, number u64, CRC-32 over length, number and payload u32, payload), then zeros.
 
-Source: frames and resynchronisation as in Vector's disk buffer v2; group commit as PostgreSQL's `commit_delay`; a failed
-`fdatasync` is never asked again of the same file (PostgreSQL's `data_sync_retry`).
+Source: frames and resynchronisation as in Vector's disk buffer v2; group commit as PostgreSQL's `commit_delay`; a
+failed `fdatasync` is never asked again of the same file (PostgreSQL's `data_sync_retry`).
 """

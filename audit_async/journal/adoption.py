@@ -1,9 +1,11 @@
-"""File sets whose process has died, and those of living processes that only journal: read and settled by somebody else."""
+"""File sets whose process has died, and those of living processes that only journal: read and settled by somebody
+else."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,11 +103,9 @@ class Orphan:
         self._write_mark()
 
     def _write_mark(self) -> None:
-        try:
-            self._confirm.write(self.mark)
-        except OSError:
+        with suppress(OSError):
             # A hint only: what is sent again is absorbed by the table's key.
-            pass
+            self._confirm.write(self.mark)
         for number in self.file_set.segment_numbers():
             if number < self._cursor.number and self.mark.seq >= self._position:
                 remove_file(self.file_set.segment_path(number))

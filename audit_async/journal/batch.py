@@ -56,9 +56,7 @@ class Batch:
         if len(records) != last_seq - position:
             found = {record.seq for record in records}
             missing = tuple(seq for seq in range(position + 1, last_seq + 1) if seq not in found)
-        return cls(
-            writer_id=writer_id, first_seq=position + 1, last_seq=last_seq, records=records, missing=missing
-        )
+        return cls(writer_id=writer_id, first_seq=position + 1, last_seq=last_seq, records=records, missing=missing)
 
 
 class Source(Protocol):
@@ -67,13 +65,16 @@ class Source(Protocol):
     @property
     def writer_id(self) -> str:
         """Of the process that logged."""
+        ...
 
     @property
     def mark(self) -> Mark:
         """Up to where nothing is pending."""
+        ...
 
     def read(self, max_entries: int, max_bytes: int) -> Batch | None:
         """Return the next batch, or None when there is none for now."""
+        ...
 
     def settle(
         self,

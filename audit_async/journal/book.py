@@ -1,7 +1,8 @@
 """What became of the entries of a file set, batch by batch.
 
-The mark moves on in the order of the numbers. An entry may be left open (the row that it points to may yet be committed): what comes after it
-is accounted for at once, but the mark waits, so that a crash sends the open one again.
+The mark moves on in the order of the numbers. An entry may be left open (the row that it points to may yet be
+committed): what comes after it is accounted for at once, but the mark waits, so that a crash sends the open one
+again.
 """
 
 from __future__ import annotations

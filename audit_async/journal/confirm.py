@@ -1,7 +1,7 @@
 """The mark of how far a file set is settled.
 
-A hint: losing it sends entries again, which the table's key absorbs. Two slots are written in turn, so that one of them is whole
-at any moment; the newer whole one counts. The descriptor that writes it also holds the consumer's lock.
+A hint: losing it sends entries again, which the table's key absorbs. Two slots are written in turn, so that one of
+them is whole at any moment; the newer whole one counts. The descriptor that writes it also holds the consumer's lock.
 """
 
 from __future__ import annotations

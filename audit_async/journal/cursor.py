@@ -20,6 +20,7 @@ class Shelf(Protocol):
 
         Once it is returned, segment *after* does not grow any more.
         """
+        ...
 
     def open(self, number: int) -> SegmentReader | None:
         """Open a segment; None when it is gone.
@@ -27,18 +28,22 @@ class Shelf(Protocol):
         Raises:
             OSError: it is there and cannot be opened now (no descriptor left, no permission).
         """
+        ...
 
     def limit(self, number: int) -> int | None:
         """Return how far a segment may be read, or None for all of it."""
+        ...
 
     def repeated_from(self, number: int) -> int | None:
         """Return from which entry on a later segment has the entries of this one once more, or None.
 
         After a failed sync they are written again; the first copy may be damaged, and must not hide the second.
         """
+        ...
 
     def is_growing(self, number: int) -> bool:
         """Return whether bytes that are no frame may be one under way, because another process still writes."""
+        ...
 
     def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
         """Keep bytes that are no entry any more."""
@@ -110,9 +115,7 @@ class Cursor:
         if self._reader is None:
             report("journal_segment", f"segment {number} of the journal cannot be opened; its entries are missing")
 
-    def _read_piece(
-        self, limit: int, max_records: int, max_bytes: int, *, is_last: bool
-    ) -> tuple[list[Record], bool]:
+    def _read_piece(self, limit: int, max_records: int, max_bytes: int, *, is_last: bool) -> tuple[list[Record], bool]:
         """Return entries from the next piece of the segment, and whether the segment holds no more for now."""
         assert self._reader is not None
         want = min(limit - self._offset, max(max_bytes, _LEAST_PIECE))

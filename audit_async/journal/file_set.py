@@ -5,8 +5,8 @@
     <service>-<writer>-000001.audj  segments
     <service>-<writer>-000001-4096.corrupt   bytes that were no entry any more, kept to be looked at
 
-Locks are `flock`s on descriptors opened for that alone. A forked child inherits the descriptors; it closes them and never
-unlocks, which would take the lock from its parent.
+Locks are `flock`s on descriptors opened for that alone. A forked child inherits the descriptors; it closes them and
+never unlocks, which would take the lock from its parent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Append, read, settle: the journal of this process incarnation.
 
-`append` runs in the caller's thread and takes no time but that of a copy. `read` and `settle` belong to the writer. What no disk takes
-waits in memory, behind what is on disk and under the same numbers, and goes to disk as soon as one takes it.
+`append` runs in the caller's thread and takes no time but that of a copy. `read` and `settle` belong to the writer.
+What no disk takes waits in memory, behind what is on disk and under the same numbers, and goes to disk as soon as one
+takes it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One file of frames: preallocated, so that a full disk shows when it is made and not when it is written.
 
-Where the file system reserves for real the file is mapped: an append is then a copy in memory, without the system call that would
-give the interpreter away to a CPU-bound thread for milliseconds. Elsewhere it is written by `pwrite`.
+Where the file system reserves for real the file is mapped: an append is then a copy in memory, without the system
+call that would give the interpreter away to a CPU-bound thread for milliseconds. Elsewhere it is written by `pwrite`.
 """
 
 from __future__ import annotations
@@ -264,4 +264,3 @@ class SegmentReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-

@@ -1,7 +1,8 @@
 """The segments that this process fills: append, rotate, sync, retire.
 
-State is guarded by the journal's lock, except where a method says otherwise. Making the next segment, syncing and removing are done
-by the sync thread; the caller of `append` pays for a new file only when the disk is slower than he is.
+State is guarded by the journal's lock, except where a method says otherwise. Making the next segment, syncing and
+removing are done by the sync thread; the caller of `append` pays for a new file only when the disk is slower than he
+is.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ class Syncable(Protocol):
     @property
     def has_unsynced(self) -> bool:
         """Whether there is something to do."""
+        ...
 
     def commit_group(self) -> None:
         """Put everything on disk."""

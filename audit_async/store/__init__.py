@@ -6,8 +6,8 @@
     generic     any other async driver of SQLAlchemy
     quarantine  rows that no attempt will bring in, kept on this machine's disk
 
-A store knows one table by its layout and inserts batches of entries, each in one transaction, exactly once by their key. It
-raises only `StoreError`s, whose class says whether waiting, mending or leaving a row out will help.
+A store knows one table by its layout and inserts batches of entries, each in one transaction, exactly once by their
+key. It raises only `StoreError`s, whose class says whether waiting, mending or leaving a row out will help.
 """
 
 from __future__ import annotations

@@ -118,15 +118,11 @@ def _of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
         )
     if type(native).__name__ == "InvalidCachedStatementError":
         # The table was altered while its statement was prepared: a fresh connection prepares it anew.
-        return TransientStoreError(
-            f"table {place.table} was altered under a prepared statement", sqlstate=state
-        )
+        return TransientStoreError(f"table {place.table} was altered under a prepared statement", sqlstate=state)
     if state.startswith(_DATA):
         return _unfit_row(state, native, place)
     if state.startswith(_TRANSIENT):
-        return TransientStoreError(
-            f"{place.server} did not take the batch: {_primary(native)}", sqlstate=state
-        )
+        return TransientStoreError(f"{place.server} did not take the batch: {_primary(native)}", sqlstate=state)
     if state.startswith(_DAMAGE):
         return ConfigStoreError(
             f"{place.server} reports damage or a fault of its disk: {_primary(native)}",
@@ -144,14 +140,10 @@ def _hint(state: str, native: BaseException, place: Place) -> str:
     """Return what to do about a fault of the set-up; eight cases."""
     if state == "42501":
         if "row-level security" in _primary(native):
-            return (
-                f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
-            )
+            return f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
         return f"GRANT INSERT ON {place.table} TO {place.role}"
     if state in ("42P01", "3F000"):
-        return (
-            f"make the table with `audit-async init URL`, or name another one by table= (now {place.table})"
-        )
+        return f"make the table with `audit-async init URL`, or name another one by table= (now {place.table})"
     if state == "42703":
         return f"add the column to {place.table}, or describe the table by a TableMap"
     if state == "3D000":

@@ -48,9 +48,7 @@ class GenericStore:
         self._layout: Layout | None = None
 
     def __repr__(self) -> str:
-        return (
-            f"<GenericStore {self._url.drivername} {self._place.server}/{self._place.database} {self._table}>"
-        )
+        return f"<GenericStore {self._url.drivername} {self._place.server}/{self._place.database} {self._table}>"
 
     async def insert(self, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
         """Put *entries* into the table, all or none. As `Store.insert`."""
@@ -125,9 +123,7 @@ class GenericStore:
                 statement = text(
                     f"SELECT {self._quoted(layout.key[-1])} FROM {self._quoted_table(layout)} WHERE {matches}"
                 )
-                bound = {
-                    f"{n}_{i}": v for i, key in enumerate(part) for n, v in zip(layout.key, key, strict=True)
-                }
+                bound = {f"{n}_{i}": v for i, key in enumerate(part) for n, v in zip(layout.key, key, strict=True)}
                 there.update(await session.scalars(statement, bound))
         return there
 

@@ -169,6 +169,7 @@ class PostgresStore:
             engine = self._engine.get()
             layout = self._layout or await self._look_at_table(engine)
             session = AsyncSession(engine)
+            raw: Any = None
             try:
                 raw = await session.run_sync(_raw_connection)
                 is_connecting = False
@@ -227,14 +228,10 @@ class PostgresStore:
         if not self._has_pooler:
             await raw.execute(_GREETING, application_name, False)
         if (self._url.host or "") not in _LOCAL_HOSTS and not _is_encrypted(raw):
-            report(
-                "tls", f"the connection to {self._place.server} is not encrypted; add ?ssl=require to the URL"
-            )
+            report("tls", f"the connection to {self._place.server} is not encrypted; add ?ssl=require to the URL")
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
-        return (
-            translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
-        )
+        return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
 
     def _other_key(self, constraint: str | None) -> DataStoreError:
         return DataStoreError(

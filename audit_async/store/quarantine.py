@@ -72,12 +72,14 @@ class Quarantine:
             )
         report(
             f"quarantine_{sqlstate}",
-            f"the database refuses an event for what is in it ({reason}); it is kept in {self.directory}, the others go on",
+            f"the database refuses an event for what is in it ({reason}); it is kept in {self.directory}, the others "
+            "go on",
             level="ERROR",
         )
 
     def items(self) -> list[Quarantined]:
-        """Return what is kept for this destination, oldest first. A file that cannot be read is passed over, and said."""
+        """Return what is kept for this destination, oldest first. A file that cannot be read is passed over, and
+        said."""
         found = list(self.in_memory)
         try:
             names = sorted(os.listdir(self.directory))

@@ -214,8 +214,8 @@ class SqliteStore:
 async def _begin(raw: aiosqlite.Connection) -> None:
     """Begin as a writer; another process's transaction is waited for, for `SQLITE_BUSY_SECONDS`.
 
-    Begun as a reader, a transaction that then writes would be refused at once. SQLite's own waiting is not used: it cannot be
-    cancelled, and looks so seldom that a busy writer starves the others.
+    Begun as a reader, a transaction that then writes would be refused at once. SQLite's own waiting is not used: it
+    cannot be cancelled, and looks so seldom that a busy writer starves the others.
     """
     deadline = time.monotonic() + SQLITE_BUSY_SECONDS
     while True:
@@ -238,9 +238,10 @@ def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         start += size
 
 
-# SQLite keeps its locks on a file in the memory of the process, for all connections to that file together. A child that is forked in
-# the middle of a transaction has a copy that says "locked", and never gets in again; one that is forked while the file is open
-# believes to hold locks that it does not have. So a fork waits for the batch, and finds the file closed.
+# SQLite keeps its locks on a file in the memory of the process, for all connections to that file together. A child
+# that is forked in the middle of a transaction has a copy that says "locked", and never gets in again; one that is
+# forked while the file is open believes to hold locks that it does not have. So a fork waits for the batch, and
+# finds the file closed.
 _stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
 
 

@@ -1,6 +1,6 @@
 """Upload what other processes journal, until killed.
 
-    python -m tests.programs.draining_child URL JOURNAL_DIR
+python -m tests.programs.draining_child URL JOURNAL_DIR
 """
 
 from __future__ import annotations
