@@ -4,14 +4,14 @@ else."""
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Unpack
 
 from audit_async.diagnostics import describe, report
 from audit_async.journal.batch import Batch
-from audit_async.journal.book import Book
+from audit_async.journal.book import Book, Counts
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file
@@ -77,24 +77,13 @@ class Orphan:
         self._position = batch.last_seq
         return batch
 
-    def settle(
-        self,
-        last_seq: int,
-        *,
-        stored: int,
-        quarantined: int = 0,
-        dropped: dict[str, int] | None = None,
-        failed: Sequence[int] = (),
-        left_open: Sequence[int] = (),
-    ) -> None:
+    def settle(self, last_seq: int, **counts: Unpack[Counts]) -> None:
         """Note what became of the entries up to *last_seq* since the last call; remove segments that are done.
 
         Raises:
             ValueError: the numbers do not add up.
         """
-        self._book.enter(
-            last_seq, stored=stored, quarantined=quarantined, dropped=dropped, failed=failed, left_open=left_open
-        )
+        self._book.enter(last_seq, **counts)
         self._write_mark()
 
     def resolve(self, seq: int, *, is_stored: bool) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, Unpack
 
+from audit_async.journal.book import Counts
 from audit_async.journal.confirm import Mark
 from audit_async.journal.frame import Record
 
@@ -76,16 +77,7 @@ class Source(Protocol):
         """Return the next batch, or None when there is none for now."""
         ...
 
-    def settle(
-        self,
-        last_seq: int,
-        *,
-        stored: int,
-        quarantined: int = 0,
-        dropped: dict[str, int] | None = None,
-        failed: Sequence[int] = (),
-        left_open: Sequence[int] = (),
-    ) -> None:
+    def settle(self, last_seq: int, **counts: Unpack[Counts]) -> None:
         """Note what became of it."""
 
     def resolve(self, seq: int, *, is_stored: bool) -> None:

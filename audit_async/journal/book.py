@@ -8,8 +8,9 @@ again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Required, TypedDict, Unpack
 
 from audit_async.journal.confirm import Mark
 
@@ -28,6 +29,24 @@ class Totals:
     def at(cls, mark: Mark) -> Totals:
         """Return the totals of a file set that is settled up to *mark*."""
         return cls(mark.seq, mark.stored, mark.quarantined, dict(mark.dropped))
+
+
+class Counts(TypedDict, total=False):
+    """What became of the entries of a batch; their sum is the number of entries.
+
+    Attributes:
+        stored: in the table.
+        quarantined: refused by the database, kept aside.
+        dropped: lost, by reason.
+        failed: numbers of those that are not in the table, ascending.
+        left_open: numbers that `resolve` will decide on.
+    """
+
+    stored: Required[int]
+    quarantined: int
+    dropped: dict[str, int]
+    failed: Sequence[int]
+    left_open: Sequence[int]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,16 +74,7 @@ class Book:
         self.totals = Totals.at(mark)
         self._pages: deque[_Page] = deque()
 
-    def enter(
-        self,
-        last_seq: int,
-        *,
-        stored: int,
-        quarantined: int = 0,
-        dropped: dict[str, int] | None = None,
-        failed: Iterable[int] = (),
-        left_open: Iterable[int] = (),
-    ) -> None:
+    def enter(self, last_seq: int, **counts: Unpack[Counts]) -> None:
         """Enter what became of the entries up to *last_seq* since the last call.
 
         Raises:
@@ -72,17 +82,17 @@ class Book:
         """
         page = _Page(
             last_seq=last_seq,
-            stored=stored,
-            quarantined=quarantined,
-            dropped=dropped or {},
-            failed=list(failed),
-            open=set(left_open),
+            stored=counts["stored"],
+            quarantined=counts.get("quarantined", 0),
+            dropped=counts.get("dropped", {}),
+            failed=list(counts.get("failed", ())),
+            open=set(counts.get("left_open", ())),
         )
-        counted = stored + quarantined + sum(page.dropped.values()) + len(page.open)
-        if counted != last_seq - self.totals.last_seq:
+        dropped, due = sum(page.dropped.values()), last_seq - self.totals.last_seq
+        if page.stored + page.quarantined + dropped + len(page.open) != due:
             raise ValueError(
-                f"{last_seq - self.totals.last_seq} entries are to be settled, but {stored} stored, {quarantined} "
-                f"quarantined, {sum(page.dropped.values())} dropped and {len(page.open)} open ones were counted"
+                f"{due} entries are to be settled, but {page.stored} stored, {page.quarantined} quarantined, {dropped} "
+                f"dropped and {len(page.open)} open ones were counted"
             )
         self._pages.append(page)
         self._close_pages()

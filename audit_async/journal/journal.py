@@ -3,6 +3,9 @@
 `append` runs in the caller's thread and takes no time but that of a copy. `read` and `settle` belong to the writer.
 What no disk takes waits in memory, behind what is on disk and under the same numbers, and goes to disk as soon as one
 takes it.
+
+This file is longer than others: the sides of the caller, the writer and the sync thread share one lock and one order of
+numbers, and what each may do while another is at work can only be judged with all three in view.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Unpack
 
 from audit_async.config import CLOSE_HARD_SECONDS, MAX_PAYLOAD_BYTES, MIB
 from audit_async.diagnostics import describe, report, settle_down
 from audit_async.errors import AuditError, ConfigurationError, JournalClosedError, JournalFullError
 from audit_async.journal.age import Age
 from audit_async.journal.batch import Batch, JournalOptions
-from audit_async.journal.book import Book, Totals
+from audit_async.journal.book import Book, Counts, Totals
 from audit_async.journal.confirm import Mark, read_mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, service_slug
@@ -253,32 +257,17 @@ class Journal:
         self._position = batch.last_seq
         return batch
 
-    def settle(
-        self,
-        last_seq: int,
-        *,
-        stored: int,
-        quarantined: int = 0,
-        dropped: dict[str, int] | None = None,
-        failed: Sequence[int] = (),
-        left_open: Sequence[int] = (),
-    ) -> None:
+    def settle(self, last_seq: int, **counts: Unpack[Counts]) -> None:
         """Note what became of the entries up to *last_seq* since the last call, and tell those who wait.
 
         The files of entries that are all settled are removed soon after.
 
-        Args:
-            failed: numbers that are not in the table, ascending.
-            left_open: numbers that `resolve` will decide on.
-
         Raises:
             ValueError: the numbers do not add up.
         """
-        self._book.enter(
-            last_seq, stored=stored, quarantined=quarantined, dropped=dropped, failed=failed, left_open=left_open
-        )
+        self._book.enter(last_seq, **counts)
         self._write_mark()
-        self.settled.advance(last_seq, failed, left_open)
+        self.settled.advance(last_seq, counts.get("failed", ()), counts.get("left_open", ()))
 
     def resolve(self, seq: int, *, is_stored: bool) -> None:
         """Note what became of an entry that was left open."""
