@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -137,13 +136,18 @@ class ThreadHost:
 
 
 class TaskHost:
-    """A task of the asyncio loop that entered `async with`. Until then, and after that loop, entries wait in the
-    journal."""
+    """A task of the asyncio loop that entered `async with`. Until then entries wait in the journal.
 
-    def __init__(self, make_writer: Callable[[], Writer]) -> None:
+    Args:
+        on_cut_off: called when the application has cancelled the task, or closed its loop, while the logger is open.
+    """
+
+    def __init__(self, make_writer: Callable[[], Writer], *, on_cut_off: Callable[[], None]) -> None:
         self.writer: Writer | None = None
         self._make_writer = make_writer
+        self._on_cut_off = on_cut_off
         self._task: asyncio.Task[None] | None = None
+        self._is_stopped = False
 
     def enter(self) -> None:
         """Start the task in the running loop."""
@@ -151,19 +155,32 @@ class TaskHost:
         self._task = asyncio.get_running_loop().create_task(
             self.writer.run(), name="audit-writer", context=contextvars.Context()
         )
+        self._task.add_done_callback(self._look_after)
 
     def wake(self) -> None:
         """See `Host`."""
-        if self.writer is not None:
+        if self.writer is not None and self._task is not None:
             self.writer.wake()
+            if self._task.get_loop().is_closed():
+                self._look_after(self._task)
 
     def nudge(self) -> None:
         """See `Host`."""
+        self.wake()
         if self.writer is not None:
             self.writer.nudge()
 
+    def _look_after(self, task: asyncio.Task[None]) -> None:
+        """Notice the end of the task: in order, or cut off."""
+        if not self._is_stopped and (not task.done() or task.cancelled() or task.exception() is not None):
+            self._is_stopped = True
+            if self.writer is not None:
+                self.writer.abandon()
+            self._on_cut_off()
+
     def stop_sync(self, timeout_seconds: float) -> None:
         """End the task at once: its loop cannot run while this thread waits. What is pending stays in the journal."""
+        self._is_stopped = True
         if self.writer is not None and self._task is not None:
             self.writer.stop()
             try:
@@ -174,17 +191,18 @@ class TaskHost:
 
     async def stop(self, timeout_seconds: float) -> None:
         """See `Host`."""
+        self._is_stopped = True
         if self.writer is None or self._task is None:
             return
         self.writer.stop()
-        deadline = time.monotonic() + timeout_seconds
-        done, _ = await asyncio.wait({self._task}, timeout=max(0.0, deadline - time.monotonic()))
+        done, _ = await asyncio.wait({self._task}, timeout=timeout_seconds)
         if not done:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=CLOSE_HARD_SECONDS)
 
     def abandon(self) -> None:
         """See `Host`."""
+        self._is_stopped = True
         if self.writer is not None:
             self.writer.abandon()
 

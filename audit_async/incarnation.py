@@ -41,12 +41,13 @@ class Incarnation:
         self.host: Host = (
             ThreadHost(self._make_writer)
             if settings.writer == "thread"
-            else TaskHost(self._make_writer)
+            else TaskHost(self._make_writer, on_cut_off=self._go_on_in_thread)
             if settings.writer == "task"
             else NoHost()
         )
         self._settings = settings
         self._adopted = Adopted()
+        self._parts: WriterParts | None = None
         # Guards the opening. Re-entrant, because a signal handler may log while its own thread opens.
         self._opening = threading.RLock()
         self._is_opening = False
@@ -145,8 +146,8 @@ class Incarnation:
             journal = self.journal
         if journal is None:
             raise JournalClosedError("the audit journal could not be opened")
-        return Writer(
-            WriterParts(
+        if self._parts is None:
+            self._parts = WriterParts(
                 journal=journal,
                 open_store=self._open_store,
                 quarantine=self.quarantine,
@@ -157,7 +158,19 @@ class Incarnation:
                 ends_when_idle=self._settings.ends_when_idle,
                 adopted=self._adopted,
             )
+        return Writer(self._parts)
+
+    def _go_on_in_thread(self) -> None:
+        """Take over from a task that was cancelled, or whose loop was closed, by somebody else than us."""
+        if self.is_closed:
+            return
+        report(
+            "task_cut_off",
+            "the task that writes audit events was cancelled, or its event loop closed, while the logger is open; a "
+            "thread goes on",
         )
+        self.host = ThreadHost(self._make_writer)
+        self.host.wake()
 
     def _open(self) -> Journal:
         settings = self._settings

@@ -58,6 +58,8 @@ class WriterParts:
         tell_losses: logs an `audit.gap` event for what `losses` holds.
         adopt_interval_seconds: between two calls of `find_orphans`.
         ends_when_idle: `run` returns as soon as nothing is left to upload.
+        parking: entries that wait for a foreign key.
+        was_cut_off: an earlier writer with these parts was ended in the middle, perhaps of a batch.
     """
 
     journal: Journal
@@ -69,6 +71,16 @@ class WriterParts:
     adopt_interval_seconds: float = ADOPT_INTERVAL_SECONDS
     ends_when_idle: bool = False
     adopted: Adopted = field(default_factory=Adopted)
+    parking: Parking = field(init=False)
+    was_cut_off: bool = False
+
+    def __post_init__(self) -> None:
+        self.parking = Parking(self.quarantine, on_decided=self._count_adopted)
+
+    def _count_adopted(self, source: Source, is_stored: bool) -> None:
+        if source is not self.journal:
+            self.adopted.stored += is_stored
+            self.adopted.quarantined += not is_stored
 
 
 class Writer:
@@ -87,7 +99,7 @@ class Writer:
         self.is_idle = False
         self._parts = parts
         self._delivery = Delivery(parts.open_store, on_slow=self._begin_outage)
-        self._parking = Parking(parts.quarantine, on_decided=self._count_adopted)
+        self._parking = parts.parking
         self._orphans: deque[Orphan] = deque()
         self._is_orphans_turn = False
         # The batch that is being brought in; kept over a fault of our own, since it is not read a second time.
@@ -134,6 +146,8 @@ class Writer:
     async def run(self) -> None:
         """Write until `stop`. A fault of our own is logged and waited out like one of the database."""
         self._loop = asyncio.get_running_loop()
+        if self._parts.was_cut_off:
+            self._parts.journal.rewind()
         try:
             while not (self.is_idle and self._may_end):
                 try:
@@ -143,6 +157,7 @@ class Writer:
             await self._delivery.close()
         finally:
             self.has_ended = True
+            self._delivery.abandon()
             for orphan in self._orphans:
                 orphan.close(is_done=False)
             self._orphans.clear()
@@ -159,7 +174,8 @@ class Writer:
         if self._parking.seconds_to_retry == 0.0:
             await self._retry_parked()
         if self._current is None:
-            self._current, self._was_tried = self._next_batch(), False
+            self._current, self._was_tried = self._next_batch(), self._parts.was_cut_off
+            self._parts.was_cut_off = False
         if self._current is None:
             self.is_idle = True
             if not self._may_end:
@@ -295,11 +311,6 @@ class Writer:
             parts.adopted.quarantined += quarantined
             parts.adopted.dropped += len(batch.missing)
 
-    def _count_adopted(self, source: Source, is_stored: bool) -> None:
-        if source is not self._parts.journal:
-            self._parts.adopted.stored += is_stored
-            self._parts.adopted.quarantined += not is_stored
-
     def _doubt_the_table(self, sent: list[Entry], refused: list[Refusal]) -> None:
         """Take it for a fault of the table when it refuses everything for the same column or constraint.
 
@@ -356,12 +367,13 @@ class Writer:
         await _until(self._nudged, random.uniform(0, longest))
 
     def abandon(self) -> None:
-        """Let go of everything in a forked child, where the loop does not run."""
+        """Let go of everything where the loop does not run any more: in a forked child, or after it was closed."""
         self._loop = None
         self.has_ended = True
+        self._parts.was_cut_off = True
         self._delivery.abandon()
-        for orphan in self._orphans:
-            orphan.abandon()
+        while self._orphans:
+            self._orphans.pop().abandon()
 
 
 async def _until(event: asyncio.Event, timeout_seconds: float) -> None:

@@ -159,6 +159,36 @@ async def test_the_writer_may_be_a_task_of_the_callers_loop(sqlite_url: str, jou
     assert await count_rows(sqlite_url) == 200
 
 
+async def test_a_cancelled_writer_task_is_replaced(sqlite_url: str, journal_dir: Path) -> None:
+    """When the application cancels all tasks, ours among them, a thread goes on where it stopped, which is said."""
+    with heard() as lines:
+        async with AuditLogger(sqlite_url, journal_dir=journal_dir, writer="task") as audit:
+            for number in range(12_000):
+                audit.log(event(number))
+            await eventually(lambda: audit.stats().stored)
+            (ours,) = (task for task in asyncio.all_tasks() if task.get_name() == "audit-writer")
+            ours.cancel()
+            assert await audit.flush(30)
+    assert list(range(12_000)) == [row["details"]["number"] for row in await all_rows(sqlite_url)]
+    assert len([line for line in lines if "a thread goes on" in line]) == 1
+
+
+def test_a_closed_loop_does_not_end_the_writing(sqlite_url: str, journal_dir: Path) -> None:
+    """A loop that ends while its logger is open leaves nothing behind: the next event brings a thread."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir, writer="task")
+
+    async def enter_and_leave() -> None:
+        await audit.__aenter__()
+        await audit.write(event(0))
+        audit.log(event(1))
+
+    asyncio.run(enter_and_leave())
+    audit.log(event(2))
+    assert audit.flush_sync(10)
+    assert audit.close_sync()
+    assert [0, 1, 2] == [row["details"]["number"] for row in asyncio.run(all_rows(sqlite_url))]
+
+
 async def test_a_cancelled_write_keeps_its_event(sqlite_url: str, journal_dir: Path) -> None:
     """Cancelling a task at any await of `write` leaves its event in the table, once."""
     async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:

@@ -251,6 +251,13 @@ class Journal:
             if records or self._position < last_seq:
                 return self._batch(records, last_seq)
 
+    def rewind(self) -> None:
+        """Return to what was read but not settled: its writer was ended in the middle."""
+        self._position = self.totals.last_seq
+        if self._cursor is not None and self._spool is not None:
+            self._cursor.close()
+            self._cursor = Cursor(self._spool, self._position)
+
     def _batch(self, records: Sequence[Record], last_seq: int) -> Batch:
         """Make a batch, with what should have been read and was not."""
         batch = Batch.of(self.writer_id, self._position, records, last_seq)
