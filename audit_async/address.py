@@ -57,7 +57,12 @@ class Address:
     def destination(self, table: str) -> str:
         """Return the fingerprint of this database and *table*: the same for every driver, user and query."""
         named = f"{self.kind}|{self.host}|{self.port}|{self.database}|{table}"
-        return hashlib.sha256(named.encode()).hexdigest()[:32]
+        return fingerprint(named)
+
+
+def fingerprint(text: str) -> str:
+    """Return 32 hexadecimal digits for *text*, which fit a file name and a segment's header."""
+    return hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def read_address(url: object) -> Address:
@@ -70,7 +75,7 @@ def read_address(url: object) -> Address:
     text = render(hide_password=False) if render is not None else url
     if not isinstance(text, str) or "://" not in text:
         raise ConfigurationError(
-            f"the database address is a {type(url).__name__} that is none"
+            f"the database address is of type {type(url).__name__}, not a text"
             if not isinstance(text, str)
             else "the database address has no '://'",
             hint="give one like 'postgresql+asyncpg://user:password@host/database' or 'sqlite+aiosqlite:///audit.db'",
@@ -85,16 +90,25 @@ def read_address(url: object) -> Address:
     try:
         parts = urlsplit(f"x://{rest}")
         host, port = parts.hostname or "", parts.port or _PORTS.get(kind)
-    except ValueError as error:
+    except ValueError:
         raise ConfigurationError(
-            f"the database address cannot be read ({error})",
+            "the database address cannot be read",
             hint="characters such as @ : / # in a password are written %40 %3A %2F %23",
         ) from None
     database = unquote(parts.path.removeprefix("/"))
     if kind == "sqlite":
         in_memory = not database or database == ":memory:" or "mode=memory" in parts.query
-        database = ":memory:" if in_memory else os.path.abspath(database.removeprefix("file:"))
+        database = ":memory:" if in_memory else _absolute(database.removeprefix("file:"))
         host, port = "", None
     elif not host:
         host = "localhost"
     return Address(url=text, kind=kind, host=host, port=port, database=database)
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        raise ConfigurationError(
+            f"the file {path} is given from the working directory, which is gone", hint="give its absolute path"
+        ) from None

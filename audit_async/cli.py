@@ -1,15 +1,17 @@
 """The terminal tool: `audit-async init URL`, `audit-async drain`.
 
-Exit codes: 0 done, 1 done but something remains or was found, 2 wrong use or a setting that cannot be meant.
+Exit codes: 0 done, 1 something remains or was found, 2 wrong use or a setting that cannot be meant, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -21,7 +23,10 @@ from audit_async.errors import AuditError, ConfigurationError
 from audit_async.settings import read_settings
 from audit_async.stats import Stats
 
-OK, FINDING, USAGE = 0, 1, 2
+if TYPE_CHECKING:
+    from audit_async.inspection import InspectedTable
+
+OK, FINDING, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = App(
     name="audit-async",
@@ -48,13 +53,27 @@ def init(
     table: TableName = "audit_logs",
 ) -> int:
     """Make the audit table, its indexes and its monthly partitions. What is there already is left as it is."""
-    from audit_async.table import create_table
+    from audit_async.table import create_table, inspect_table, is_ours
+    from audit_async.table_map import recognise
 
     settings = read_settings(address or url, table=table)
-    made = _wait(create_table(settings.address.url, table=table))
-    out.print(f"[green]✓[/] {made}")
-    out.print(f"  [dim]{settings.address}[/]")
+    found = asyncio.run(inspect_table(settings.address.url, table))
+    if found.exists and not is_ours(found) and _is_known(recognise, found):
+        out.print(f"[green]OK[/] {table} is the six-column table; it is written as it is. Nothing to do")
+    else:
+        out.print(f"[green]OK[/] {asyncio.run(create_table(settings.address.url, table=table))}")
+    out.print(f"   [dim]in {settings.address}[/]")
+    if not settings.address.is_file:
+        out.print(f"   [dim]Next: GRANT INSERT ON {table} TO the application's role[/]")
     return OK
+
+
+def _is_known(recognise: Callable[[InspectedTable], object], found: InspectedTable) -> bool:
+    try:
+        recognise(found)
+    except AuditError:
+        return False
+    return True
 
 
 @app.command
@@ -80,12 +99,17 @@ def drain(
     from audit_async.drain import drain as upload
 
     settings = read_settings(address or url, journal_dir=journal_dir, service=service, table=table)
-    out.print(f"From [bold]{settings.journal_dir}[/] to [bold]{settings.address}[/]")
+    if not settings.journal_dir.is_dir():
+        err.print(f"[red]There is no journal directory {settings.journal_dir}[/]\n  HINT: name it by --journal-dir")
+        return USAGE
+    out.print(f"From [bold]{settings.journal_dir}[/] to [bold]{settings.address}[/]", soft_wrap=True)
+    progress = _Progress()
     drained = _wait(
-        upload(settings, follow=follow or not once, adopt_any=adopt, timeout_seconds=timeout, on_progress=_Progress())
+        upload(settings, follow=follow or not once, adopt_any=adopt, timeout_seconds=timeout, on_progress=progress)
     )
     if drained is None:
-        return OK
+        out.print(_drained(progress.stats))
+        return OK if follow else INTERRUPTED
     stats = drained.stats
     out.print(_drained(stats))
     if not drained.is_complete:
@@ -99,9 +123,11 @@ class _Progress:
     """Prints a line whenever more was uploaded, where a person watches."""
 
     def __init__(self) -> None:
+        self.stats = Stats()
         self._last = 0
 
     def __call__(self, stats: Stats) -> None:
+        self.stats = stats
         if out.is_terminal and stats.adopted_stored != self._last:
             self._last = stats.adopted_stored
             out.print(f"  {stats.adopted_stored:,} uploaded", end="\r")
@@ -118,7 +144,8 @@ def _drained(stats: Stats) -> Table:
 
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run *work*; None when the user interrupts it."""
+    """Run *work*; None when the user, or the service manager, interrupts it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
@@ -130,6 +157,10 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the tool and return its exit code; errors are told in two lines, what and what to do."""
     from loguru import logger
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a character is no reason to fail.
+            stream.reconfigure(errors="replace")
     logger.remove()
     logger.add(sys.stderr, level="WARNING", format="<level>{level: <8}</level> {message}")
     call: Callable[..., Any] = app
@@ -143,7 +174,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _say(error: AuditError, code: int) -> int:
-    err.print(f"[red]✗[/] {error.message}", soft_wrap=True)
+    err.print(f"[red]Failed:[/] {error.message}", soft_wrap=True)
     if error.hint:
         err.print(f"  [dim]HINT:[/] {error.hint}", soft_wrap=True)
     return code

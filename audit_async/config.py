@@ -132,6 +132,12 @@ FOREIGN_KEY_RETRY_SECONDS = 1.0
 MAX_PARKED = 1000
 """Entries that may wait for such rows at once; beyond it something else is wrong than a transaction under way."""
 
+DOUBT_SAMPLE = 8
+"""Entries of a refused batch that are tried one by one, before all of it is taken to be refused for the same cause."""
+
+MAX_DOUBTED_ENTRIES = 2 * BATCH_ENTRIES
+"""That a batch grows to in the search for one that the table takes, which proves that the others are at fault."""
+
 GIVE_UP_ROWS = 100
 """Rows encoded between two chances for other threads: 0.6 ms of holding the interpreter."""
 
@@ -189,6 +195,10 @@ PARTITION_WARNING_DAYS = 60
 
 CLOSE_SECONDS = 5.0
 """For `close`, `flush` and `shutdown`: below the ten seconds that container hosts give."""
+
+EXIT_SECONDS = 1.0
+"""That the end of a program that did not close its logger waits for its last events. A courtesy, on which nothing
+depends: what has not arrived by then is on disk."""
 
 CLOSE_HARD_SECONDS = 1.0
 """On top of it, for cancelling what is under way."""

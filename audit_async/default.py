@@ -8,7 +8,7 @@ from typing import Unpack
 
 from audit_async.config import CLOSE_SECONDS
 from audit_async.logger import AuditLogger
-from audit_async.settings import LoggerOptions, read_settings
+from audit_async.settings import LoggerOptions, read_options, read_settings
 
 _lock = threading.RLock()
 _default: AuditLogger | None = None
@@ -24,7 +24,7 @@ def configure(url: object = None, **options: Unpack[LoggerOptions]) -> AuditLogg
         ConfigurationError: a setting cannot be meant; the old logger stays.
     """
     global _default
-    settings = read_settings(url, **options)
+    settings = read_options(url, options)
     with _lock:
         old = _default
         if old is not None and old.settings == settings and not old.is_closed:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from audit_async.config import ATTEMPT_SECONDS, CANCEL_SECONDS, SLOW_ATTEMPT_SECONDS
+from audit_async.config import ATTEMPT_SECONDS, CANCEL_SECONDS, DOUBT_SAMPLE, SLOW_ATTEMPT_SECONDS
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import (
@@ -16,6 +17,7 @@ from audit_async.errors import (
     DataStoreError,
     DuplicateStoreError,
     StoreError,
+    TableDoubtError,
     TransientStoreError,
 )
 from audit_async.store import Store
@@ -54,12 +56,38 @@ class Delivery:
 
         Raises:
             TransientStoreError, ConfigStoreError: the rest of the batch is not, or perhaps not, in the table.
+            TableDoubtError: of many entries a sample was refused whole, for the same column or constraint.
         """
+        try:
+            await self._attempt(entries, is_replay=is_replay)
+            return []
+        except (DuplicateStoreError, DataStoreError) as error:
+            if isinstance(error, DataStoreError) and await self._is_sample_refused(entries, error.culprit):
+                raise TableDoubtError(error) from error
+        return await self._insert_parts(entries, is_replay=is_replay)
+
+    async def _is_sample_refused(self, entries: Sequence[Entry], culprit: str | None) -> bool:
+        """Return whether some entries, taken at random, are each refused for *culprit*: then so are, most likely, all,
+        and looking for the good ones among thousands is not worth it."""
+        if culprit is None or len(entries) <= DOUBT_SAMPLE:
+            return False
+        for entry in random.sample(entries, DOUBT_SAMPLE):
+            try:
+                await self._attempt([entry], is_replay=True)
+                return False
+            except DuplicateStoreError:
+                return False
+            except DataStoreError as error:
+                if error.culprit != culprit or error.may_heal:
+                    return False
+        return True
+
+    async def _insert_parts(self, entries: Sequence[Entry], *, is_replay: bool) -> list[Refusal]:
         try:
             await self._attempt(entries, is_replay=is_replay)
         except DuplicateStoreError as error:
             if not is_replay:
-                return await self.insert(entries, is_replay=True)
+                return await self._insert_parts(entries, is_replay=True)
             # Not our key then, but another unique one of this table: a matter of the row.
             return await self._halve(entries, DataStoreError(error.message, sqlstate=error.sqlstate))
         except DataStoreError as error:
@@ -70,8 +98,8 @@ class Delivery:
         if len(entries) == 1:
             return [Refusal(entries[0], error)]
         middle = len(entries) // 2
-        first = await self.insert(entries[:middle], is_replay=is_replay)
-        return first + await self.insert(entries[middle:], is_replay=is_replay)
+        first = await self._insert_parts(entries[:middle], is_replay=is_replay)
+        return first + await self._insert_parts(entries[middle:], is_replay=is_replay)
 
     async def _attempt(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         """Insert within `ATTEMPT_SECONDS`, whatever the driver does.

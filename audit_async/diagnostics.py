@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from collections import deque
 
 from audit_async.config import DIAGNOSTIC_INTERVAL_SECONDS
+from audit_async.errors import AuditError
 from audit_async.loading import loading
 
 MAX_TEXT_CHARS = 300
@@ -20,6 +23,8 @@ def describe(error: BaseException) -> str:
     A foreign error's text can be empty, hold line feeds, or raise itself (an SQLAlchemy error over a value that is
     too deep does).
     """
+    if isinstance(error, AuditError):
+        return error.message
     try:
         text = " ".join(str(error).split())[:MAX_TEXT_CHARS]
     except Exception:
@@ -40,8 +45,11 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
     _last_said[kind] = now
     _inside.reporting = True
     try:
-        with loading():
+        if "loguru" in sys.modules:
             from loguru import logger
+        else:
+            with loading():
+                from loguru import logger
 
         # The text goes in as an argument: braces in it would otherwise be read as a format.
         logger.opt(depth=1).log(level, "audit_async: {}", message)
@@ -50,6 +58,27 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
     finally:
         _inside.reporting = False
     return True
+
+
+_deferred: deque[tuple[str, str, str]] = deque()
+
+
+def report_later(kind: str, message: str, *, level: str = "WARNING") -> None:
+    """Do as `report` as soon as `tell_deferred` is called: for whoever holds a lock of ours.
+
+    A log sink that logs audit events holds a lock of its own, and waits for ours.
+    """
+    _deferred.append((kind, message, level))
+
+
+def tell_deferred() -> None:
+    """Say what was to be said under a lock. The caller holds none."""
+    while _deferred:
+        try:
+            kind, message, level = _deferred.popleft()
+        except IndexError:
+            return
+        report(kind, message, level=level)
 
 
 def settle_down(kind: str) -> None:

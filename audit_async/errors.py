@@ -94,3 +94,14 @@ class DataStoreError(StoreError):
     def may_heal(self) -> bool:
         """Whether the row that is missed may yet come: a foreign key to what the caller has not committed."""
         return self.sqlstate == "23503"
+
+
+class TableDoubtError(ConfigStoreError):
+    """The table refuses every row that was tried for the same column or constraint: is it the rows, or the table?"""
+
+    def __init__(self, refusal: DataStoreError) -> None:
+        super().__init__(
+            f"the table refuses every event for the same reason: {refusal.message}",
+            hint="mend the table: a default for the column, or no such constraint",
+            sqlstate=refusal.sqlstate,
+        )

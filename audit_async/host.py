@@ -70,11 +70,12 @@ class ThreadHost:
                 thread = threading.Thread(
                     target=contextvars.Context().run, args=(self._main,), name="audit-writer", daemon=True
                 )
-                thread.start()
+                # Before it starts: it takes itself away again when it cannot run.
                 self._thread = thread
+                thread.start()
         except RuntimeError:
-            # The interpreter is shutting down: what is in the journal is adopted by the next process.
-            self._is_stopped = True
+            # Too many threads, or the interpreter is shutting down: the next wake tries again.
+            self._thread = None
         finally:
             self._starting.release()
 
@@ -86,7 +87,11 @@ class ThreadHost:
         except Exception as error:
             report("writer_thread", f"the writer's thread has ended ({describe(error)})", level="ERROR")
         finally:
-            self._ended.set()
+            if self._is_stopped or (self.writer is not None and self.writer.has_ended):
+                self._ended.set()
+            else:
+                # It never came to run (no descriptor was left): the next wake starts another one.
+                self._thread = None
 
     async def _run(self) -> None:
         self._task = asyncio.current_task()
@@ -115,7 +120,8 @@ class ThreadHost:
         import anyio.to_thread
 
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self.stop_sync, timeout_seconds)
+            # A limiter of its own: the application's threads may all be busy.
+            await anyio.to_thread.run_sync(self.stop_sync, timeout_seconds, limiter=anyio.CapacityLimiter(1))
 
     def _cancel(self) -> None:
         loop, task = self._loop, self._task
@@ -150,7 +156,11 @@ class TaskHost:
         self._is_stopped = False
 
     def enter(self) -> None:
-        """Start the task in the running loop."""
+        """Start the task in the running loop, unless one is at work already."""
+        if self._task is not None and not self._task.done() and not self._task.get_loop().is_closed():
+            return
+        if self.writer is not None:
+            self.writer.abandon()
         self.writer = self._make_writer()
         self._task = asyncio.get_running_loop().create_task(
             self.writer.run(), name="audit-writer", context=contextvars.Context()
@@ -193,6 +203,9 @@ class TaskHost:
         """See `Host`."""
         self._is_stopped = True
         if self.writer is None or self._task is None:
+            return
+        if self._task.get_loop() is not asyncio.get_running_loop():
+            self.stop_sync(timeout_seconds)
             return
         self.writer.stop()
         done, _ = await asyncio.wait({self._task}, timeout=timeout_seconds)

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 
 from audit_async import events
-from audit_async.diagnostics import report
+from audit_async.diagnostics import report, report_later, tell_deferred
 from audit_async.entry import encode
 from audit_async.errors import JournalClosedError, JournalFullError
 from audit_async.host import Host, NoHost, TaskHost, ThreadHost
@@ -67,21 +67,29 @@ class Incarnation:
                 return receipt
             self._is_opening = True
             try:
-                journal = self.journal or self._open()
+                journal = self.journal = self.journal or self._open()
                 while self._early:
                     early, its_receipt = self._early.popleft()
                     its_receipt.is_taken_by(journal)
                     its_receipt.take_number(journal.append(early, its_receipt.take_number))
-                self.journal = journal
             finally:
                 self._is_opening = False
-                self._early.clear()
+                self._refuse_early(receipt)
+        tell_deferred()
         return receipt
+
+    def _refuse_early(self, first: Receipt) -> None:
+        """Count what came from inside the opening and got no number, since that failed. *first* is told itself."""
+        while self._early:
+            _, waiting = self._early.popleft()
+            if waiting is not first:
+                waiting.take_number(-1)
+                self.losses.refuse("journal_full")
 
     def enter_task(self) -> None:
         """Have a task of the running loop write. Under trio there is no such loop, and a thread does."""
         host = self.host
-        if isinstance(host, TaskHost):
+        if isinstance(host, TaskHost) and not self.is_closed:
             with self._opening:
                 self.journal = self.journal or self._open()
             try:
@@ -107,13 +115,14 @@ class Incarnation:
         # In this order: what was dealt with never passes what was accepted when it is read first.
         totals = journal.totals if journal is not None else Totals()
         accepted = journal.last_seq if journal is not None else 0
+        lost = journal.lost_in_memory if journal is not None else 0
         return Stats(
             accepted=accepted,
             stored=totals.stored,
-            pending=accepted - totals.last_seq + totals.open,
+            pending=accepted - totals.last_seq + totals.open - lost,
             quarantined=totals.quarantined,
-            dropped=sum(totals.dropped.values()),
-            dropped_by_reason=dict(totals.dropped),
+            dropped=sum(totals.dropped.values()) + lost,
+            dropped_by_reason={**totals.dropped, **({"memory_lost": lost} if lost else {})},
             refused=sum(refused.values()),
             refused_by_reason=refused,
             adopted_stored=self._adopted.stored,
@@ -127,7 +136,9 @@ class Incarnation:
 
     def close(self) -> None:
         """Close the journal. The host has been stopped."""
-        self.is_closed = True
+        # Whoever opens the journal at this moment is waited for; whoever comes after finds it closed.
+        with self._opening:
+            self.is_closed = True
         if self.journal is not None:
             self.journal.close()
 
@@ -162,14 +173,15 @@ class Incarnation:
 
     def _go_on_in_thread(self) -> None:
         """Take over from a task that was cancelled, or whose loop was closed, by somebody else than us."""
-        if self.is_closed:
-            return
+        with self._opening:
+            if self.is_closed:
+                return
+            self.host = ThreadHost(self._make_writer)
         report(
             "task_cut_off",
             "the task that writes audit events was cancelled, or its event loop closed, while the logger is open; a "
             "thread goes on",
         )
-        self.host = ThreadHost(self._make_writer)
         self.host.wake()
 
     def _open(self) -> Journal:
@@ -177,7 +189,7 @@ class Incarnation:
         if self.is_closed:
             raise JournalClosedError("the audit logger is closed", hint="log before close(), or make a new logger")
         if settings.is_embedded:
-            report(
+            report_later(
                 "embedded",
                 f"no database is configured: audit events go to {settings.address.database}. Set AUDIT_DATABASE_URL, "
                 "or call audit_async.configure(url)",
@@ -195,8 +207,13 @@ class Incarnation:
             on_data=self._wake,
             on_wait=self._wake,
             on_refused=self.losses.refuse,
-            on_round=self._tell_losses if settings.writer == "none" else lambda: None,
+            on_round=self._tell_losses if settings.writer == "none" else self._see_to_writer,
         )
+
+    def _see_to_writer(self) -> None:
+        """Start the writer's thread if that could not be done before."""
+        if isinstance(self.host, ThreadHost) and self.host.writer is None and not self.is_closed:
+            self.host.wake()
 
     def _wake(self) -> None:
         self.host.wake()
@@ -228,8 +245,9 @@ class Incarnation:
         if found.foreign or found.elsewhere:
             report(
                 "foreign_files",
-                f"{len(found.foreign)} journals in {settings.journal_dir} are meant for another database, and "
-                f"{len(found.elsewhere)} were left by another host; `audit-async drain --adopt` takes them by command",
+                f"{len(found.foreign) + len(found.elsewhere)} journals in {settings.journal_dir} hold events for "
+                "another database, or of another host. `audit-async drain` with that database's address delivers them; "
+                "`drain --adopt` would bring them into this one",
                 every_seconds=24 * 3600,
             )
         return found
@@ -242,5 +260,7 @@ class Incarnation:
             return
         try:
             journal.append(encode(events.custom("audit.gap", actor_type="system", success=False, details=gap)))
-        except (JournalFullError, JournalClosedError):
+        except BaseException as error:
             self.losses.give_back(gap)
+            if not isinstance(error, (JournalFullError, JournalClosedError)):
+                raise

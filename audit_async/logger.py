@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 import weakref
@@ -9,7 +10,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from audit_async import context
-from audit_async.config import CLOSE_SECONDS, LATE_SECONDS
+from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, LATE_SECONDS
 from audit_async.diagnostics import describe, report
 from audit_async.entry import encode
 from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError
@@ -18,7 +19,7 @@ from audit_async.incarnation import Incarnation
 from audit_async.journal.journal import Journal
 from audit_async.receipt import Receipt
 from audit_async.redact import redact
-from audit_async.settings import LoggerOptions, Settings, read_settings
+from audit_async.settings import LoggerOptions, Settings, read_options
 from audit_async.stats import Health, Stats
 
 
@@ -47,7 +48,7 @@ class AuditLogger:
     """
 
     def __init__(self, url: object = None, **options: Unpack[LoggerOptions]) -> None:
-        self._begin(read_settings(url, **options))
+        self._begin(read_options(url, options))
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -139,9 +140,8 @@ class AuditLogger:
         fault = journal.last_fault if journal is not None else None
         why = receipt.refused or fault or "the disk did not answer in time"
         raise AuditUnavailableError(
-            f"the audit event {receipt.id} is neither stored nor on disk after {self.settings.max_wait_seconds:g} s "
-            f"({why})",
-            hint=f"do not go on with what needs it; see that {self.settings.journal_dir} can be written",
+            f"the audit event {receipt.id} is neither stored nor on disk ({why})",
+            hint=f"do not go on with what needs it; see to {self.settings.journal_dir}",
         )
 
     async def _wait_for(self, receipt: Receipt) -> None:
@@ -153,15 +153,20 @@ class AuditLogger:
             if await journal.settled.wait(seq, self.settings.max_wait_seconds, is_patient=False):
                 return
             if time.monotonic() >= deadline:
-                self._late_at = journal.mark.seq
+                self._late_at = journal.totals.last_seq
         if not receipt.is_on_disk:
             # In a known outage the caller pays for one group commit, not for a time-out.
             await journal.synced.wait(seq, max(0.0, deadline - time.monotonic()))
 
+    @property
+    def _is_out_now(self) -> bool:
+        journal = self._process.journal
+        return self.settings.writer != "thread" or journal is None or self._is_out(journal)
+
     def _is_out(self, journal: Journal) -> bool:
         """Whether waiting for the table is known to be in vain."""
         writer = self._process.host.writer
-        return (writer is not None and writer.is_out) or self._late_at == journal.mark.seq
+        return (writer is not None and writer.is_out) or self._late_at == journal.totals.last_seq
 
     # --- waiting for all of it -------------------------------------------------------------------------
 
@@ -185,20 +190,27 @@ class AuditLogger:
     async def close(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
         """Bring in what is pending for *timeout_seconds* at most, and close; return whether nothing remained.
 
-        What remains is on disk, is named in one log line, and is delivered by the next process. Nothing depends on
-        this being called.
+        What remains is on disk, is named in one log line, and is delivered by the next process. Nothing is lost
+        without this call; a program that ends without it gives its last events `EXIT_SECONDS` to arrive.
         """
         if not self.is_closed:
-            await self._process.host.stop(timeout_seconds)
-            self._end()
-        return self.stats().pending == 0
+            try:
+                await self._process.host.stop(timeout_seconds)
+            finally:
+                self._end()
+        return self._is_all_in
 
     def close_sync(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
         """Do as `close`, blocking this thread."""
         if not self.is_closed:
             self._process.host.stop_sync(timeout_seconds)
             self._end()
-        return self.stats().pending == 0
+        return self._is_all_in
+
+    @property
+    def _is_all_in(self) -> bool:
+        stats = self.stats()
+        return stats.pending == 0 and "memory_lost" not in stats.dropped_by_reason
 
     def _end(self) -> None:
         _living.discard(self)
@@ -248,13 +260,14 @@ class AuditLogger:
         late: list[str] = []
         journal = self._process.journal
         if not stats.is_on_disk:
-            unsafe.append(f"events wait in memory: make {self.settings.journal_dir} writable")
+            why = journal.last_fault if journal is not None else None
+            unsafe.append(f"no disk takes events, they wait in memory ({why}): see to {self.settings.journal_dir}")
         elif journal is not None and journal.last_fault:
             unsafe.append(f"the journal cannot be synced: {journal.last_fault}")
         if stats.refused:
             unsafe.append(f"{stats.refused} events were refused: {stats.refused_by_reason}")
-        if self._process.quarantine.in_memory:
-            unsafe.append(f"{len(self._process.quarantine.in_memory)} events are in quarantine in memory only")
+        if self._process.quarantine.fault:
+            late.append(f"the quarantine cannot be written: {self._process.quarantine.fault}")
         if stats.last_error:
             late.append(f"the database takes no events: {stats.last_error}")
         elif stats.oldest_pending_seconds > LATE_SECONDS:
@@ -296,3 +309,13 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def _at_exit() -> None:
+    """Give the last events of a program that ends right after logging them a moment to arrive."""
+    for logger in list(_living):
+        if not logger._is_out_now:
+            logger.flush_sync(EXIT_SECONDS)
+
+
+atexit.register(_at_exit)

@@ -1,6 +1,7 @@
-"""Entries whose row points to one that is not there yet: the caller logs before it commits its own transaction.
+"""Entries that cannot be settled yet, tried again beside everything else, which goes on.
 
-They are tried again for a while beside everything else, which goes on; only then they are refused for good.
+Their row points to one that is not there: the caller logs before it commits its own transaction. After a while they are
+refused for good. Or they are refused for good already, but no disk takes them into quarantine.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class _Parked:
 
 
 class Parking:
-    """The entries that wait for a foreign key.
+    """The entries that wait, for a foreign key or for a place in quarantine.
 
     Args:
         on_decided: called with the source of an entry and whether it is stored now, once that is decided.
@@ -44,9 +45,9 @@ class Parking:
         """Until `retry` is due; infinite when nothing is parked."""
         return max(0.0, self._retry_at - time.monotonic()) if self._parked else float("inf")
 
-    def takes(self, refusal: Refusal) -> bool:
-        """Return whether *refusal* is one that may heal, and there is room for it."""
-        return refusal.error.may_heal and len(self._parked) < MAX_PARKED
+    def takes(self, refusal: Refusal, others: int) -> bool:
+        """Return whether *refusal* is one that may heal, and there is room for it beside *others*."""
+        return refusal.error.may_heal and len(self._parked) + others < MAX_PARKED
 
     def add(self, source: Source, refusal: Refusal, payload: bytes) -> None:
         """Keep an entry that *source* has left open."""
@@ -61,13 +62,14 @@ class Parking:
         Raises:
             TransientStoreError, ConfigStoreError: not now.
         """
-        self._retry_at = time.monotonic() + FOREIGN_KEY_RETRY_SECONDS
         for writer_id in {parked.source.writer_id for parked in self._parked}:
             of_writer = [parked for parked in self._parked if parked.source.writer_id == writer_id]
             refused = await delivery.insert([parked.refusal.entry for parked in of_writer], is_replay=True)
             still = {refusal.seq: refusal for refusal in refused}
             for parked in of_writer:
                 self._decide(parked, still.get(parked.refusal.seq))
+        # From the end of the work on: it may be long when many are refused again.
+        self._retry_at = time.monotonic() + FOREIGN_KEY_RETRY_SECONDS
 
     def _decide(self, parked: _Parked, refusal: Refusal | None) -> None:
         if refusal is not None and refusal.error.may_heal and time.monotonic() < parked.give_up_at:
@@ -75,7 +77,8 @@ class Parking:
         seq = parked.refusal.seq
         if refusal is not None:
             error = refusal.error
-            self._quarantine.add(parked.source.writer_id, seq, parked.payload, error.message, error.sqlstate)
+            if not self._quarantine.add(parked.source.writer_id, seq, parked.payload, error.message, error.sqlstate):
+                return
         self._parked.remove(parked)
         parked.source.resolve(seq, is_stored=refusal is None)
         self._on_decided(parked.source, refusal is None)

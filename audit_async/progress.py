@@ -91,6 +91,9 @@ class Progress:
         self._wake(self._outcome_for)
 
     def _outcome_for(self, waiter: _Waiter) -> bool | None:
+        if not waiter.is_patient and waiter.number in self._open:
+            # It may be this very waiter's transaction that the number is open for.
+            return False
         return self.outcome_of_all(waiter.number) if waiter.wants_all else self.outcome(waiter.number)
 
     def release(self, *, impatient_only: bool = False) -> None:

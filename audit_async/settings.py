@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
-from audit_async.address import Address, read_address
+from audit_async.address import Address, fingerprint, read_address
 from audit_async.config import ADOPT_INTERVAL_SECONDS, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES, SEGMENT_BYTES
 from audit_async.errors import ConfigurationError
 from audit_async.journal.place import default_directory
@@ -56,6 +58,22 @@ class Settings:
     ends_when_idle: bool = field(default=False, repr=False)
 
 
+def read_options(url: object, options: Mapping[str, Any]) -> Settings:
+    """Return the settings of the keywords that `AuditLogger` and `configure` were given.
+
+    Raises:
+        TypeError: one has a name that none has; the message names the nearest right one.
+        ConfigurationError: one of them cannot be meant.
+    """
+    names = list(LoggerOptions.__annotations__)
+    for name in options:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise TypeError(f"unexpected keyword argument {name!r}{meant}. There are: url, {', '.join(names)}")
+    return read_settings(url, **options)
+
+
 def read_settings(
     url: object = None,
     *,
@@ -75,6 +93,10 @@ def read_settings(
     """
     given = url or os.environ.get("AUDIT_DATABASE_URL")
     address = read_address(given or EMBEDDED_URL)
+    if address.is_file and address.database == ":memory:":
+        raise ConfigurationError(
+            "a database in memory keeps no audit trail", hint="name a file: sqlite+aiosqlite:///audit.db"
+        )
     if writer not in ("thread", "task", "none"):
         raise ConfigurationError(
             f"writer={writer!r} is unknown",
@@ -95,7 +117,7 @@ def read_settings(
         service=service or os.environ.get("AUDIT_SERVICE") or "app",
         table=named,
         writer=writer,
-        destination=destination or address.destination(named),
+        destination=address.destination(named) if destination is None else fingerprint(destination),
         max_wait_seconds=max_wait_seconds,
         journal_max_bytes=journal_max_bytes,
         memory_max_bytes=memory_max_bytes,

@@ -115,7 +115,7 @@ class Losses:
         with self._lock:
             self._untold.update(gap["reasons"])
             self._first = datetime.fromisoformat(gap["first_at"]).timestamp()
-            self._last = self._last or self._first
+            self._last = max(self._last, datetime.fromisoformat(gap["last_at"]).timestamp())
 
 
 def _iso(seconds: float) -> str:

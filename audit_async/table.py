@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from audit_async.config import PARTITION_MONTHS_AHEAD
-from audit_async.errors import ConfigurationError
+from audit_async.errors import AuditError, ConfigStoreError, ConfigurationError
+from audit_async.faults import Place, translate
 from audit_async.inspection import (
     MAX_NAME_BYTES,
     SUPPORTED,
@@ -83,18 +88,28 @@ class CreatedTable:
     is_new: bool
     partitions: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        if not self.is_new and not self.partitions:
+            return f"Table {self.name} is there already; nothing to do"
+        done = f"Made table {self.name}" if self.is_new else f"Table {self.name} is there already; made"
+        if not self.partitions:
+            return done
+        first, last = self.partitions[0][-7:].replace("_", "-"), self.partitions[-1][-7:].replace("_", "-")
+        return f"{done}{' with' if self.is_new else ''} {len(self.partitions)} monthly partitions, {first} to {last}"
+
 
 async def inspect_table(url: str, table: str = "audit_logs") -> InspectedTable:
     """Look at the table *table* as it is, through a connection of its own.
 
     On PostgreSQL a role that may only insert sees enough. A table that is missing has no columns.
+
+    Raises:
+        ConfigurationError: *url* is no address that can be used.
+        StoreError: the database is away, or refuses.
     """
-    engine = create_async_engine(async_url(url), poolclass=NullPool, hide_parameters=True)
-    try:
-        async with engine.connect() as connection:
-            return await inspect_through(connection, TableName.parse(table))
-    finally:
-        await engine.dispose()
+    name = TableName.parse(table)
+    async with _connected(url, name, "look at") as connection:
+        return await inspect_through(connection, name)
 
 
 async def create_table(url: str, *, table: str = "audit_logs") -> CreatedTable:
@@ -105,6 +120,7 @@ async def create_table(url: str, *, table: str = "audit_logs") -> CreatedTable:
     Raises:
         ConfigurationError: the database is none of the supported ones, or there is a table of that name and
             another shape.
+        StoreError: the database is away, or refuses.
     """
     name = TableName.parse(table)
     if len(f"{name.name}{_LONGEST_SUFFIX}") > MAX_NAME_BYTES:
@@ -112,12 +128,48 @@ async def create_table(url: str, *, table: str = "audit_logs") -> CreatedTable:
             f"table name {table!r} is too long for the names of its indexes and partitions",
             hint=f"use at most {MAX_NAME_BYTES - len(_LONGEST_SUFFIX)} characters",
         )
-    engine = create_async_engine(async_url(url), poolclass=NullPool, hide_parameters=True)
+    async with _connected(url, name, "make") as connection:
+        made = await create(connection, name)
+        await connection.commit()
+        return made
+
+
+@asynccontextmanager
+async def _connected(url: str, name: TableName, purpose: str) -> AsyncIterator[AsyncConnection]:
+    """Open a connection of its own, and turn what the database says into errors of ours."""
+    parsed = async_url(url)
+    engine = create_async_engine(parsed, poolclass=NullPool, hide_parameters=True)
+    is_connecting = True
     try:
-        async with engine.begin() as connection:
-            return await create(connection, name)
+        if parsed.get_backend_name() == "sqlite":
+            make_private(parsed.database or "")
+        async with engine.connect() as connection:
+            is_connecting = False
+            yield connection
+    except AuditError:
+        raise
+    except Exception as error:
+        raise translate(error, Place.of(parsed, name, purpose), connecting=is_connecting) from error
     finally:
         await engine.dispose()
+
+
+def make_private(file: str) -> None:
+    """Make a SQLite file that is not there yet for its owner alone: SQLite itself would let everybody read it.
+
+    Raises:
+        OSError: it cannot be made.
+        ConfigStoreError: its folder is not there.
+    """
+    path = Path(file)
+    if file in ("", ":memory:") or file.startswith("file:") or path.exists():
+        return
+    if not path.parent.is_dir():
+        raise ConfigStoreError(
+            f"there is no folder {path.parent.absolute()} for the SQLite file {path.name}",
+            hint="make it, or correct the URL",
+        )
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
@@ -131,8 +183,8 @@ async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
     found = await inspect_through(connection, name)
     if found.exists and not is_ours(found):
         raise ConfigurationError(
-            f"there is a table {name} of another shape: it lacks {', '.join(lacking(found)) or 'our key'}",
-            hint="choose another name by table=, or write to the table as it is by a TableMap",
+            f"there is a table {name} ({_named(found)}) of another shape: it lacks {_few(lacking(found)) or 'our key'}",
+            hint="give ours another name: --table, and table= in the program",
         )
     if not found.exists:
         for statement in ddl(name, dialect, _version(connection)):
@@ -141,6 +193,15 @@ async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
         return CreatedTable(name=str(name), is_new=not found.exists)
     partitions = await _create_partitions(connection, name)
     return CreatedTable(name=str(name), is_new=not found.exists, partitions=partitions)
+
+
+def _named(found: InspectedTable) -> str:
+    return _few(tuple(column.name for column in found.columns))
+
+
+def _few(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return f"{', '.join(names[:6])}{more}"
 
 
 def ddl(name: TableName, dialect: str, version: tuple[int, ...]) -> list[str]:

@@ -141,9 +141,9 @@ def _six_columns(found: InspectedTable, name: TableName) -> Layout:
     missing = [column for column in SIX_COLUMNS if column not in columns]
     if missing or unfilled:
         raise ConfigStoreError(
-            f"table {name} ({', '.join(columns)}) is none that is known: "
+            f"table {name} ({', '.join(columns)}) is not one we know: "
             + (f"it lacks {', '.join(missing)}" if missing else f"{', '.join(unfilled)} must not be empty"),
-            hint="describe it by a TableMap, or name another table by table=",
+            hint="name another table by table=, and make it with `audit-async init`",
         )
     keys = {found.primary_key, *found.unique_keys} - {()}
     if ("id",) not in keys:
@@ -303,7 +303,7 @@ def _id_adapter(column: InspectedColumn, dialect: str) -> Adapter:
         if column.name == "id":
             raise ConfigStoreError(
                 f"column id is of type {column.type}, and events have ids of text",
-                hint="describe the table by a TableMap, or name another table by table=",
+                hint="name another table by table=, and make it with `audit-async init`",
             )
         return int
     limit = _max_chars(column.type)

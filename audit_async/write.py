@@ -1,7 +1,7 @@
 """Coroutine helpers: one line in a background task, a scheduler or a log-in says what happened.
 
 They keep the signatures and the detail keys of the helpers that code bases already call, so that changing an import
-line is all it takes. They never raise, for no value and for no fault; they do not change what they are given; and the
+line is all it takes. They never raise, whatever the value or the fault; they do not change what they are given; and the
 event is taken before their first await, so that cancelling the caller does not lose it.
 """
 
@@ -20,8 +20,8 @@ from audit_async.events import AuditEvent
 async def write_audit_log(
     action: str,
     details: dict[str, Any] | None = None,
-    agent_id: uuid.UUID | None = None,
-    user_id: uuid.UUID | None = None,
+    agent_id: uuid.UUID | str | None = None,
+    user_id: uuid.UUID | str | None = None,
 ) -> None:
     """Write one event of any action.
 
@@ -38,12 +38,12 @@ async def write_audit_log(
 
 async def write_identity_audit_log(
     action: str,
-    user_id: uuid.UUID | None = None,
+    user_id: uuid.UUID | str | None = None,
     provider_type: str | None = None,
     provider_user_id: str | None = None,
     success: bool = True,
     error_message: str | None = None,
-    tenant_id: uuid.UUID | None = None,
+    tenant_id: uuid.UUID | str | None = None,
 ) -> None:
     """Write an event about an identity at a provider. Returns and raises as `write_audit_log`.
 
@@ -71,11 +71,11 @@ async def write_identity_audit_log(
 
 async def write_role_audit_log(
     action: str,
-    user_id: uuid.UUID | None = None,
-    target_user_id: uuid.UUID | None = None,
+    user_id: uuid.UUID | str | None = None,
+    target_user_id: uuid.UUID | str | None = None,
     role_name: str | None = None,
-    tenant_id: uuid.UUID | None = None,
-    granted_by: uuid.UUID | None = None,
+    tenant_id: uuid.UUID | str | None = None,
+    granted_by: uuid.UUID | str | None = None,
 ) -> None:
     """Write an event about a role. Returns and raises as `write_audit_log`.
 
@@ -101,8 +101,8 @@ async def write_role_audit_log(
 
 async def write_tenant_audit_log(
     action: str,
-    user_id: uuid.UUID | None = None,
-    tenant_id: uuid.UUID | None = None,
+    user_id: uuid.UUID | str | None = None,
+    tenant_id: uuid.UUID | str | None = None,
     details: dict[str, Any] | None = None,
 ) -> None:
     """Write an event about a tenant. Returns and raises as `write_audit_log`.
@@ -118,9 +118,9 @@ async def write_tenant_audit_log(
 
 async def write_agent_audit_log(
     action: str,
-    agent_id: uuid.UUID | None = None,
-    user_id: uuid.UUID | None = None,
-    tenant_id: uuid.UUID | None = None,
+    agent_id: uuid.UUID | str | None = None,
+    user_id: uuid.UUID | str | None = None,
+    tenant_id: uuid.UUID | str | None = None,
     details: dict[str, Any] | None = None,
     success: bool = True,
     error_message: str | None = None,

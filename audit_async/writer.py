@@ -24,11 +24,12 @@ from audit_async.config import (
     BATCH_BYTES,
     BATCH_ENTRIES,
     LINGER_SECONDS,
+    MAX_DOUBTED_ENTRIES,
 )
 from audit_async.delivery import Delivery, Refusal
 from audit_async.diagnostics import describe, report, settle_down
 from audit_async.entry import Entry, decode
-from audit_async.errors import ConfigStoreError, StoreError, TransientStoreError
+from audit_async.errors import ConfigStoreError, StoreError, TableDoubtError, TransientStoreError
 from audit_async.journal.adoption import Orphan, Search
 from audit_async.journal.batch import Batch, Source
 from audit_async.journal.journal import Journal
@@ -152,6 +153,8 @@ class Writer:
             while not (self.is_idle and self._may_end):
                 try:
                     await self._turn()
+                except StoreError as error:
+                    await self._wait_out(error)
                 except Exception as error:
                     await self._wait_out(TransientStoreError(f"a fault in the writer itself ({describe(error)})"))
             await self._delivery.close()
@@ -180,10 +183,11 @@ class Writer:
             self.is_idle = True
             if not self._may_end:
                 await _until(self._woken, min(self._parking.seconds_to_retry, self._seconds_to_look))
+                # What came while it slept has not been looked at.
+                self.is_idle = False
             return
         self.is_idle = self._is_asleep = False
         await self._bring_in(*self._current)
-        self._current = None
         await self._linger()
 
     async def _retry_parked(self) -> None:
@@ -259,11 +263,25 @@ class Writer:
                 refused = await self._delivery.insert(entries, is_replay=is_replay)
                 self._doubt_the_table(entries, refused)
                 break
+            except TableDoubtError as doubt:
+                # An entry that the table takes would prove that it is the others' fault: look for one behind them.
+                longer = self._longer(source, batch)
+                if longer is not None:
+                    self._current = (source, longer)
+                    return
+                await self._wait_out(doubt)
             except StoreError as error:
-                is_replay = True
                 await self._wait_out(error)
-        self._end_outage()
+            is_replay = True
         self._settle(source, batch, payloads, refused, unreadable)
+        self._end_outage()
+
+    def _longer(self, source: Source, batch: Batch) -> Batch | None:
+        """Return *batch* with what comes behind it, or None when nothing does, or it is long enough."""
+        if len(batch.records) >= MAX_DOUBTED_ENTRIES:
+            return None
+        behind = source.read(BATCH_ENTRIES, BATCH_BYTES)
+        return None if behind is None else batch.joined_with(behind)
 
     def _decode(self, batch: Batch) -> tuple[list[Entry], dict[int, bytes], list[int]]:
         entries: list[Entry] = []
@@ -274,8 +292,11 @@ class Writer:
                 entries.append(decode(payload, batch.writer_id, seq))
                 payloads[seq] = payload
             except (msgspec.MsgspecError, ValueError) as error:
+                if not self._parts.quarantine.add(batch.writer_id, seq, payload, describe(error), None):
+                    raise ConfigStoreError(
+                        "an entry that cannot be read cannot be put into quarantine either"
+                    ) from error
                 unreadable.append(seq)
-                self._parts.quarantine.add(batch.writer_id, seq, payload, describe(error), None)
         return entries, payloads, unreadable
 
     def _settle(
@@ -287,13 +308,19 @@ class Writer:
         unreadable: list[int],
     ) -> None:
         parts = self._parts
-        parked = [refusal for refusal in refused if self._parking.takes(refusal)]
-        for_good = [refusal for refusal in refused if refusal not in parked]
-        for refusal in for_good:
-            seq, error = refusal.seq, refusal.error
-            parts.quarantine.add(batch.writer_id, seq, payloads[seq], error.message, error.sqlstate)
+        parked: list[Refusal] = []
+        for_good: list[Refusal] = []
+        for refusal in refused:
+            is_kept = not self._parking.takes(refusal, len(parked)) and parts.quarantine.add(
+                batch.writer_id, refusal.seq, payloads[refusal.seq], refusal.error.message, refusal.error.sqlstate
+            )
+            (for_good if is_kept else parked).append(refusal)
         quarantined = len(for_good) + len(unreadable)
         stored = len(batch.records) - quarantined - len(parked)
+        # Booked once: whatever fails from here on must not book it a second time.
+        self._current = None
+        for refusal in parked:
+            self._parking.add(source, refusal, payloads[refusal.seq])
         source.settle(
             batch.last_seq,
             stored=stored,
@@ -302,8 +329,6 @@ class Writer:
             failed=sorted([*(refusal.seq for refusal in for_good), *unreadable, *batch.missing]),
             left_open=[refusal.seq for refusal in parked],
         )
-        for refusal in parked:
-            self._parking.add(source, refusal, payloads[refusal.seq])
         if batch.missing:
             parts.losses.lose(len(batch.missing), "journal_damaged")
         if source is not parts.journal:
@@ -312,10 +337,10 @@ class Writer:
             parts.adopted.dropped += len(batch.missing)
 
     def _doubt_the_table(self, sent: list[Entry], refused: list[Refusal]) -> None:
-        """Take it for a fault of the table when it refuses everything for the same column or constraint.
+        """Doubt the table when it refuses everything for the same column or constraint.
 
         Raises:
-            ConfigStoreError: two batches in a row (or two halves of one) were refused whole for the same culprit.
+            TableDoubtError: more than one entry, or the second one in a row, was refused, and none was taken.
         """
         culprits = {(refusal.error.sqlstate, refusal.error.culprit) for refusal in refused}
         culprit = next(iter(culprits)) if len(culprits) == 1 and len(refused) == len(sent) else None
@@ -325,11 +350,7 @@ class Writer:
         is_second = self._last_culprit == culprit or len(sent) > 1
         self._last_culprit = (culprit[0], culprit[1])
         if is_second:
-            raise ConfigStoreError(
-                f"the table refuses every event for the same reason: {refused[0].error.message}",
-                hint="mend the table, or give a TableMap that fits it; the events wait in the journal",
-                sqlstate=culprit[0],
-            )
+            raise TableDoubtError(refused[0].error)
 
     # --- outages ---------------------------------------------------------------------------------------
 
@@ -340,21 +361,26 @@ class Writer:
     def _end_outage(self) -> None:
         if self.last_error is not None:
             report("store_back", "the database takes events again", level="INFO", every_seconds=0)
-            for kind in ("TransientStoreError", "ConfigStoreError"):
-                settle_down(f"store_{kind}")
+            settle_down("store_config")
+            settle_down("store_away")
         self.is_out = False
         self.last_error = None
         self._failures = 0
 
     async def _wait_out(self, error: StoreError) -> None:
         self._failures += 1
-        self.last_error = error.message
-        level = "ERROR" if isinstance(error, ConfigStoreError) else "WARNING"
-        hint = f" {error.hint}." if error.hint else ""
+        self.last_error = f"{error.message} ({error.hint})" if error.hint else error.message
+        is_config = isinstance(error, ConfigStoreError)
+        advice = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
+        where = (
+            "Events wait in the journal; nothing is lost"
+            if self._parts.journal.is_on_disk
+            else "Events wait in memory only, and end with this process"
+        )
         report(
-            f"store_{type(error).__name__}",
-            f"{error.message}.{hint} Events wait in the journal; nothing is lost",
-            level=level,
+            "store_config" if is_config else "store_away",
+            f"{error.message}.{advice} {where}",
+            level="ERROR" if is_config else "WARNING",
         )
         self._begin_outage()
         await self._back_off()

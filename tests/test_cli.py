@@ -63,7 +63,52 @@ def test_drain_uploads_what_others_left(sqlite_url: str, tmp_path: Path) -> None
 
 def test_drain_with_nothing_to_do_says_so(sqlite_url: str, tmp_path: Path) -> None:
     """Draining an empty directory is done at once, with exit code 0."""
+    (tmp_path / "j").mkdir()
     done = audit_async("drain", sqlite_url, "--journal-dir", tmp_path / "j")
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_drain_of_a_directory_that_is_not_there_is_an_error(sqlite_url: str, tmp_path: Path) -> None:
+    """A mistyped directory is named, is not made, and ends with exit code 2."""
+    done = audit_async("drain", sqlite_url, "--journal-dir", tmp_path / "typo")
+    assert done.returncode == 2
+    assert "typo" in done.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql+asyncpg://app@127.0.0.1:1/app", "nothing takes connections at 127.0.0.1:1"),
+        ("sqlite+aiosqlite:////nowhere/at/all/audit.db", "there is no folder /nowhere/at/all"),
+        ("sqlite+aiosqlite:///", "in memory keeps no audit trail"),
+    ],
+)
+def test_init_tells_a_fault_in_two_lines(address: str, said: str) -> None:
+    """What is in the way of making the table is told with what to do, without a traceback."""
+    failed = audit_async("init", address)
+    assert failed.returncode in (1, 2)
+    assert said in failed.stderr
+    assert "HINT" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+async def test_init_leaves_the_six_column_table_as_it_is(postgres_url: str) -> None:
+    """The six-column table needs no making: `init` says so, and ends well."""
+    await run_sql(
+        postgres_url,
+        "CREATE TABLE audit_logs (id uuid PRIMARY KEY, action text NOT NULL, details json, agent_id uuid, "
+        "user_id uuid, created_at timestamptz NOT NULL)",
+    )
+    done = await asyncio.to_thread(audit_async, "init", postgres_url)
+    assert (0, True) == (done.returncode, "six-column" in done.stdout)
+
+
+def test_a_terminal_without_unicode_is_served(sqlite_url: str) -> None:
+    """Where a character cannot be shown the command does its work all the same."""
+    done = audit_async(
+        "init", sqlite_url, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="ascii"
+    )
     assert (0, "") == (done.returncode, done.stderr)
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import trio
+from loguru import logger
 
 from audit_async import AuditEvent, AuditLogger, AuditUnavailableError, Receipt, events
 from tests.logs import heard
-from tests.polling import eventually
+from tests.polling import eventually, eventually_sync
 from tests.tables import all_rows, count_rows
 
 JOURNAL = "journal"
@@ -157,6 +161,97 @@ async def test_the_writer_may_be_a_task_of_the_callers_loop(sqlite_url: str, jou
         assert "audit-writer" not in {thread.name for thread in set(threading.enumerate()) - before}
         assert all(receipt.is_stored for receipt in receipts)
     assert await count_rows(sqlite_url) == 200
+
+
+@pytest.mark.parametrize("writer", ["thread", "task"])
+async def test_the_last_event_of_an_idle_service_arrives(
+    sqlite_url: str, journal_dir: Path, writer: Literal["thread", "task"]
+) -> None:
+    """An event that is logged right before `close`, after the writer had gone to sleep, is stored."""
+    for number in range(5):
+        audit = AuditLogger(sqlite_url, journal_dir=journal_dir, writer=writer)
+        await audit.__aenter__()
+        await audit.write(event(number))
+        await eventually(lambda audit=audit: audit._process.host.writer.is_idle)  # type: ignore[misc]
+        audit.log(event(number))
+        assert await audit.close()
+    assert await count_rows(sqlite_url) == 10
+
+
+def test_a_program_that_ends_right_after_logging_leaves_a_row(sqlite_url: str, journal_dir: Path) -> None:
+    """A script whose last line is `log()` has its event in the table when it has ended."""
+    program = (
+        "import sys\nfrom audit_async import AuditLogger, events\n"
+        "audit = AuditLogger(sys.argv[1], journal_dir=sys.argv[2])\naudit.log(events.custom('report.print'))"
+    )
+    subprocess.run([sys.executable, "-c", program, sqlite_url, str(journal_dir)], check=True, timeout=30)
+    assert asyncio.run(count_rows(sqlite_url)) == 1
+
+
+def test_a_log_sink_that_logs_audit_events_hangs_nobody(sqlite_url: str, journal_dir: Path) -> None:
+    """A sink of loguru that logs an audit event for each line, with trouble to be told in several threads: all end."""
+    journal_dir.write_text("in the way")
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+
+    def sink(message: object) -> None:
+        audit.log(event())
+
+    with heard():
+        number = logger.add(sink)
+        try:
+            threads = [threading.Thread(target=lambda: [audit.log(event()) for _ in range(50)]) for _ in range(4)]
+            threads += [threading.Thread(target=lambda: [logger.info("line") for _ in range(50)]) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+            assert not any(thread.is_alive() for thread in threads)
+        finally:
+            logger.remove(number)
+            audit.close_sync()
+
+
+def test_a_destination_of_any_length_is_adopted(sqlite_url: str, journal_dir: Path) -> None:
+    """What a process left under a long destination is delivered by the next one with the same."""
+    name = "production/database of the region eu-central-1" * 3
+    left = AuditLogger(sqlite_url, journal_dir=journal_dir, destination=name, writer="none")
+    left.log(event())
+    left.close_sync()
+    with AuditLogger(sqlite_url, journal_dir=journal_dir, destination=name) as audit:
+        eventually_sync(lambda: audit.stats().adopted_stored == 1)
+
+
+def test_a_writer_that_could_not_be_started_is_started_later(
+    sqlite_url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When no thread can be had for the writer at first, events are delivered as soon as one can."""
+    start = threading.Thread.start
+
+    def refusing(thread: threading.Thread) -> None:
+        if thread.name == "audit-writer":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+    audit.log(event())
+    assert not audit.flush_sync(0.1)
+    monkeypatch.undo()
+    assert audit.flush_sync(10)
+    assert audit.close_sync()
+
+
+async def test_what_is_lost_with_memory_is_counted_as_lost(journal_dir: Path) -> None:
+    """Events that were in memory only when the logger was closed are dropped, not pending, and `close` says False."""
+    journal_dir.write_text("in the way")
+    audit = AuditLogger("postgresql+asyncpg://nobody@127.0.0.1:1/none", journal_dir=journal_dir)
+    for number in range(10):
+        audit.log(event(number))
+    with heard() as lines:
+        assert await audit.close(0.1) is False
+    stats = audit.stats()
+    assert (10, 0, {"memory_lost": 10}) == (stats.accepted, stats.pending, stats.dropped_by_reason)
+    assert not any("they wait in" in line for line in lines)
 
 
 async def test_a_cancelled_writer_task_is_replaced(sqlite_url: str, journal_dir: Path) -> None:

@@ -74,7 +74,7 @@ async def test_the_database_adds_commit_order_and_clock(empty: Place) -> None:  
 async def test_a_foreign_table_is_left_alone(empty: Place) -> None:  # noqa: F811
     """No silent IF NOT EXISTS: the error names what is there, the hint what to do."""
     await empty.execute("CREATE TABLE audit_logs (id integer PRIMARY KEY, message text)")
-    with pytest.raises(ConfigurationError, match="TableMap"):
+    with pytest.raises(ConfigurationError, match="--table"):
         await create_table(empty.url)
     found = await inspect_table(empty.url)
     assert [column.name for column in found.columns] == ["id", "message"]

@@ -192,7 +192,7 @@ def test_an_action_too_long_for_its_column_is_cut_visibly() -> None:
             InspectedTable(schema=None, name="audit_logs", dialect="postgresql", columns=()),
             "audit-async init",
         ),
-        (table(id="integer"), "TableMap"),
+        (table(id="integer"), "table="),
         (table(extra="text"), None),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -72,6 +73,39 @@ async def test_many_poison_rows_in_a_row_do_not_stop_the_good_ones(picky_url: st
         log_all(audit, ["u1"] + ["poison"] * 50 + ["u1"] * 10)
         await eventually(lambda: audit.stats().pending == 0)
         assert (11, 50) == (audit.stats().stored, audit.stats().quarantined)
+
+
+async def test_a_bad_pair_does_not_stop_the_log(picky_url: str, journal_dir: Path) -> None:
+    """Two bad events in a row wait for proof that they are at fault, not the table: the next good one is it."""
+    async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["poison", "poison"])
+        await eventually(lambda: audit.stats().last_error)
+        assert (2, 0) == (audit.stats().pending, audit.stats().quarantined)
+        log_all(audit, ["u1"] * 5)
+        await eventually(lambda: audit.stats().pending == 0)
+        assert (5, 2) == (audit.stats().stored, audit.stats().quarantined)
+        assert audit.stats().last_error is None
+
+
+async def test_what_quarantine_cannot_take_stays_in_the_journal(picky_url: str, journal_dir: Path) -> None:
+    """A refused event that no disk takes into quarantine is pending until one does, and the others go on."""
+    journal_dir.mkdir(mode=0o700)
+    (journal_dir / "quarantine").write_text("in the way")
+    async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["u1", "poison", "u1"])
+        await eventually(lambda: audit.stats().stored == 2)
+        assert (1, 0, "degraded") == (audit.stats().pending, audit.stats().quarantined, audit.health().status)
+        (journal_dir / "quarantine").unlink()
+        await eventually(lambda: audit.stats().quarantined == 1)
+        assert audit.stats().pending == 0
+
+
+async def test_a_write_inside_its_own_transaction_degrades_nobody_else(linked_url: str, journal_dir: Path) -> None:
+    """A `write` about a user that is not committed yet returns from disk at once; other writes see their rows."""
+    async with AuditLogger(linked_url, journal_dir=journal_dir, max_wait_seconds=10) as audit:
+        own = await asyncio.wait_for(audit.write(events.custom("user.create", user_id="new")), 5)
+        other = await audit.write(events.custom("report.print", user_id="known"))
+        assert (False, True, True) == (own.is_stored, own.is_on_disk, other.is_stored)
 
 
 async def test_what_every_event_violates_is_a_fault_of_the_table(postgres_url: str, journal_dir: Path) -> None:

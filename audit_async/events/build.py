@@ -29,7 +29,7 @@ def build(action: Any, own: Mapping[str, Any], fields: Mapping[str, Any], *, bui
         TypeError: *fields* has a name that no event has; the message names the nearest right one.
     """
     if not _FIELD_NAMES.issuperset(fields):
-        raise _wrong_name(builder, fields)
+        raise _wrong_name(builder, fields, own)
     invalid: dict[str, Any] = {}
     term, spelled = _term(action, invalid)
     values: dict[str, Any] = {}
@@ -93,13 +93,16 @@ def _set_identity(values: dict[str, Any], invalid: dict[str, Any]) -> None:
         values["id"], values["created_at"] = event_id or fresh, now
 
 
-def _wrong_name(builder: str, fields: Mapping[str, Any]) -> TypeError:
+def _wrong_name(builder: str, fields: Mapping[str, Any], own: Mapping[str, Any]) -> TypeError:
+    family = sorted(set(own) - _FIELD_NAMES - {"error"})
+    known = [*family, *sorted(_FIELD_NAMES)]
     wrong = sorted(set(fields) - _FIELD_NAMES)
-    near = {name: difflib.get_close_matches(name, _FIELD_NAMES, n=1) for name in wrong}
+    near = {name: difflib.get_close_matches(name, known, n=1) for name in wrong}
     hints = ", ".join(f"{name!r} (did you mean {m[0]!r}?)" if m else repr(name) for name, m in near.items())
+    plural = "s" if len(wrong) > 1 else ""
     return TypeError(
-        f"events.{builder}() got an unexpected keyword argument {hints}. "
-        f"Put what has no field of its own into details={{...}}. Fields: {', '.join(sorted(_FIELD_NAMES))}"
+        f"events.{builder}() got unexpected keyword argument{plural} {hints}. "
+        f"Put what has no field of its own into details={{...}}. It takes: {', '.join(known)}"
     )
 
 

@@ -3,7 +3,6 @@ else."""
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from audit_async.journal.book import Book, Counts
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file
-from audit_async.journal.segment import SegmentHeader, SegmentReader
+from audit_async.journal.segment import SegmentHeader, SegmentReader, host_name
 
 
 class Orphan:
@@ -228,8 +227,9 @@ def _consider(
         raise
     if not with_any and header is not None:
         if header.destination != destination:
-            search.foreign.append(file_set)
-        elif not is_local and header.host != socket.gethostname():
+            if _has_entries(file_set):
+                search.foreign.append(file_set)
+        elif not is_local and header.host != host_name():
             search.elsewhere.append(file_set)
         else:
             with_any = True
@@ -242,6 +242,18 @@ def _consider(
             producer.close()
         return
     search.orphans.append(Orphan(file_set, taken[0], taken[1], producer))
+
+
+def _has_entries(file_set: FileSet) -> bool:
+    """Return whether anything was ever appended."""
+    for number in file_set.segment_numbers():
+        reader = SegmentReader.open(file_set.segment_path(number))
+        if reader is not None:
+            is_begun = reader.is_begun
+            reader.close()
+            if is_begun:
+                return True
+    return False
 
 
 def _header(file_set: FileSet) -> SegmentHeader | None:

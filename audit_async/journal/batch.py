@@ -59,6 +59,16 @@ class Batch:
             missing = tuple(seq for seq in range(position + 1, last_seq + 1) if seq not in found)
         return cls(writer_id=writer_id, first_seq=position + 1, last_seq=last_seq, records=records, missing=missing)
 
+    def joined_with(self, behind: Self) -> Self:
+        """Return this batch and the one that follows it as one."""
+        return type(self)(
+            writer_id=self.writer_id,
+            first_seq=self.first_seq,
+            last_seq=behind.last_seq,
+            records=[*self.records, *behind.records],
+            missing=self.missing + behind.missing,
+        )
+
 
 class Source(Protocol):
     """Where a writer pulls batches from: this process's journal, or the files of another one."""

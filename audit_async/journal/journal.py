@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Unpack
 
 from audit_async.config import CLOSE_HARD_SECONDS, MAX_PAYLOAD_BYTES, MIB
-from audit_async.diagnostics import describe, report, settle_down
+from audit_async.diagnostics import describe, report, report_later, settle_down, tell_deferred
 from audit_async.errors import AuditError, ConfigurationError, JournalClosedError, JournalFullError
 from audit_async.journal.age import Age
 from audit_async.journal.batch import Batch, JournalOptions
@@ -61,6 +61,7 @@ class Journal:
         self.writer_id = uuid.uuid4().hex
         self.last_seq = 0
         self.last_fault: str | None = None
+        self.lost_in_memory = 0
         self._options = options
         self._on_data = on_data
         self._on_refused = on_refused
@@ -166,9 +167,9 @@ class Journal:
                 self._is_appending = False
                 if self._deferred:
                     self._append_deferred()
-            wakes_reader, self._reader_waits = self._reader_waits, False
-        if wakes_reader:
-            self._on_data()
+                wakes_reader, self._reader_waits = self._reader_waits, False
+                if wakes_reader:
+                    self._on_data()
         if self._sync.is_idle:
             self._sync.notice()
         return seq
@@ -240,6 +241,9 @@ class Journal:
                 if records:
                     return self._batch(records, last_seq)
             with self._lock:
+                if self._cursor is not cursor:
+                    # A disk has been found meanwhile, and what was in memory moved there: begin anew.
+                    continue
                 records = self._memory.read(self._position, max_entries, max_bytes)
                 is_gapless = bool(records) and records[0].seq == self._position + 1
                 if cursor is not None and not is_gapless and self._position < last_seq:
@@ -360,6 +364,7 @@ class Journal:
                 self._spool.make_reserve(self._lock)
             self._spool.remove_retired()
             self._spool.unmap_full()
+        tell_deferred()
         self._on_round()
 
     def _back_to_disk(self) -> None:
@@ -385,7 +390,7 @@ class Journal:
             file_set = FileSet(place.directory, service_slug(options.service), self.writer_id)
             spool = Spool(place, file_set, destination=options.destination, max_bytes=options.max_bytes)
             spool.begin(is_consumed_here=options.is_consumed_here)
-        except (OSError, ConfigurationError) as error:
+        except (OSError, ConfigurationError, UnicodeError) as error:
             if is_quiet:
                 raise
             self._say_memory(error)
@@ -395,11 +400,11 @@ class Journal:
 
     def _say_memory(self, error: Exception) -> None:
         self.last_fault = describe(error)
-        report(
+        advice = getattr(error, "hint", None) or "make it writable, or set journal_dir (AUDIT_JOURNAL_DIR)"
+        report_later(
             "journal_memory",
             f"the journal in {self.directory} takes no entries ({self.last_fault}). Events wait in memory, up to "
-            f"{self._memory.max_bytes // MIB} MiB, and are lost if this process is killed. Make it writable, or set "
-            "journal_dir (AUDIT_JOURNAL_DIR)",
+            f"{self._memory.max_bytes // MIB} MiB, and end with this process. What to do: {advice}",
             level="ERROR",
         )
 
@@ -420,14 +425,15 @@ class Journal:
         self.settled.end()
         with self._lock if has_lock else nullcontext():
             if self._memory.kept_bytes:
-                report(
+                self.lost_in_memory = len(self._memory)
+                report_later(
                     "journal_memory_lost",
-                    f"{len(self._memory)} events that no disk took are in memory only, and end with this process",
+                    f"{len(self._memory)} events that no disk took were in memory only, and end with this process",
                     level="ERROR",
-                    every_seconds=0,
                 )
             if has_ended:
                 self._close_files()
+        tell_deferred()
 
     def _close_files(self) -> None:
         if self._cursor is not None:

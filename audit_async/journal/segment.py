@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import socket
 import struct
 import zlib
 from dataclasses import dataclass
@@ -89,6 +90,11 @@ class SegmentHeader:
             service=service,
             destination=destination,
         )
+
+
+def host_name() -> str:
+    """Return this machine's name, as much of it as a header holds."""
+    return socket.gethostname().encode("utf-8", "replace")[:64].decode("utf-8", "replace")
 
 
 class SegmentWriter:

@@ -8,7 +8,6 @@ is.
 from __future__ import annotations
 
 import errno
-import socket
 import time
 from contextlib import AbstractContextManager
 
@@ -18,7 +17,7 @@ from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.file_set import FileSet, Lock, remove_file, sync_directory
 from audit_async.journal.frame import HEADER_BYTES
 from audit_async.journal.place import Place, prepare
-from audit_async.journal.segment import SegmentHeader, SegmentReader, SegmentWriter
+from audit_async.journal.segment import SegmentHeader, SegmentReader, SegmentWriter, host_name
 
 MAX_RESCUED_BYTES = 4 * SEGMENT_BYTES
 
@@ -306,7 +305,7 @@ class Spool:
             writer_id=self.file_set.writer_id,
             created_ns=time.time_ns(),
             capacity=capacity,
-            host=socket.gethostname(),
+            host=host_name(),
             service=self.file_set.service,
             destination=self.destination,
         )

@@ -32,6 +32,11 @@ class Syncable(Protocol):
         """Whether there is something to do."""
         ...
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether entries go to a disk now; where not, that has been said."""
+        ...
+
     def commit_group(self) -> None:
         """Put everything on disk."""
 
@@ -162,7 +167,8 @@ class SyncThread:
             settle_down("journal_sync")
             pause = 0.0
         except (OSError, AuditError) as error:
-            report("journal_sync", f"the journal cannot be synced to disk ({describe(error)}); it is tried again")
+            if self._journal.is_on_disk:
+                report("journal_sync", f"the journal cannot be synced to disk ({describe(error)}); it is tried again")
             pause = min(BACKOFF_MAX_SECONDS, max(HEAL_INTERVAL_SECONDS, pause * 2))
         except Exception as error:
             report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")

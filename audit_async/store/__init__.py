@@ -1,6 +1,5 @@
 """Entries in a database. One file a database; what they share:
 
-    errors      what a database's errors mean: wait, mend, leave the row out, replay
     postgres    PostgreSQL through asyncpg: COPY, and a prepared INSERT
     sqlite      SQLite through aiosqlite: the embedded default
     generic     any other async driver of SQLAlchemy

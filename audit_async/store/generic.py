@@ -16,10 +16,10 @@ from audit_async.errors import (
     DuplicateStoreError,
     TransientStoreError,
 )
+from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
-from audit_async.store.errors import Place, translate
 from audit_async.table_map import Layout, recognise
 
 _KEYS_AT_ONCE = 100
@@ -38,12 +38,7 @@ class GenericStore:
     def __init__(self, options: StoreOptions) -> None:
         self._url = make_url(options.url)
         self._table = TableName.parse(options.table)
-        self._place = Place(
-            server=f"{self._url.host or 'localhost'}:{self._url.port or 'default port'}",
-            database=self._url.database or "",
-            table=str(self._table),
-            role=self._url.username or "the writer's role",
-        )
+        self._place = Place.of(self._url, self._table)
         self._engine = OwnEngine(self._new_engine)
         self._layout: Layout | None = None
 

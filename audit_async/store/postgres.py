@@ -27,10 +27,10 @@ from audit_async.errors import (
     StoreError,
     TransientStoreError,
 )
+from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine
-from audit_async.store.errors import Place, translate
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import CHECK_SECONDS, warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
@@ -63,12 +63,7 @@ class PostgresStore:
         self._options = options
         self._url = make_url(options.url)
         self._table = TableName.parse(options.table)
-        self._place = Place(
-            server=f"{self._url.host or 'localhost'}:{self._url.port or 5432}",
-            database=self._url.database or "",
-            table=str(self._table),
-            role=self._url.username or "the writer's role",
-        )
+        self._place = Place.of(self._url, self._table)
         self._has_pooler = has_pooler(self._url)
         self._engine = OwnEngine(lambda: new_engine(self._url))
         self._layout: Layout | None = None

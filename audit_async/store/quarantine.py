@@ -37,15 +37,19 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine:
-    """The directory of them. Where none can be written they are kept in memory, and that is said aloud."""
+    """The directory of them.
+
+    Attributes:
+        fault: why the last one could not be written, or None.
+    """
 
     def __init__(self, journal_directory: Path, destination: str) -> None:
         self.directory = journal_directory / "quarantine"
         self.destination = destination
-        self.in_memory: list[Quarantined] = []
+        self.fault: str | None = None
 
-    def add(self, writer_id: str, writer_seq: int, payload: bytes, reason: str, sqlstate: str | None) -> None:
-        """Keep *payload*, on disk when this returns (or in memory, see above). Adding it twice keeps it once."""
+    def add(self, writer_id: str, writer_seq: int, payload: bytes, reason: str, sqlstate: str | None) -> bool:
+        """Keep *payload*, and return whether it is on disk. Adding it twice keeps it once."""
         try:
             event, kept_bytes = msgspec.json.decode(payload, type=dict[str, Any]), None
         except msgspec.MsgspecError:
@@ -63,30 +67,33 @@ class Quarantine:
         try:
             self._write(item)
         except OSError as error:
-            self.in_memory.append(item)
+            self.fault = describe(error)
             report(
-                "quarantine_memory",
-                f"{self.directory} cannot be written ({describe(error)}): an event that the database refuses is kept "
-                "in memory only",
+                "quarantine_full",
+                f"{self.directory} cannot be written ({self.fault}): an event that the database refuses stays in the "
+                "journal until it can",
                 level="ERROR",
             )
+            return False
+        self.fault = None
         report(
             f"quarantine_{sqlstate}",
             f"the database refuses an event for what is in it ({reason}); it is kept in {self.directory}, the others "
             "go on",
             level="ERROR",
         )
+        return True
 
     def items(self) -> list[Quarantined]:
         """Return what is kept for this destination, oldest first. A file that cannot be read is passed over, and
         said."""
-        found = list(self.in_memory)
+        found: list[Quarantined] = []
         try:
             names = sorted(os.listdir(self.directory))
         except OSError:
             names = []
         for name in names:
-            if name.startswith(self.destination) and name.endswith(".json"):
+            if name.startswith(f"{self.destination}-") and name.endswith(".json"):
                 try:
                     found.append(msgspec.json.decode((self.directory / name).read_bytes(), type=Quarantined))
                 except (OSError, msgspec.MsgspecError) as error:

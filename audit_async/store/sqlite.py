@@ -23,11 +23,11 @@ from audit_async.config import FORK_SECONDS, SQLITE_BUSY_SECONDS, SQLITE_LOOK_SE
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
+from audit_async.faults import Place, translate
 from audit_async.inspection import InspectedTable, TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
-from audit_async.store.errors import Place, translate
-from audit_async.table import create
+from audit_async.table import create, make_private
 from audit_async.table_map import Layout, recognise
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SqliteStore:
         self._url = make_url(options.url)
         self._table = TableName.parse(options.table)
         self._file = self._url.database or ""
-        self._place = Place(server=self._file or "the database in memory", table=str(self._table))
+        self._place = Place.of(self._url, self._table)
         self._may_create = options.may_create
         self._engine = OwnEngine(self._new_engine)
         self._layout: Layout | None = None
@@ -93,12 +93,13 @@ class SqliteStore:
 
     def abandon(self) -> None:
         """Forget the connection. As `Store.abandon`."""
+        _stores.discard(self)
         self._engine.abandon()
 
     def close_before_fork(self) -> None:
         """Wait for the batch that is under way, and leave nothing of SQLite open. The next batch opens it again."""
         self._is_held_by_fork = self._batch_lock.acquire(timeout=FORK_SECONDS)
-        if self._is_held_by_fork and not self._is_in_batch:
+        if self._is_held_by_fork and not self._is_in_batch and self._file not in _IN_MEMORY:
             self._engine.abandon()
 
     def go_on_after_fork(self) -> None:
@@ -151,20 +152,12 @@ class SqliteStore:
         """Make the file for ourselves alone, the first time and if we may; later a missing one is a fault."""
         if self._file in _IN_MEMORY or self._file.startswith("file:"):
             return
-        path = Path(self._file)
-        if not path.parent.is_dir():
+        if not self._may_create and not Path(self._file).exists():
             raise ConfigStoreError(
-                f"there is no folder {path.parent.absolute()} for the SQLite file {path.name}",
-                hint="make it, or correct the URL",
-            )
-        if path.exists():
-            return
-        if not self._may_create:
-            raise ConfigStoreError(
-                f"there is no SQLite file {path.absolute()}",
+                f"there is no SQLite file {Path(self._file).absolute()}",
                 hint="restore it, or make it with `audit-async init URL`",
             )
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        make_private(self._file)
 
     def _new_engine(self) -> AsyncEngine:
         return create_async_engine(

@@ -64,7 +64,7 @@ def test_an_unfit_directory_is_not_used(
     journal = opened(tmp_path / "journal")
     payloads = fill(journal, 10)
     assert (journal.is_on_disk, read_all(journal)) == (False, numbered(payloads))
-    assert any("Events wait in memory" in line for line in said)
+    assert eventually_sync(lambda: any("Events wait in memory" in line for line in said))
 
 
 @unfit

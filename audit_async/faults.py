@@ -9,9 +9,12 @@ the column are told on: what else the database says may quote the row.
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from sqlalchemy import URL
 
 from audit_async.diagnostics import describe
 from audit_async.errors import (
@@ -32,14 +35,30 @@ class Place:
         database: its name there, or an empty text.
         table: the table, with its schema if one was given.
         role: who we are to the server.
+        purpose: what is to be done with the table.
     """
 
     server: str = "the database server"
     database: str = ""
     table: str = "audit_logs"
     role: str = "the writer's role"
+    purpose: str = "write to"
+
+    @classmethod
+    def of(cls, url: URL, table: object, purpose: str = "write to") -> Place:
+        """Return the place that *url* names."""
+        if url.get_backend_name() == "sqlite":
+            return cls(server=url.database or "the database in memory", table=str(table), purpose=purpose)
+        return cls(
+            server=f"{url.host or 'localhost'}:{url.port or _PORTS.get(url.get_backend_name(), 'its port')}",
+            database=url.database or "",
+            table=str(table),
+            role=url.username or "the role",
+            purpose=purpose,
+        )
 
 
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _TRANSIENT = ("08", "25", "40", "53", "55", "57")
 _DATA = ("22", "23", "44", "54", "P0")
 _DAMAGE = ("58", "XX")
@@ -129,11 +148,20 @@ def _of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
             sqlstate=state,
             hint="look at the server's own log; nothing is given up meanwhile",
         )
-    return ConfigStoreError(
-        f"{place.server} refuses to write to table {place.table}: {_primary(native)}",
-        sqlstate=state,
-        hint=_hint(state, native, place),
-    )
+    return ConfigStoreError(_refusal(state, native, place), sqlstate=state, hint=_hint(state, native, place))
+
+
+def _refusal(state: str, native: BaseException, place: Place) -> str:
+    """Return what is not as it must be; five cases."""
+    if state.startswith("28"):
+        return f"{place.server} refuses the log-in of {place.role}: {_primary(native)}"
+    if state == "3D000":
+        return f"{place.server} has no database {place.database}"
+    if state == "42P01":
+        return f"there is no table {place.table} in {place.database} at {place.server}"
+    if state == "42501":
+        return f"{place.role} may not {place.purpose} table {place.table} at {place.server}: {_primary(native)}"
+    return f"{place.server} refuses to {place.purpose} table {place.table}: {_primary(native)}"
 
 
 def _hint(state: str, native: BaseException, place: Place) -> str:
@@ -141,11 +169,13 @@ def _hint(state: str, native: BaseException, place: Place) -> str:
     if state == "42501":
         if "row-level security" in _primary(native):
             return f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
+        if place.purpose == "make":
+            return f"GRANT CREATE ON SCHEMA {place.table.rpartition('.')[0] or 'public'} TO {place.role}"
         return f"GRANT INSERT ON {place.table} TO {place.role}"
     if state in ("42P01", "3F000"):
-        return f"make the table with `audit-async init URL`, or name another one by table= (now {place.table})"
+        return "make it with `audit-async init URL`, or name another one by table="
     if state == "42703":
-        return f"add the column to {place.table}, or describe the table by a TableMap"
+        return f"add the column to {place.table}, as `audit-async init` would make it in a new table"
     if state == "3D000":
         return f"create database {place.database} at {place.server}, or correct the URL"
     if state.startswith("28"):
@@ -153,8 +183,8 @@ def _hint(state: str, native: BaseException, place: Place) -> str:
     if state in ("26000", "42P05"):
         return "behind a transaction pooler add ?prepared_statement_cache_size=0 to the URL"
     if state == "42804":
-        return f"a column of {place.table} has another type than its field; describe the table by a TableMap"
-    return f"compare table {place.table} with `audit-async doctor URL`"
+        return f"a column of {place.table} has another type than `audit-async init` gives it; ALTER TABLE {place.table}"
+    return f"compare table {place.table} with one that `audit-async init` makes under another name"
 
 
 def _unfit_row(state: str | None, native: BaseException, place: Place) -> DataStoreError:
@@ -166,7 +196,7 @@ def _unfit_row(state: str | None, native: BaseException, place: Place) -> DataSt
         f"table {place.table} refuses a row: {kind}{where}{code}",
         sqlstate=state,
         culprit=culprit,
-        hint="the row that is refused goes to quarantine; mend the constraint or the column, then retry it",
+        hint="the row that is refused goes to quarantine",
     )
 
 
@@ -196,7 +226,7 @@ def _of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
             culprit=culprit,
             sqlstate="23503" if name == "SQLITE_CONSTRAINT_FOREIGNKEY" else None,
         )
-    hint = "compare the table with `audit-async doctor URL`"
+    hint = f"compare table {place.table} with one that `audit-async init` makes in another file"
     if "no such table" in describe(native):
         hint = f"make table {place.table} with `audit-async init URL`"
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
@@ -207,7 +237,7 @@ def _of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
 
 
 def _without_code(error: Exception, native: BaseException, place: Place, connecting: bool) -> StoreError:
-    """Return the verdict on an error without a code; seven cases."""
+    """Return the verdict on an error without a code; nine cases."""
     if isinstance(native, ssl.SSLCertVerificationError):
         return ConfigStoreError(
             f"{place.server} shows a certificate that is not trusted: {describe(native)}",
@@ -220,6 +250,15 @@ def _without_code(error: Exception, native: BaseException, place: Place, connect
         )
     if isinstance(native, TimeoutError):
         return TransientStoreError(f"{place.server} did not answer in time")
+    if isinstance(native, (PermissionError, IsADirectoryError, NotADirectoryError)) and not place.database:
+        return ConfigStoreError(
+            f"{place.server} cannot be written: {describe(native)}",
+            hint="make it, and its folder, writable for this process, or correct the path in the URL",
+        )
+    if isinstance(native, socket.gaierror):
+        return TransientStoreError(
+            f"the name of {place.server} cannot be resolved", hint="check the host in the URL, and the name server"
+        )
     if isinstance(native, (OSError, EOFError)) or getattr(error, "connection_invalidated", False):
         return TransientStoreError(f"the connection to {place.server} failed: {describe(native)}")
     if _REFUSED_AT_LOGIN.search(describe(native)):
@@ -249,5 +288,5 @@ def _by_class(error: Exception, native: BaseException, place: Place, connecting:
         return TransientStoreError(f"{place.server} did not take the batch: {describe(native)}")
     return ConfigStoreError(
         f"{place.server} does not work as expected: {describe(native)}",
-        hint="compare the table with `audit-async doctor URL`",
+        hint=f"compare table {place.table} with one that `audit-async init` makes under another name",
     )

@@ -19,7 +19,7 @@ from audit_async.errors import (
     StoreError,
     TransientStoreError,
 )
-from audit_async.store.errors import Place, translate
+from audit_async.faults import Place, translate
 
 
 def of_postgres(state: str) -> asyncpg.PostgresError:
