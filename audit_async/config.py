@@ -41,6 +41,9 @@ CONTEXT_SPELLINGS = 4096
 """Distinct free-form actions, and distinct keys, whose look-up is remembered. Bounds memory if someone puts an
 id into an action or a key."""
 
+MAX_KEY_CHARS = 256
+"""Of a key in an object."""
+
 # --- journal -----------------------------------------------------------------------------------------
 
 SEGMENT_BYTES = 8 * MIB
@@ -92,6 +95,21 @@ ADOPT_INTERVAL_SECONDS = 60.0
 
 FOLLOW_INTERVAL_SECONDS = 0.02
 """Between two looks at the confirm mark of a process that only journals, while somebody waits for it."""
+
+SLOT_BYTES = 2048
+"""Of one of the two slots of the mark: its counts, and the failed numbers below, take some 1,000."""
+
+MAX_RECENT_FAILED = 64
+"""Numbers of failed entries that the mark tells a process which only journals; others it takes for stored."""
+
+MAX_RESCUED_BYTES = 4 * SEGMENT_BYTES
+"""Written once more after a failed sync, under the journal's lock: about 30 ms. Beyond it the disk is given up."""
+
+MAX_SAMPLES = 1000
+"""Of when entries came: some 50 s of group commits exactly, longer outages in coarser steps."""
+
+MOVE_AT_ONCE = 1000
+"""Entries moved from memory to disk under the journal's lock at a time: about 1 ms."""
 
 # --- writer ------------------------------------------------------------------------------------------
 
@@ -191,6 +209,18 @@ PARTITION_MONTHS_AHEAD = 24
 PARTITION_WARNING_DAYS = 60
 """Of partitions left when the daily warning starts."""
 
+CHECK_SECONDS = 24 * 3600.0
+"""Between two looks whether partitions are running out."""
+
+KEYS_AT_ONCE = 100
+"""Keys looked for in one statement of the plain store: 200 parameters, which every database takes."""
+
+KEY_LOOKS = 5
+"""Times the plain store looks for keys again, when another process inserts the same rows meanwhile."""
+
+ROWS_AT_ONCE = (64, 8, 1)
+"""Rows in one statement for SQLite: many cost half of as many statements, and few sizes are each parsed once."""
+
 # --- life --------------------------------------------------------------------------------------------
 
 CLOSE_SECONDS = 5.0
@@ -208,6 +238,9 @@ FORK_SECONDS = 5.0
 
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0
 """Between two of our own log lines of one kind."""
+
+MAX_TEXT_CHARS = 300
+"""Of a foreign error's text in a log line: a sentence, and no page of parameters."""
 
 DRAIN_INTERVAL_SECONDS = 0.1
 """Between two looks of `drain` for entries of processes that only journal: what their `stored()` waits at most,

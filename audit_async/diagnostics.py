@@ -7,11 +7,9 @@ import threading
 import time
 from collections import deque
 
-from audit_async.config import DIAGNOSTIC_INTERVAL_SECONDS
+from audit_async.config import DIAGNOSTIC_INTERVAL_SECONDS, MAX_TEXT_CHARS
 from audit_async.errors import AuditError
 from audit_async.loading import loading
-
-MAX_TEXT_CHARS = 300
 
 _last_said: dict[str, float] = {}
 _inside = threading.local()

@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
-from audit_async.config import CONTEXT_SPELLINGS
+from audit_async.config import CONTEXT_SPELLINGS, MAX_KEY_CHARS
 from audit_async.events import AuditEvent
 from audit_async.shapes import pass_on
 from audit_async.text import CUT_NOTE
-from audit_async.values import MAX_KEY_CHARS, plain_object
+from audit_async.values import plain_object
 
 REDACTED = "[redacted]"
 

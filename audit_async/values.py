@@ -32,13 +32,11 @@ from audit_async.config import (
     MAX_HASHED_BYTES,
     MAX_INT_BITS,
     MAX_ITEMS,
+    MAX_KEY_CHARS,
     MAX_STRING_CHARS,
 )
 from audit_async.shapes import fields_of, has_fields, is_object, mapped_state, own_module, own_name, pass_on, type_name
 from audit_async.text import clean_text, short_text, truncated
-
-MAX_KEY_CHARS = 256
-"""Of a key in an object."""
 
 _WORTH = MAX_EVENT_BYTES
 """Of one value, in characters of JSON: one that is worth more cannot fit into an event, so that the rest of it need

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-MAX_SAMPLES = 1000
+from audit_async.config import MAX_SAMPLES
 
 
 class Age:

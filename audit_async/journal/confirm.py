@@ -12,11 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from audit_async.config import MAX_RECENT_FAILED, SLOT_BYTES
 from audit_async.journal.file_set import Lock
 from audit_async.journal.frame import encode_frame, scan
-
-SLOT_BYTES = 2048
-MAX_RECENT_FAILED = 64
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Unpack
 
-from audit_async.config import CLOSE_HARD_SECONDS, MAX_PAYLOAD_BYTES, MIB
+from audit_async.config import CLOSE_HARD_SECONDS, MAX_PAYLOAD_BYTES, MIB, MOVE_AT_ONCE
 from audit_async.diagnostics import describe, report, report_later, settle_down, tell_deferred
 from audit_async.errors import AuditError, ConfigurationError, JournalClosedError, JournalFullError
 from audit_async.journal.age import Age
@@ -35,8 +35,6 @@ from audit_async.journal.sync import SyncThread
 from audit_async.progress import Progress
 
 __all__ = ["Batch", "Journal", "JournalOptions"]
-
-_MOVE_AT_ONCE = 1000
 
 
 class Journal:
@@ -373,7 +371,7 @@ class Journal:
             self._open_spool(is_quiet=True)
         while self._memory and self._spool is not None:
             with self._lock:
-                for _ in range(_MOVE_AT_ONCE):
+                for _ in range(MOVE_AT_ONCE):
                     record = self._memory.first()
                     if record is None:
                         settle_down("journal_memory")

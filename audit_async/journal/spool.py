@@ -11,15 +11,13 @@ import errno
 import time
 from contextlib import AbstractContextManager
 
-from audit_async.config import FIRST_SEGMENT_BYTES, MIB, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
+from audit_async.config import FIRST_SEGMENT_BYTES, MAX_RESCUED_BYTES, MIB, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
 from audit_async.errors import JournalFullError
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.file_set import FileSet, Lock, remove_file, sync_directory
 from audit_async.journal.frame import HEADER_BYTES
 from audit_async.journal.place import Place, prepare
 from audit_async.journal.segment import SegmentHeader, SegmentReader, SegmentWriter, host_name
-
-MAX_RESCUED_BYTES = 4 * SEGMENT_BYTES
 
 
 class Spool:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from audit_async.config import CONNECT_SECONDS
+from audit_async.config import CONNECT_SECONDS, KEY_LOOKS, KEYS_AT_ONCE
 from audit_async.entry import Entry
 from audit_async.errors import (
     ConfigStoreError,
@@ -21,9 +21,6 @@ from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
 from audit_async.table_map import Layout, recognise
-
-_KEYS_AT_ONCE = 100
-_LOOKS = 5
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
@@ -92,7 +89,7 @@ class GenericStore:
     async def _insert_missing(self, engine: AsyncEngine, layout: Layout, rows: dict[Key, Row]) -> None:
         """Insert those of *rows* whose keys are not there; look again if others add some meanwhile."""
         missing = dict(rows)
-        for _ in range(_LOOKS):
+        for _ in range(KEY_LOOKS):
             there = await self._keys_there(engine, layout, missing)
             missing = {key: row for key, row in missing.items() if key[-1] not in there}
             if not missing or await self._insert_all(engine, layout, list(missing.values())):
@@ -109,8 +106,8 @@ class GenericStore:
         there: set[Any] = set()
         keys = list(rows)
         async with AsyncSession(engine) as session:
-            for start in range(0, len(keys), _KEYS_AT_ONCE):
-                part = keys[start : start + _KEYS_AT_ONCE]
+            for start in range(0, len(keys), KEYS_AT_ONCE):
+                part = keys[start : start + KEYS_AT_ONCE]
                 matches = " OR ".join(
                     "(" + " AND ".join(f"{self._quoted(n)} = :{n}_{i}" for n in layout.key) + ")"
                     for i in range(len(part))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audit_async.config import PARTITION_WARNING_DAYS
+from audit_async.config import CHECK_SECONDS, PARTITION_WARNING_DAYS
 from audit_async.diagnostics import report
 from audit_async.inspection import TableName
 
 if TYPE_CHECKING:
     import asyncpg
 
-CHECK_SECONDS = 24 * 3600.0
 
 # The newest end of a range; nothing where the table has no ranges, or one without an end.
 _LAST_DAY = r"""

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from audit_async.config import COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
+from audit_async.config import CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
 from audit_async.diagnostics import report
 from audit_async.entry import Entry
 from audit_async.errors import (
@@ -32,7 +32,7 @@ from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
-from audit_async.store.partitions import CHECK_SECONDS, warn_of_missing
+from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
 from audit_async.table_map import Layout, recognise
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from audit_async.config import FORK_SECONDS, SQLITE_BUSY_SECONDS, SQLITE_LOOK_SECONDS
+from audit_async.config import FORK_SECONDS, ROWS_AT_ONCE, SQLITE_BUSY_SECONDS, SQLITE_LOOK_SECONDS
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     import aiosqlite
 
 _IN_MEMORY = ("", ":memory:")
-# Many rows in one statement cost half of as many statements. Few sizes, so that each is parsed once.
-_ROWS_AT_ONCE = (64, 8, 1)
 _SETTINGS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
@@ -182,7 +180,7 @@ class SqliteStore:
         self._insert_statements = {
             size: f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES {', '.join([values] * size)}"
             f" ON CONFLICT ({', '.join(layout.key)}) DO NOTHING"
-            for size in _ROWS_AT_ONCE
+            for size in ROWS_AT_ONCE
         }
         # A table that is missing from now on was taken away, and its rows with it: that needs somebody's eye.
         self._may_create = False
@@ -226,7 +224,7 @@ def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """Yield *entries* in parts of the sizes there are statements for, the largest that fits first."""
     start = 0
     while start < len(entries):
-        size = next(size for size in _ROWS_AT_ONCE if size <= len(entries) - start)
+        size = next(size for size in ROWS_AT_ONCE if size <= len(entries) - start)
         yield entries[start : start + size]
         start += size
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from audit_async.config import SLOT_BYTES
 from audit_async.journal.adoption import Orphan, adopt
-from audit_async.journal.confirm import SLOT_BYTES
 from audit_async.journal.file_set import FileSet, Lock
 from audit_async.journal.journal import Journal
 from tests.journal.journals import (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from audit_async.journal.age import MAX_SAMPLES, Age
+from audit_async.config import MAX_SAMPLES
+from audit_async.journal.age import Age
 
 
 class Clock:

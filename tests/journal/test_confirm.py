@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from audit_async.journal.confirm import SLOT_BYTES, ConfirmFile, Mark, read_mark
+from audit_async.config import SLOT_BYTES
+from audit_async.journal.confirm import ConfirmFile, Mark, read_mark
 
 OLD = Mark(seq=10, stored=10)
 NEW = Mark(seq=20, stored=18, quarantined=1, dropped={"journal_damaged": 1}, recent_failed=(12, 15))
