@@ -78,4 +78,4 @@ class Receipt:
         if seq >= 0:
             self.seq = seq
         else:
-            self.refused = "full_or_closed"
+            self.refused = "journal_full"

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,41 +65,16 @@ class SqliteStore:
         A replay takes the same way: the key is named as the target, since a conflict clause without one, and
         `OR IGNORE` all the more, would pass over other faults of a row.
         """
-        async with self._connection() as (raw, layout), self._transaction(raw):
-            await self._insert(raw, layout, entries)
-
-    @asynccontextmanager
-    async def _transaction(self, raw: aiosqlite.Connection) -> AsyncIterator[None]:
-        """Begin as a writer, and keep forks away until it has ended.
-
-        Another process's transaction is waited for, for `SQLITE_BUSY_SECONDS`. Begun as a reader, a transaction that
-        then writes would be refused at once. SQLite's own waiting is not used: it cannot be cancelled, and looks so
-        seldom that a busy writer starves the others.
-        """
-        deadline = time.monotonic() + SQLITE_BUSY_SECONDS
-        while True:
-            with self._no_fork():
-                try:
-                    await raw.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError as error:
-                    is_busy = str(error.sqlite_errorname).startswith("SQLITE_BUSY")
-                    if not is_busy or time.monotonic() > deadline:
-                        raise
-                else:
-                    yield
-                    return
-            await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
-
-    @contextmanager
-    def _no_fork(self) -> Iterator[None]:
         with self._batch_lock:
             self._is_in_batch = True
             try:
-                yield
+                async with self._connection() as (raw, layout):
+                    await self._insert(raw, layout, entries)
             finally:
                 self._is_in_batch = False
 
     async def _insert(self, raw: aiosqlite.Connection, layout: Layout, entries: Sequence[Entry]) -> None:
+        await _begin(raw)
         try:
             for part in _parts(entries):
                 row_values = [value for entry in part for value in layout.row(entry)]
@@ -137,8 +112,7 @@ class SqliteStore:
         try:
             self._see_to_file()
             engine = self._engine.get()
-            with self._no_fork():
-                layout = self._layout or await self._look_at_table(engine)
+            layout = self._layout or await self._look_at_table(engine)
             async with AsyncSession(engine) as session:
                 connection = await session.connection()
                 raw: aiosqlite.Connection = await raw_connection(connection)
@@ -226,6 +200,24 @@ class SqliteStore:
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
         return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
+
+
+async def _begin(raw: aiosqlite.Connection) -> None:
+    """Begin as a writer; another process's transaction is waited for, for `SQLITE_BUSY_SECONDS`.
+
+    Begun as a reader, a transaction that then writes would be refused at once. SQLite's own waiting is not used: it
+    cannot be cancelled, and looks so seldom that a busy writer starves the others.
+    """
+    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
+    while True:
+        try:
+            await raw.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = str(error.sqlite_errorname).startswith("SQLITE_BUSY")
+            if not is_busy or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
 
 
 def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
