@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import time
 import weakref
 from types import TracebackType
@@ -318,4 +319,6 @@ def _at_exit() -> None:
             logger.flush_sync(EXIT_SECONDS)
 
 
-atexit.register(_at_exit)
+# Python 3.12 starts no thread any more once a program ends, and drivers need one to connect: nothing would arrive.
+if sys.version_info[:2] != (3, 12):
+    atexit.register(_at_exit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -65,8 +66,10 @@ def _drop(raw: Any) -> None:
     if hasattr(raw, "terminate"):
         raw.terminate()
     if hasattr(raw, "stop"):
-        raw.stop()
-        # It reports its end to the loop, which may be closed in the next moment.
+        # From a thread without an event loop: elsewhere it would make one, or report to one that is about to close.
+        stopper = threading.Thread(target=raw.stop, name="audit-stop", daemon=True)
+        stopper.start()
+        stopper.join(CANCEL_SECONDS / 2)
         raw._thread.join(CANCEL_SECONDS / 2)
     if hasattr(raw, "pgconn"):
         raw.pgconn.finish()
