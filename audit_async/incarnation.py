@@ -16,12 +16,13 @@ from audit_async.journal.book import Totals
 from audit_async.journal.file_set import FileSet
 from audit_async.journal.journal import Journal, JournalOptions
 from audit_async.loading import loading
+from audit_async.parts import Adopted, WriterParts
 from audit_async.receipt import Receipt
 from audit_async.settings import Settings
 from audit_async.stats import Losses, Stats
 from audit_async.store import Store, StoreOptions
 from audit_async.store.quarantine import Quarantine
-from audit_async.writer import Adopted, Writer, WriterParts
+from audit_async.writer import Writer
 
 
 class Incarnation:

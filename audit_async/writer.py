@@ -12,13 +12,10 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import msgspec
 
 from audit_async.config import (
-    ADOPT_INTERVAL_SECONDS,
     BACKOFF_FIRST_SECONDS,
     BACKOFF_MAX_SECONDS,
     BATCH_BYTES,
@@ -30,58 +27,9 @@ from audit_async.delivery import Delivery, Refusal
 from audit_async.diagnostics import describe, report, settle_down
 from audit_async.entry import Entry, decode
 from audit_async.errors import ConfigStoreError, StoreError, TableDoubtError, TransientStoreError
-from audit_async.journal.adoption import Orphan, Search
+from audit_async.journal.adoption import Orphan
 from audit_async.journal.batch import Batch, Source
-from audit_async.journal.journal import Journal
-from audit_async.parking import Parking
-from audit_async.stats import Losses
-from audit_async.store import Store
-from audit_async.store.quarantine import Quarantine
-
-
-@dataclass(slots=True)
-class Adopted:
-    """What became of the entries of other processes."""
-
-    stored: int = 0
-    quarantined: int = 0
-    dropped: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class WriterParts:
-    """What a writer works with.
-
-    Attributes:
-        journal: this process's own.
-        open_store: makes a store.
-        find_orphans: takes over file sets, passing over the writers that it is given.
-        tell_losses: logs an `audit.gap` event for what `losses` holds.
-        adopt_interval_seconds: between two calls of `find_orphans`.
-        ends_when_idle: `run` returns as soon as nothing is left to upload.
-        parking: entries that wait for a foreign key.
-        was_cut_off: an earlier writer with these parts was ended in the middle, perhaps of a batch.
-    """
-
-    journal: Journal
-    open_store: Callable[[], Store]
-    quarantine: Quarantine
-    losses: Losses
-    find_orphans: Callable[[frozenset[str]], Search]
-    tell_losses: Callable[[], None]
-    adopt_interval_seconds: float = ADOPT_INTERVAL_SECONDS
-    ends_when_idle: bool = False
-    adopted: Adopted = field(default_factory=Adopted)
-    parking: Parking = field(init=False)
-    was_cut_off: bool = False
-
-    def __post_init__(self) -> None:
-        self.parking = Parking(self.quarantine, on_decided=self._count_adopted)
-
-    def _count_adopted(self, source: Source, is_stored: bool) -> None:
-        if source is not self.journal:
-            self.adopted.stored += is_stored
-            self.adopted.quarantined += not is_stored
+from audit_async.parts import WriterParts
 
 
 class Writer:
