@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def test_the_first_event_is_in_the_table(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("AUDIT_JOURNAL_DIR", raising=False)
     exec(BLOCKS[0], {})
     assert shutdown()
-    rows = sqlite3.connect(tmp_path / "audit.db").execute("SELECT action, user_id FROM audit_logs").fetchall()
+    with contextlib.closing(sqlite3.connect(tmp_path / "audit.db")) as table:
+        rows = table.execute("SELECT action, user_id FROM audit_logs").fetchall()
     assert rows == [("sso.login", "u-17")]
 
 
