@@ -93,7 +93,7 @@ class Entry(msgspec.Struct, kw_only=True):
     def objects(self, name: str) -> dict[str, Any]:
         """Return the JSON object of field *name*, parsed; empty where there is none."""
         raw = getattr(self, name)
-        parsed = msgspec.json.decode(raw) if raw is not None else {}
+        parsed = msgspec.json.decode(raw) if len(raw) else {}
         return parsed if isinstance(parsed, dict) else {"value": parsed}
 
 

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 from sqlalchemy import URL
 
@@ -96,6 +97,15 @@ def translate(error: Exception, place: Place | None = None, *, connecting: bool 
     if state:
         return _of_sqlstate(state, native, place)
     return _without_code(error, native, place, connecting)
+
+
+def raise_verdict(verdict: StoreError, error: Exception) -> NoReturn:
+    """Raise *verdict* in the place of *error*; one about a row without its cause, which may quote the row."""
+    if verdict is error:
+        raise error
+    if isinstance(verdict, DataStoreError):
+        raise verdict from None
+    raise verdict from error
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

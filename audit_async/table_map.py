@@ -264,7 +264,7 @@ def _fold_verdicts(entry: Entry, own: dict[str, Any], details: dict[str, Any]) -
 def _fold_objects(entry: Entry, details: dict[str, Any]) -> None:
     for name in _FOLDED_OBJECTS:
         raw = getattr(entry, name)
-        if raw is not None and len(raw) > 2:
+        if len(raw) > 2:
             _fold(details, name, msgspec.json.decode(raw))
     if len(entry.metadata) > 2:
         metadata = entry.objects("metadata")

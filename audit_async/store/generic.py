@@ -16,7 +16,7 @@ from audit_async.errors import (
     DuplicateStoreError,
     TransientStoreError,
 )
-from audit_async.faults import Place, translate
+from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
@@ -57,11 +57,7 @@ class GenericStore:
             if isinstance(verdict, ConfigStoreError):
                 # Somebody will mend the table: look at it anew.
                 self._layout = None
-            if verdict is error:
-                raise
-            if isinstance(verdict, DataStoreError):
-                raise verdict from None  # the cause may quote the row
-            raise verdict from error
+            raise_verdict(verdict, error)
 
     async def close(self) -> None:
         """Close the connection, if one is open. Never raises."""

@@ -27,7 +27,7 @@ from audit_async.errors import (
     StoreError,
     TransientStoreError,
 )
-from audit_async.faults import Place, translate
+from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine
@@ -191,11 +191,9 @@ class PostgresStore:
             if isinstance(verdict, ConfigStoreError):
                 # Somebody will mend the table: look at it anew.
                 self._layout = None
-            if verdict is None or verdict is error:
+            if verdict is None:
                 raise
-            if isinstance(verdict, DataStoreError):
-                raise verdict from None  # the cause may quote the row
-            raise verdict from error
+            raise_verdict(verdict, error)
 
     async def _look_at_table(self, engine: AsyncEngine) -> Layout:
         async with engine.connect() as connection:

@@ -23,7 +23,7 @@ from audit_async.config import FORK_SECONDS, ROWS_AT_ONCE, SQLITE_BUSY_SECONDS, 
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
-from audit_async.faults import Place, translate
+from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import InspectedTable, TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
@@ -140,11 +140,9 @@ class SqliteStore:
             if isinstance(verdict, ConfigStoreError):
                 # Somebody will mend the table: look at it anew.
                 self._layout = None
-            if verdict is None or verdict is error:
+            if verdict is None:
                 raise
-            if isinstance(verdict, DataStoreError):
-                raise verdict from None  # the cause may quote the row
-            raise verdict from error
+            raise_verdict(verdict, error)
 
     def _see_to_file(self) -> None:
         """Make the file for ourselves alone, the first time and if we may; later a missing one is a fault."""
