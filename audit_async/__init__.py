@@ -35,10 +35,31 @@ if TYPE_CHECKING:
     from audit_async.table import create_table as create_table
     from audit_async.table import inspect_table as inspect_table
     from audit_async.write import write_agent_audit_log as write_agent_audit_log
+    from audit_async.write import write_api_key_audit_log as write_api_key_audit_log
+    from audit_async.write import write_api_request_audit_log as write_api_request_audit_log
     from audit_async.write import write_audit_log as write_audit_log
+    from audit_async.write import write_auth_audit_log as write_auth_audit_log
+    from audit_async.write import write_budget_audit_log as write_budget_audit_log
+    from audit_async.write import write_config_audit_log as write_config_audit_log
+    from audit_async.write import write_conversation_audit_log as write_conversation_audit_log
+    from audit_async.write import write_custom_audit_log as write_custom_audit_log
+    from audit_async.write import write_data_change_audit_log as write_data_change_audit_log
+    from audit_async.write import write_data_export_audit_log as write_data_export_audit_log
+    from audit_async.write import write_data_import_audit_log as write_data_import_audit_log
     from audit_async.write import write_identity_audit_log as write_identity_audit_log
+    from audit_async.write import write_job_audit_log as write_job_audit_log
+    from audit_async.write import write_mfa_audit_log as write_mfa_audit_log
+    from audit_async.write import write_module_audit_log as write_module_audit_log
+    from audit_async.write import write_org_sync_audit_log as write_org_sync_audit_log
+    from audit_async.write import write_permission_audit_log as write_permission_audit_log
     from audit_async.write import write_role_audit_log as write_role_audit_log
+    from audit_async.write import write_security_audit_log as write_security_audit_log
+    from audit_async.write import write_session_audit_log as write_session_audit_log
+    from audit_async.write import write_sso_audit_log as write_sso_audit_log
+    from audit_async.write import write_system_audit_log as write_system_audit_log
     from audit_async.write import write_tenant_audit_log as write_tenant_audit_log
+    from audit_async.write import write_usage_audit_log as write_usage_audit_log
+    from audit_async.write import write_user_audit_log as write_user_audit_log
 
 __version__ = "0.1.0"
 
@@ -64,10 +85,31 @@ _HOMES = {
     "inspect_table": "table",
     "shutdown": "default",
     "write_agent_audit_log": "write",
+    "write_api_key_audit_log": "write",
+    "write_api_request_audit_log": "write",
     "write_audit_log": "write",
+    "write_auth_audit_log": "write",
+    "write_budget_audit_log": "write",
+    "write_config_audit_log": "write",
+    "write_conversation_audit_log": "write",
+    "write_custom_audit_log": "write",
+    "write_data_change_audit_log": "write",
+    "write_data_export_audit_log": "write",
+    "write_data_import_audit_log": "write",
     "write_identity_audit_log": "write",
+    "write_job_audit_log": "write",
+    "write_mfa_audit_log": "write",
+    "write_module_audit_log": "write",
+    "write_org_sync_audit_log": "write",
+    "write_permission_audit_log": "write",
     "write_role_audit_log": "write",
+    "write_security_audit_log": "write",
+    "write_session_audit_log": "write",
+    "write_sso_audit_log": "write",
+    "write_system_audit_log": "write",
     "write_tenant_audit_log": "write",
+    "write_usage_audit_log": "write",
+    "write_user_audit_log": "write",
 }
 
 __all__ = [
@@ -92,10 +134,31 @@ __all__ = [
     "inspect_table",
     "shutdown",
     "write_agent_audit_log",
+    "write_api_key_audit_log",
+    "write_api_request_audit_log",
     "write_audit_log",
+    "write_auth_audit_log",
+    "write_budget_audit_log",
+    "write_config_audit_log",
+    "write_conversation_audit_log",
+    "write_custom_audit_log",
+    "write_data_change_audit_log",
+    "write_data_export_audit_log",
+    "write_data_import_audit_log",
     "write_identity_audit_log",
+    "write_job_audit_log",
+    "write_mfa_audit_log",
+    "write_module_audit_log",
+    "write_org_sync_audit_log",
+    "write_permission_audit_log",
     "write_role_audit_log",
+    "write_security_audit_log",
+    "write_session_audit_log",
+    "write_sso_audit_log",
+    "write_system_audit_log",
     "write_tenant_audit_log",
+    "write_usage_audit_log",
+    "write_user_audit_log",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The terminal tool: `audit-async init URL`, `audit-async drain`.
+"""The terminal tool: `audit-async init URL`, `audit-async drain`, `audit-async catalog`.
 
 Exit codes: 0 done, 1 something remains or was found, 2 wrong use or a setting that cannot be meant, 130 interrupted.
 """
@@ -24,13 +24,14 @@ from audit_async.settings import read_settings
 from audit_async.stats import Stats
 
 if TYPE_CHECKING:
+    from audit_async.events.catalogue import Item
     from audit_async.inspection import InspectedTable
 
 OK, FINDING, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = App(
     name="audit-async",
-    help="Who did what: make the table, deliver what waits on this machine.",
+    help="Who did what: make the table, deliver what waits on this machine, show what can be said.",
     version=__version__,
     result_action="return_value",
 )
@@ -117,6 +118,50 @@ def drain(
         err.print(f"[yellow]Not all of it arrived:[/] {why}", soft_wrap=True)
         return FINDING
     return FINDING if stats.adopted_quarantined or stats.adopted_dropped else OK
+
+
+@app.command
+def catalog(
+    word: Annotated[str | None, Parameter(help="Only actions in which it occurs, in whatever spelling.")] = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(help="As JSON, for programs.", negative="")] = False,
+    md: Annotated[bool, Parameter(help="As the page docs/events.md.", negative="")] = False,
+) -> int:
+    """Show every action that can be said: category, severity, outcome, OCSF class, details, old spellings."""
+    from audit_async.events.catalogue import as_json, as_markdown, find
+
+    items = find(word or "")
+    if not items:
+        err.print(
+            f"No action has {word!r} in it.\n  HINT: any action is legal; these are the ones with a meaning of ours"
+        )
+        return FINDING
+    if json or md:
+        print(as_json(items) if json else as_markdown(items), end="\n" if json else "")
+        return OK
+    for family in dict.fromkeys(item.family for item in items):
+        _print_family([item for item in items if item.family == family])
+    return OK
+
+
+def _print_family(items: list[Item]) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    for item in items:
+        table.add_row(
+            f"  {item.action}",
+            item.category,
+            " / ".join(item.severities),
+            " / ".join(item.outcomes),
+            f"{item.ocsf_class_uid}/{item.ocsf_activity_id} {item.ocsf_activity}",
+            f"[dim]{', '.join(item.all_spellings)}[/]",
+        )
+    for builder in dict.fromkeys(item.builder for item in items):
+        keys = next(item.detail_keys for item in items if item.builder == builder)
+        details = f"  [dim]details: {', '.join(keys)}[/]" if keys else ""
+        out.print(f"[bold]events.{builder}[/]{details}", soft_wrap=True)
+    out.print(table)
+    out.print()
 
 
 class _Progress:

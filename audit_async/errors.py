@@ -28,6 +28,10 @@ class ConfigurationError(AuditError):
     """A setting is wrong: an address that is none, a name that is unknown."""
 
 
+class UnknownActionError(AuditError, ValueError):
+    """A logger with `strict=True` was given an action that the vocabulary does not have; nothing was logged."""
+
+
 class AuditUnavailableError(AuditError):
     """`require()` could neither store the event nor put it on disk in the time agreed to."""
 

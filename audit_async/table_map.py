@@ -21,8 +21,9 @@ import msgspec
 
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError
+from audit_async.events.dialects import spell, term_of
 from audit_async.events.event import SPELLING_KEY
-from audit_async.events.vocabulary import FAILED, Outcome, legacy_spelling, term_of
+from audit_async.events.vocabulary import FAILED, Outcome
 from audit_async.inspection import InspectedColumn, InspectedTable, TableName
 from audit_async.table import COLUMNS, KEY, is_ours, lacking
 
@@ -203,8 +204,8 @@ class _SixColumnRow:
 
 
 def _spelling(entry: Entry) -> str:
-    spelled = entry.objects("metadata").get(SPELLING_KEY) if len(entry.metadata) > 2 else None
-    return spelled if isinstance(spelled, str) else legacy_spelling(entry.action, Outcome(entry.outcome))
+    given = entry.objects("metadata").get(SPELLING_KEY) if len(entry.metadata) > 2 else None
+    return spell(entry.action, Outcome(entry.outcome), "clawith", given if isinstance(given, str) else None)
 
 
 def _folded_details(entry: Entry) -> dict[str, Any]:

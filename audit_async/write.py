@@ -1,20 +1,25 @@
 """Coroutine helpers: one line in a background task, a scheduler or a log-in says what happened.
 
-They keep the signatures and the detail keys of the helpers that code bases already call, so that changing an import
-line is all it takes. They never raise, whatever the value or the fault; they do not change what they are given; and the
-event is taken before their first await, so that cancelling the caller does not lose it.
+The first five keep the signatures and the detail keys of the helpers that code bases already call, so that changing an
+import line is all it takes; every other family has one that takes what its builder takes. They never raise, whatever
+the value or the fault; they do not change what they are given; and the event is taken before their first await, so that
+cancelling the caller does not lose it. What does raise is a slip of the caller's own: a keyword that there is not.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
 
 from audit_async import events
 from audit_async.default import get_audit_logger
 from audit_async.diagnostics import describe, report
+from audit_async.errors import UnknownActionError
 from audit_async.events import AuditEvent
+from audit_async.events.build import check_names
 
 
 async def write_audit_log(
@@ -152,5 +157,59 @@ async def write_agent_audit_log(
 async def _write(build: Callable[[], AuditEvent]) -> None:
     try:
         await get_audit_logger().write(build())
+    except UnknownActionError:
+        raise  # only a logger that is strict on purpose says so
     except Exception as error:
         report("helper", f"an audit event could not be written ({describe(error)})", level="ERROR")
+
+
+_Parameters = ParamSpec("_Parameters")
+_TEXT = """Write the event that `events.{name}` builds, with the logger of the process.
+
+Returns when its row has committed, or, in an outage or after `max_wait_seconds`, when it is on disk.
+
+Raises:
+    TypeError: a keyword that no event has; never for a value, and never for a fault of the world.
+
+The event:
+
+{event}"""
+
+
+def _helper(builder: Callable[_Parameters, AuditEvent]) -> Callable[_Parameters, Coroutine[Any, Any, None]]:
+    """Return the helper of *builder*: a coroutine function with its parameters."""
+    signature = inspect.signature(builder)
+
+    @functools.wraps(builder)
+    async def write(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> None:
+        check_names(builder.__name__, signature.bind(*arguments, **keywords).arguments.get("fields", {}))
+        await _write(lambda: builder(*arguments, **keywords))
+
+    write.__name__ = write.__qualname__ = f"write_{builder.__name__}_audit_log"
+    write.__module__ = __name__
+    write.__doc__ = _TEXT.format(name=builder.__name__, event=inspect.getdoc(builder))
+    vars(write)["__signature__"] = signature.replace(return_annotation="None")
+    return write
+
+
+write_auth_audit_log = _helper(events.auth)
+write_sso_audit_log = _helper(events.sso)
+write_mfa_audit_log = _helper(events.mfa)
+write_session_audit_log = _helper(events.session)
+write_user_audit_log = _helper(events.user)
+write_org_sync_audit_log = _helper(events.org_sync)
+write_permission_audit_log = _helper(events.permission)
+write_api_key_audit_log = _helper(events.api_key)
+write_api_request_audit_log = _helper(events.api_request)
+write_usage_audit_log = _helper(events.usage)
+write_budget_audit_log = _helper(events.budget)
+write_module_audit_log = _helper(events.module)
+write_config_audit_log = _helper(events.config)
+write_security_audit_log = _helper(events.security)
+write_system_audit_log = _helper(events.system)
+write_data_change_audit_log = _helper(events.data_change)
+write_data_export_audit_log = _helper(events.data_export)
+write_data_import_audit_log = _helper(events.data_import)
+write_conversation_audit_log = _helper(events.conversation)
+write_job_audit_log = _helper(events.job)
+write_custom_audit_log = _helper(events.custom)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -147,3 +148,13 @@ def test_help_names_the_commands() -> None:
     shown = audit_async("--help")
     assert shown.returncode == 0
     assert all(word in shown.stdout for word in ("init", "drain"))
+
+
+def test_the_catalogue_is_shown_in_three_forms() -> None:
+    """Every action is in the table, in the JSON and on the page; a word finds some of them, or it is said."""
+    table, page, data = (audit_async("catalog", *form).stdout for form in ((), ("--md",), ("--json",)))
+    actions = [item["action"] for item in json.loads(data)]
+    assert ([], []) == ([a for a in actions if a not in table], [a for a in actions if f"| `{a}` |" not in page])
+    found = audit_async("catalog", "assign_role")
+    assert (True, False) == ("role.assign" in found.stdout, "role.revoke" in found.stdout)
+    assert 1 == audit_async("catalog", "no such thing").returncode

@@ -9,18 +9,46 @@ The parts:
 
     identifier   ids that carry their time
     vocabulary   what actions are called, and what follows from the name
-    actions      the spellings of old
+    dialects     the spellings of old, there and back
+    actions      these, for callers
     event        the value itself
     fields       what each field makes of what it is given
     build        an event from an action and its fields
     families     the builders
+    catalogue    all of it as a table
 """
 
 from __future__ import annotations
 
 from audit_async.events.actions import AuditAction
 from audit_async.events.event import AuditEvent
-from audit_async.events.families import agent, custom, identity, role, tenant
+from audit_async.events.families import (
+    agent,
+    api_key,
+    api_request,
+    auth,
+    budget,
+    config,
+    conversation,
+    custom,
+    data_change,
+    data_export,
+    data_import,
+    identity,
+    job,
+    mfa,
+    module,
+    org_sync,
+    permission,
+    role,
+    security,
+    session,
+    sso,
+    system,
+    tenant,
+    usage,
+    user,
+)
 from audit_async.events.vocabulary import Category, Outcome, Severity
 
 __all__ = [
@@ -30,8 +58,28 @@ __all__ = [
     "Outcome",
     "Severity",
     "agent",
+    "api_key",
+    "api_request",
+    "auth",
+    "budget",
+    "config",
+    "conversation",
     "custom",
+    "data_change",
+    "data_export",
+    "data_import",
     "identity",
+    "job",
+    "mfa",
+    "module",
+    "org_sync",
+    "permission",
     "role",
+    "security",
+    "session",
+    "sso",
+    "system",
     "tenant",
+    "usage",
+    "user",
 ]

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import inspect
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeAlias
 
 from audit_async.config import MAX_ID_CHARS
 from audit_async.events.actions import AuditAction
+from audit_async.events.dialects import leads_back, term_of
 from audit_async.events.event import SPELLING_KEY, AuditEvent
 from audit_async.events.fields import CONVERTERS, EventFields, convert
 from audit_async.events.identifier import id_at, new_id, time_of
-from audit_async.events.vocabulary import FAILED, Outcome, Term, legacy_spelling, term_of
+from audit_async.events.vocabulary import FAILED, Outcome, Term
 from audit_async.shapes import pass_on
+from audit_async.text import short_text
+from audit_async.values import plain, plain_text
+
+Id: TypeAlias = uuid.UUID | str | int | None
+Text: TypeAlias = str | None
+Number: TypeAlias = int | float | Decimal | None
+"""What the families' own keywords are meant to be. Any value is legal for any of them."""
 
 INVALID_KEY = "$invalid"
 """In `metadata`: values that the field they were passed for cannot hold."""
@@ -20,16 +31,26 @@ INVALID_KEY = "$invalid"
 _FIELD_NAMES = frozenset(EventFields.__annotations__)
 
 
-def build(action: Any, own: Mapping[str, Any], fields: Mapping[str, Any], *, builder: str) -> AuditEvent:
-    """Return the event of *action* with *fields*, the family's *own* details before those of the caller.
+def build(
+    action: Any,
+    own: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    *,
+    builder: str,
+    about: Mapping[str, Any] | None = None,
+    tags: tuple[str, ...] = (),
+) -> AuditEvent:
+    """Return the event of *action* with *fields*. Never raises on a value.
 
-    Never raises on a value.
+    Args:
+        own: details that the family says; the caller's own under the same key is kept as `key#2`.
+        about: fields that the family fills where the caller says nothing: resource, description, category, severity.
+        tags: those of the family, before the caller's.
 
     Raises:
         TypeError: *fields* has a name that no event has; the message names the nearest right one.
     """
-    if not _FIELD_NAMES.issuperset(fields):
-        raise _wrong_name(builder, fields, own)
+    check_names(builder, fields)
     invalid: dict[str, Any] = {}
     term, spelled = _term(action, invalid)
     values: dict[str, Any] = {}
@@ -38,21 +59,83 @@ def build(action: Any, own: Mapping[str, Any], fields: Mapping[str, Any], *, bui
             kept = convert(name, value, invalid)
             if kept is not None:
                 values[name] = kept
+    if about:
+        for name, value in about.items():
+            if value is not None and name not in values:
+                kept = convert(name, value, invalid)
+                if kept is not None:
+                    values[name] = kept
 
-    outcome = values.get("outcome") or _outcome(term, fields.get("success"))
+    outcome = values.get("outcome") or _implied_outcome(term, fields.get("success"))
     values["outcome"] = outcome
     values["action"] = term.name
     values.setdefault("category", term.category)
     values.setdefault("severity", term.severity_failed if outcome in FAILED else term.severity)
     _set_identity(values, invalid)
     if own:
-        # The caller's details come first, so that none of them can stand in for what the family says.
-        values["details"] = {**(values.get("details") or {}), **own}
-    if spelled != term.name and legacy_spelling(term.name, outcome) != spelled:
+        values["details"] = _with_own(values.get("details"), own)
+    if tags:
+        values["tags"] = tuple(dict.fromkeys((*tags, *values.get("tags", ()))))
+    if not leads_back(spelled, term.name, outcome):
         values["metadata"] = {**(values.get("metadata") or {}), SPELLING_KEY: spelled}
     if invalid:
         values["metadata"] = {**(values.get("metadata") or {}), INVALID_KEY: invalid}
     return AuditEvent(**values)
+
+
+def check_names(builder: str, fields: Mapping[str, Any]) -> None:
+    """Make sure that every name in *fields* is one of an event's.
+
+    Raises:
+        TypeError: one is not; the message names the nearest right one.
+    """
+    if not _FIELD_NAMES.issuperset(fields):
+        raise _wrong_name(builder, fields)
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Return those of *values* that are not None, as plain data: a 0 and an empty text are something said."""
+    return {name: plain(value) for name, value in values.items() if value is not None}
+
+
+def spelling_of(action: Any) -> str:
+    """Return *action* as the caller spelled it, as text."""
+    return _term(action, {})[1]
+
+
+def verb_of(spelled: str) -> str:
+    """Return what an action says of its subject: of a canonical one the part behind the dot."""
+    return spelled.rpartition(".")[2]
+
+
+def outcome_of(action: Any, fields: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that the event of *action* with *fields* will have."""
+    said = fields.get("outcome")
+    kept = convert("outcome", said, {}) if said is not None else None
+    return kept or _implied_outcome(_term(action, {})[0], fields.get("success"))
+
+
+def say(value: Any) -> str:
+    """Return *value* as the part of a sentence."""
+    kept = convert("actor_name", value, {})
+    return kept if isinstance(kept, str) else short_text(plain_text(value), MAX_ID_CHARS)
+
+
+def named(sentence: str, name: Any) -> str:
+    """Return *sentence* with the name of what it is about behind a colon, where it has one."""
+    return sentence if name is None else f"{sentence}: {say(name)}"
+
+
+def _with_own(details: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+    # The caller's details come first, so that none of them can stand in for what the family says.
+    kept = {**(details or {}), **own}
+    for name in own.keys() & (details or {}).keys():
+        if details[name] != own[name]:
+            number = 2
+            while f"{name}#{number}" in kept:
+                number += 1
+            kept[f"{name}#{number}"] = details[name]
+    return kept
 
 
 def _term(action: Any, invalid: dict[str, Any]) -> tuple[Term, str]:
@@ -64,13 +147,13 @@ def _term(action: Any, invalid: dict[str, Any]) -> tuple[Term, str]:
     return term_of(action), action
 
 
-def _outcome(term: Term, success: Any) -> Outcome:
+def _implied_outcome(term: Term, success: Any) -> Outcome:
     if term.outcome is not None:
         return term.outcome
     if success is None:
-        return Outcome.SUCCESS
+        return term.usual
     try:
-        return Outcome.SUCCESS if success else Outcome.FAILURE
+        return Outcome.SUCCESS if success else term.failed
     except BaseException as error:
         pass_on(error)
         return Outcome.UNKNOWN
@@ -93,8 +176,14 @@ def _set_identity(values: dict[str, Any], invalid: dict[str, Any]) -> None:
         values["id"], values["created_at"] = event_id or fresh, now
 
 
-def _wrong_name(builder: str, fields: Mapping[str, Any], own: Mapping[str, Any]) -> TypeError:
-    family = sorted(set(own) - _FIELD_NAMES - {"error"})
+def _wrong_name(builder: str, fields: Mapping[str, Any]) -> TypeError:
+    from audit_async.events.families import BUILDERS  # they import this module, and only a slip needs them
+
+    family = [
+        name
+        for name, parameter in inspect.signature(BUILDERS[builder]).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
     known = [*family, *sorted(_FIELD_NAMES)]
     wrong = sorted(set(fields) - _FIELD_NAMES)
     near = {name: difflib.get_close_matches(name, known, n=1) for name in wrong}

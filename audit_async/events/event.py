@@ -7,7 +7,12 @@ from typing import Any
 
 import msgspec
 
-from audit_async.events.vocabulary import Category, Outcome, Severity, legacy_spelling
+from audit_async.config import MAX_ID_CHARS
+from audit_async.events.dialects import spell
+from audit_async.events.fields import convert
+from audit_async.events.vocabulary import SECURITY_FAMILIES, Category, Outcome, Severity, family_of
+from audit_async.text import short_text
+from audit_async.values import plain, plain_object, plain_text
 
 SPELLING_KEY = "$action"
 """In `metadata`: the action as the caller spelled it, where name and outcome do not lead back to it."""
@@ -70,17 +75,91 @@ class AuditEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     writer_seq: int | None = None
     recorded_at: datetime | None = None
 
+    # --- views -----------------------------------------------------------------------------------------
+
+    @property
+    def family(self) -> str:
+        """The part of the action before the dot; `custom` for an action without one."""
+        return family_of(self.action)
+
+    @property
+    def success(self) -> bool:
+        """Whether it went well: the outcome is success."""
+        return self.outcome == Outcome.SUCCESS
+
+    @property
+    def is_security_event(self) -> bool:
+        """Whether it concerns security: by its category, or by its family (log-ins, sessions, keys, permissions)."""
+        return self.category == Category.SECURITY or self.family in SECURITY_FAMILIES
+
+    @property
+    def is_high_severity(self) -> bool:
+        """Whether its severity is high or critical."""
+        return self.severity in (Severity.HIGH, Severity.CRITICAL)
+
+    @property
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """The values that a change has changed: by name the old one and the new one, None where there was none."""
+        return changes_of(self.old_values, self.new_values)
+
     def legacy_action(self, dialect: str = "clawith") -> str:
         """Return the action in the old spelling of *dialect*: `sso_login_failed` for a failed `sso.login`.
+
+        What the caller wrote is given back where the dialect knows it, or none does.
+
+        Args:
+            dialect: `aether`, `clawith`, `desktop`, `enclava` or `wecom`.
 
         Raises:
             ValueError: *dialect* is unknown.
         """
-        if dialect != "clawith":
-            raise ValueError(f"unknown dialect {dialect!r}; known: 'clawith'")
-        spelled = self.metadata.get(SPELLING_KEY)
-        return spelled if isinstance(spelled, str) else legacy_spelling(self.action, self.outcome)
+        given = self.metadata.get(SPELLING_KEY)
+        return spell(self.action, self.outcome, dialect, given if isinstance(given, str) else None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field as plain JSON data, times as ISO text."""
-        return {name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__}
+        """Return every field as plain JSON data, times as ISO text, and `success` beside the outcome."""
+        fields = {name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__}
+        return {**fields, "tags": list(self.tags), "success": self.success}
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a list shows of the event: eight of the values of `to_dict`."""
+        whole = self.to_dict()
+        return {name: whole[name] for name in _SUMMARY}
+
+    # --- changes, each of which gives a new event ------------------------------------------------------
+
+    def with_tag(self, tag: Any) -> AuditEvent:
+        """Return the event with *tag*; itself if it has it."""
+        tags = tuple(dict.fromkeys((*self.tags, _text(tag))))
+        return self if tags == self.tags else msgspec.structs.replace(self, tags=tags)
+
+    def without_tag(self, tag: Any) -> AuditEvent:
+        """Return the event without *tag*; itself if it has none such."""
+        gone = _text(tag)
+        tags = tuple(each for each in self.tags if each != gone)
+        return self if tags == self.tags else msgspec.structs.replace(self, tags=tags)
+
+    def with_metadata(self, key: Any, value: Any) -> AuditEvent:
+        """Return the event with *value* under *key* of its metadata, in the place of what was there."""
+        return msgspec.structs.replace(self, metadata={**self.metadata, _text(key): plain(value)})
+
+    def with_change(self, old_values: Any, new_values: Any) -> AuditEvent:
+        """Return the event with the values before and after a change; `details.changed` names those that differ."""
+        old, new = plain_object(old_values), plain_object(new_values)
+        details = {**self.details, "changed": list(changes_of(old, new))}
+        return msgspec.structs.replace(self, old_values=old, new_values=new, details=details)
+
+
+_SUMMARY = ("id", "action", "resource_type", "description", "severity", "success", "created_at", "user_id")
+
+
+def _text(value: Any) -> str:
+    kept: tuple[str, ...] = convert("tags", [value], {}) or (short_text(plain_text(value), MAX_ID_CHARS),)
+    return kept[0]
+
+
+def changes_of(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, tuple[Any, Any]]:
+    """Return the values that differ between two objects, by name: the old one and the new one."""
+    old, new = old or {}, new or {}
+    names = sorted(name for name in {**old, **new} if name not in old or name not in new or old[name] != new[name])
+    return {name: (old.get(name), new.get(name)) for name in names}

@@ -1,18 +1,17 @@
 """What actions are called, and what follows from the name.
 
-One row an action: its canonical name `family.verb`, its category, and its severity when it went well and when it did
-not. The outcome is a field of the event, never part of a canonical name.
+One row an action: its canonical name `family.verb`, its category, its severity when it went well and when it did not,
+and its class and activity in OCSF. The outcome is a field of the event, never part of a canonical name.
 
-Source: categories and severities as OCSF 1.8 and the OWASP logging vocabulary order them.
+Source: Open Cybersecurity Schema Framework 1.8.0 for classes and activities; severities as the OWASP logging
+vocabulary orders them.
 """
 
 from __future__ import annotations
 
 import enum
-import re
+from collections import Counter
 from dataclasses import dataclass
-
-from audit_async.config import CONTEXT_SPELLINGS, MAX_ACTION_CHARS, MAX_ID_CHARS
 
 
 class Category(enum.StrEnum):
@@ -48,132 +47,167 @@ class Outcome(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+FAILED = frozenset({Outcome.FAILURE, Outcome.DENIED, Outcome.ERROR})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
     """An action as the log knows it.
 
     Attributes:
         name: canonical, `family.verb`; a free-form action is its own name.
         severity_failed: when the outcome is failure, denied or error.
+        ocsf: class and activity, None for a free-form action.
+        usual: the outcome when nothing is said of it.
+        failed: the outcome when it is said to have failed.
         outcome: the one that the spelling implies (`login_failed`), or None.
-        spelling: what the caller wrote, where the canonical name and the outcome alone do not lead back to it.
     """
 
     name: str
     category: Category
     severity: Severity
     severity_failed: Severity
+    ocsf: tuple[int, int] | None = None
+    usual: Outcome = Outcome.SUCCESS
+    failed: Outcome = Outcome.FAILURE
     outcome: Outcome | None = None
-    spelling: str | None = None
+
+    @property
+    def family(self) -> str:
+        """The part before the dot; `custom` for an action without one."""
+        return family_of(self.name)
 
 
 _TABLE = """
-auth.login              security low    medium
-auth.logout             security low    low
-sso.login               security low    medium
-identity.create         security low    medium
-identity.bind           security medium medium
-identity.unbind         security medium medium
-identity.delete         security medium medium
-user.create             security low    medium
-user.update             data     low    medium
-user.delete             security medium high
-user.activate           security low    medium
-user.deactivate         security medium high
-tenant.create           system   medium medium
-tenant.update           system   low    medium
-tenant.delete           system   high   high
-tenant.join             access   low    medium
-tenant.leave            access   low    medium
-role.assign             access   high   high
-role.revoke             access   high   high
-role.create             access   medium medium
-role.update             access   medium medium
-role.delete             access   high   high
-org.sync                system   low    high
-org.department_create   data     low    medium
-org.department_update   data     low    medium
-org.member_create       data     low    medium
-org.member_update       data     low    medium
-agent.create            system   low    medium
-agent.update            system   low    medium
-agent.delete            system   medium medium
-agent.start             system   low    medium
-agent.stop              system   low    medium
-audit.gap               security high   high
+auth.login                   security  low    medium 3002/1
+auth.password_login          security  low    medium 3002/1
+auth.qrcode_login            security  low    medium 3002/1
+auth.logout                  security  low    low    3002/2
+auth.lockout                 security  high   high   3001/9
+auth.password_change         security  medium high   3001/3
+auth.password_reset          security  medium high   3001/4
+sso.login                    security  low    medium 3002/1
+sso.config_change            security  high   high   3004/3
+mfa.bind                     security  medium medium 3001/10
+mfa.verify                   security  low    medium 3002/6
+mfa.reset                    security  high   high   3001/11
+session.create               security  low    medium 3003/1
+session.revoke               security  medium medium 3002/2
+session.impersonate_start    security  high   high   3002/7
+session.impersonate_stop     security  medium medium 3002/99
+identity.create              security  low    medium 3004/1
+identity.bind                security  medium medium 3004/6
+identity.unbind              security  medium medium 3004/7
+identity.delete              security  medium medium 3004/4
+user.create                  security  low    medium 3001/1
+user.update                  data      low    medium 3004/3
+user.delete                  security  medium high   3001/6
+user.activate                security  low    medium 3001/2
+user.deactivate              security  medium high   3001/5
+user.unlock                  security  medium medium 3001/12
+tenant.create                system    medium medium 3004/1
+tenant.update                system    low    medium 3004/3
+tenant.delete                system    high   high   3004/4
+tenant.join                  access    low    medium 3006/3
+tenant.leave                 access    low    medium 3006/4
+role.assign                  access    high   high   3005/1
+role.revoke                  access    high   high   3005/2
+role.create                  access    medium medium 3004/1
+role.update                  access    medium medium 3004/3
+role.delete                  access    high   high   3004/4
+role.mapping_create          access    high   high   3004/1
+role.mapping_delete          access    high   high   3004/4
+permission.grant             access    high   high   3005/1
+permission.revoke            access    high   high   3005/2
+org.sync                     system    low    high   1006/99
+org.sync_start               system    low    low    1006/6
+org.department_create        data      low    medium 3006/6
+org.department_update        data      low    medium 3004/3
+org.department_delete        data      medium medium 3006/5
+org.member_create            data      low    medium 3006/3
+org.member_update            data      low    medium 3004/3
+org.member_delete            data      medium medium 3006/4
+agent.create                 system    low    medium 3004/1
+agent.update                 system    low    medium 3004/3
+agent.delete                 system    medium medium 3004/4
+agent.start                  system    low    medium 6002/3
+agent.stop                   system    low    medium 6002/4
+api_key.create               security  medium medium 3004/1
+api_key.delete               security  medium medium 3004/4
+api.request                  access    low    low    6003/99
+api.rate_limited             security  medium medium 6003/99
+budget.create                financial low    low    3004/1
+budget.update                financial low    low    3004/3
+budget.exceed                financial medium medium 3004/99
+module.enable                system    medium medium 6002/6
+module.disable               system    medium medium 6002/7
+config.change                system    high   high   3004/3
+data.create                  data      low    medium 3004/1
+data.read                    data      low    medium 3004/2
+data.update                  data      low    medium 3004/3
+data.delete                  data      medium medium 3004/4
+data.export                  data      high   high   6001/7
+data.import                  data      medium medium 6001/6
+security.unauthorized_access security  high   high   2004/1
+security.suspicious_activity security  high   high   2004/1
+security.event               security  high   high   2004/1
+conversation.resolve         access    low    low    3004/3
+conversation.transfer        access    low    low    3004/5
+job.start                    system    low    low    1006/6
+job.finish                   system    low    medium 1006/99
+audit.start                  system    low    low    1008/6
+audit.stop                   system    low    medium 1008/7
+audit.gap                    security  high   high   1008/99
+audit.export                 security  medium medium 1008/3
+audit.purge                  security  medium high   1008/2
+audit.rotate                 system    low    low    1008/5
+audit.erase                  security  high   high   1008/99
 """
 
-FAMILY_CATEGORY = {
-    "security": Category.SECURITY,
-    "role": Category.ACCESS,
-    "data": Category.DATA,
+_OUTCOMES = {
+    "api.rate_limited": (Outcome.DENIED, Outcome.DENIED),
+    "security.unauthorized_access": (Outcome.DENIED, Outcome.DENIED),
+    "security.suspicious_activity": (Outcome.FAILURE, Outcome.FAILURE),
+    "security.event": (Outcome.FAILURE, Outcome.FAILURE),
+    "audit.gap": (Outcome.FAILURE, Outcome.FAILURE),
 }
-"""Category of an unknown action of a known family; any other is `system`."""
-
-TERMS: dict[str, Term] = {
-    name: Term(name, Category(category), Severity(severity), Severity(failed))
-    for name, category, severity, failed in (line.split() for line in _TABLE.strip().splitlines())
-}
-
-FAILED = frozenset({Outcome.FAILURE, Outcome.DENIED, Outcome.ERROR})
-
-_LEGACY_FAILURES = {"login_failed": "auth.login", "sso_login_failed": "sso.login"}
-_LEGACY_SUCCESSES = {
-    "login": "auth.login",
-    "logout": "auth.logout",
-    "sso_login": "sso.login",
-    "org_sync": "org.sync",
-}
-
-LEGACY: dict[str, Term] = {}
-"""Every old spelling: for most of them the canonical name with an underscore."""
-
-for _name, _term in TERMS.items():
-    if not _name.startswith("audit."):
-        LEGACY[_name.replace(".", "_")] = _term
-for _old, _name in _LEGACY_SUCCESSES.items():
-    LEGACY[_old] = TERMS[_name]
-for _old, _name in _LEGACY_FAILURES.items():
-    _t = TERMS[_name]
-    LEGACY[_old] = Term(_t.name, _t.category, _t.severity, _t.severity_failed, Outcome.FAILURE)
-del LEGACY["auth_login"], LEGACY["auth_logout"]
-
-_OLD_BY_NAME: dict[tuple[str, bool], str] = {
-    **{(term.name, failed): old for old, term in LEGACY.items() if not term.outcome for failed in (False, True)},
-    **{(term.name, True): old for old, term in LEGACY.items() if term.outcome},
-}
-
-_UNUSUAL = re.compile(r"[^a-z0-9._:-]+")
-_seen: dict[str, Term] = {}
+"""Of actions that are no success when nothing is said: the usual outcome, and that of a failure."""
 
 
-def term_of(action: str) -> Term:
-    """Return the term for *action* in whatever spelling. Every text is legal; the first look costs more."""
-    term = _seen.get(action)
-    if term is None:
-        term = _look_up(action)
-        if len(_seen) < CONTEXT_SPELLINGS and len(action) <= MAX_ID_CHARS:
-            _seen[action] = term
-    return term
+def _read(line: str) -> Term:
+    name, category, severity, failed, ocsf = line.split()
+    class_uid, _, activity_id = ocsf.partition("/")
+    usual, unsuccessful = _OUTCOMES.get(name, (Outcome.SUCCESS, Outcome.FAILURE))
+    return Term(
+        name=name,
+        category=Category(category),
+        severity=Severity(severity),
+        severity_failed=Severity(failed),
+        ocsf=(int(class_uid), int(activity_id)),
+        usual=usual,
+        failed=unsuccessful,
+    )
 
 
-def legacy_spelling(name: str, outcome: Outcome) -> str:
-    """Return the old spelling of the canonical *name* with *outcome*: `sso_login_failed` for a failed `sso.login`.
+TERMS: dict[str, Term] = {term.name: term for term in map(_read, _TABLE.strip().splitlines())}
+"""Every canonical action."""
 
-    An action without an old spelling is returned as it is.
-    """
-    return _OLD_BY_NAME.get((name, outcome in FAILED), name)
+SECURITY_FAMILIES = frozenset({"auth", "sso", "mfa", "session", "identity", "api_key", "permission", "security"})
+"""Families of which every event concerns security, whatever its category."""
 
 
-def _look_up(action: str) -> Term:
-    known = TERMS.get(action) or LEGACY.get(action)
-    if known is not None:
-        return known
-    slug = _UNUSUAL.sub("_", action.lower()).strip("_")[:MAX_ACTION_CHARS] or "unnamed"
-    known = TERMS.get(slug) or LEGACY.get(slug)
-    spelling = action if slug != action else None
-    if known is not None:
-        return Term(known.name, known.category, known.severity, known.severity_failed, known.outcome, spelling)
-    family = slug.partition(".")[0]
-    category = FAMILY_CATEGORY.get(family, Category.SYSTEM)
-    return Term(slug, category, Severity.LOW, Severity.MEDIUM, None, spelling)
+def family_of(name: str) -> str:
+    """Return the family of a canonical or free-form action: the part before the dot, else `custom`."""
+    family, dot, _ = name.partition(".")
+    return family if dot else "custom"
+
+
+def _usual_categories() -> dict[str, Category]:
+    counts: dict[str, Counter[Category]] = {}
+    for term in TERMS.values():
+        counts.setdefault(term.family, Counter())[term.category] += 1
+    return {family: found.most_common(1)[0][0] for family, found in counts.items()}
+
+
+FAMILY_CATEGORY: dict[str, Category] = _usual_categories()
+"""Category of an unknown action of a known family: that of most of its actions. Any other is `system`."""
