@@ -14,8 +14,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from audit_async import context as context
     from audit_async import events as events
     from audit_async.context import audit_context as audit_context
+    from audit_async.context import job_actor as job_actor
+    from audit_async.context import system_actor as system_actor
     from audit_async.default import ashutdown as ashutdown
     from audit_async.default import configure as configure
     from audit_async.default import get_audit_logger as get_audit_logger
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from audit_async.errors import AuditError as AuditError
     from audit_async.errors import AuditUnavailableError as AuditUnavailableError
     from audit_async.errors import ConfigurationError as ConfigurationError
+    from audit_async.errors import UnknownActionError as UnknownActionError
     from audit_async.events import AuditAction as AuditAction
     from audit_async.events import AuditEvent as AuditEvent
     from audit_async.events import Category as Category
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from audit_async.events import Severity as Severity
     from audit_async.logger import AuditLogger as AuditLogger
     from audit_async.receipt import Receipt as Receipt
+    from audit_async.redact import Redaction as Redaction
     from audit_async.stats import Health as Health
     from audit_async.stats import Stats as Stats
     from audit_async.table import create_table as create_table
@@ -74,16 +79,21 @@ _HOMES = {
     "Health": "stats",
     "Outcome": "events",
     "Receipt": "receipt",
+    "Redaction": "redact",
     "Severity": "events",
     "Stats": "stats",
+    "UnknownActionError": "errors",
     "ashutdown": "default",
     "audit_context": "context",
     "configure": "default",
+    "context": "",
     "create_table": "table",
     "events": "",
     "get_audit_logger": "default",
     "inspect_table": "table",
+    "job_actor": "context",
     "shutdown": "default",
+    "system_actor": "context",
     "write_agent_audit_log": "write",
     "write_api_key_audit_log": "write",
     "write_api_request_audit_log": "write",
@@ -123,16 +133,21 @@ __all__ = [
     "Health",
     "Outcome",
     "Receipt",
+    "Redaction",
     "Severity",
     "Stats",
+    "UnknownActionError",
     "ashutdown",
     "audit_context",
     "configure",
+    "context",
     "create_table",
     "events",
     "get_audit_logger",
     "inspect_table",
+    "job_actor",
     "shutdown",
+    "system_actor",
     "write_agent_audit_log",
     "write_api_key_audit_log",
     "write_api_request_audit_log",

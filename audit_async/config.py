@@ -18,6 +18,9 @@ MAX_ID_CHARS = 1024
 """Of an id, an address or another short text. The largest id seen in the field is a 255 character e-mail or ARN;
 the limit leaves room, and an index row on PostgreSQL holds 2,704 bytes."""
 
+MAX_ADDRESS_CHARS = 128
+"""Of an IP address: the longest has 45, with the name of an interface behind it 61."""
+
 MAX_ACTION_CHARS = 128
 """Of an action. The longest canonical one has 28."""
 
@@ -29,6 +32,21 @@ MAX_ITEMS = 1000
 
 MAX_HASHED_BYTES = 16 * MIB
 """Of a truncated value: what its SHA-256 covers. At about 1 GB/s this bounds the caller's time to some 16 ms."""
+
+MAX_VALUE_CHARS = 8 * MAX_EVENT_BYTES
+"""Read of one value, in characters of JSON: one that is worth more cannot fit into an event, so that the rest of it
+need not be walked. Several events' worth, since secrets are taken out later: what is harmless behind them has to be
+there then."""
+
+ITEM_CHARS = 16
+"""That an item of a container counts for in it: walking one takes as long as copying far more text. So sixteen lists,
+each holding the next a thousand times, end after 32,000 items, some 10 ms."""
+
+MAX_CAUSES = 5
+"""Of an exception: those that led to it. What is behind them is in the application's own log."""
+
+MAX_FRAMES = 20
+"""Of a traceback: the innermost ones, file, line and function of each."""
 
 MAX_INT_BITS = 63
 """Integers beyond a signed bigint become text: no database and no JSON reader agrees on them."""
@@ -43,6 +61,40 @@ id into an action or a key."""
 
 MAX_KEY_CHARS = 256
 """Of a key in an object."""
+
+DUMPED_CONTEXT_BYTES = 16 * KIB
+"""Of a dumped context, as JSON: four times what a full one with the longest ids seen takes, and a tenth of what the
+strictest brokers carry (128 KiB of headers)."""
+
+LOADED_CONTEXT_BYTES = 64 * KIB
+"""Of a context that is loaded: what was dumped, with every letter escaped and some keys of a later version."""
+
+LOADED_CONTEXT_KEYS = 100
+"""Of an object in it: several times what any version has. One with more was not made by `dump`."""
+
+# --- redaction ---------------------------------------------------------------------------------------
+
+PSEUDONYM_HEX_DIGITS = 32
+"""Of a pseudonym: 128 bits of the keyed hash, so that no two values ever share one."""
+
+MASKED_IPV4_BITS = 24
+"""Of an IPv4 address that are kept where addresses are masked: the network, of 256 addresses."""
+
+MASKED_IPV6_BITS = 48
+"""Of an IPv6 address that are kept: what a provider gives one site."""
+
+LEAST_SECRET_ECHO_CHARS = 6
+"""Of a secret that is looked for in the event's texts as well: shorter ones occur in other words."""
+
+LEAST_ECHO_CHARS = 3
+"""Of a name or an address that is looked for there, as a whole word."""
+
+JSON_LEVELS = 3
+"""Of JSON in a text in JSON that are taken apart. Deeper ones are searched as text."""
+
+MAX_PLANNED_KEYS = 32
+"""Of an object whose redaction is worked out once for all with the same keys and types. Larger ones seldom come
+twice."""
 
 # --- journal -----------------------------------------------------------------------------------------
 
@@ -238,6 +290,9 @@ FORK_SECONDS = 5.0
 
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0
 """Between two of our own log lines of one kind."""
+
+MIRROR_CHARS = 1000
+"""Of each text in the line that mirrors an event in the system log: a line, and no page."""
 
 MAX_TEXT_CHARS = 300
 """Of a foreign error's text in a log line: a sentence, and no page of parameters."""

@@ -3,21 +3,37 @@
     with audit_context(tenant_id="t1", request_id="r-7"):
         audit.log(events.role("role.assign", ...))
 
-One ContextVar holds the fields as an immutable mapping. It is read in the caller's context at the moment of `log()`,
-never by a thread or task of ours. What an event says itself always wins.
+    queue.send(job, headers={"audit": dump()})      # here
+    with load(headers.get("audit")), job_actor("org.sync"):     # and in another process
+        ...
+
+One ContextVar holds what is said. It is read in the caller's context at the moment of `log()`, never by a thread or
+task of ours. What an event says itself always wins, then the innermost context, then the next, field by field; last
+comes the current span of OpenTelemetry, if the application has loaded that.
+
+Two groups of fields each name one thing, and are never mixed from two: the actor (type, id, name), and the span with
+its trace. Where an event or an inner context names another actor, or another trace, the outer one's name, or span, is
+left out.
 """
 
 from __future__ import annotations
 
 import difflib
-from contextvars import ContextVar, Token
-from types import MappingProxyType, TracebackType
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from audit_async.config import DUMPED_CONTEXT_BYTES, LOADED_CONTEXT_BYTES, LOADED_CONTEXT_KEYS, MAX_ID_CHARS
+from audit_async.diagnostics import describe, report
 from audit_async.events import AuditEvent
+from audit_async.events.build import INVALID_KEY
 from audit_async.events.fields import convert
+from audit_async.shapes import pass_on
+from audit_async.text import short_text
 
 FIELDS = (
     "actor_type",
@@ -38,14 +54,43 @@ FIELDS = (
 )
 """What a context can say: who, for whom, from where; never what happened."""
 
-_NOTHING: MappingProxyType[str, str] = MappingProxyType({})
-_current: ContextVar[MappingProxyType[str, str]] = ContextVar("audit_context", default=_NOTHING)
+VERSION = 1
+"""Of what `dump` writes: `{"v": 1, "context": {...}}`, each value a text."""
+
+_ACTOR = frozenset({"actor_type", "actor_id", "actor_name"})
+_TRACE = frozenset({"trace_id", "span_id"})
+_TELLING = (("actor_type", _ACTOR), ("actor_id", _ACTOR), ("trace_id", _TRACE))
+"""A field that tells which one is meant, and the group that is this one's."""
+
+
+class _Layer:
+    """What holds inside one block: all that was said up to it, by whom last, and the block around it.
+
+    Attributes:
+        invalid: values that their field cannot hold, by its name: they go into the `metadata` of each event.
+    """
+
+    __slots__ = ("fields", "invalid", "outer", "owner")
+
+    def __init__(
+        self, fields: dict[str, str], invalid: dict[str, Any], owner: audit_context, outer: _Layer | None
+    ) -> None:
+        self.fields = fields
+        self.invalid = invalid
+        self.owner = owner
+        self.outer = outer
+
+
+_NOTHING: dict[str, str] = {}
+_current: ContextVar[_Layer | None] = ContextVar("audit_context", default=None)
 
 
 class audit_context:  # noqa: N801 -- used like a function, as contextlib's own are
     """Fill *fields* into every event that is logged inside the `with` (or `async with`) block.
 
-    Blocks nest; the inner one wins field by field. Any value is legal, None leaves the outer one in place.
+    Blocks nest; the inner one wins field by field. Any value is legal, None leaves the outer one in place. One context
+    may be entered again and again, and by many tasks and threads at once. Impersonation keeps both identities:
+    `actor_id` is who acts, `on_behalf_of` is as whom.
 
     Raises:
         TypeError: a field has a name that no context has.
@@ -59,19 +104,29 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
             raise TypeError(
                 f"audit_context() got an unexpected keyword argument {wrong[0]!r}{meant}. It takes: {', '.join(FIELDS)}"
             )
-        ignored: dict[str, Any] = {}
-        given = {name: convert(name, value, ignored) for name, value in fields.items() if value is not None}
-        self._fields = {name: value for name, value in given.items() if value is not None}
-        self._tokens: list[Token[MappingProxyType[str, str]]] = []
+        self._invalid: dict[str, Any] = {}
+        given = {name: convert(name, value, self._invalid) for name, value in fields.items() if value is not None}
+        self._fields: dict[str, str] = {name: value for name, value in given.items() if value is not None}
+        self._ends: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
-        self._tokens.append(_current.set(MappingProxyType({**_current.get(), **self._fields})))
+        outer = _current.get()
+        around = _beside(outer.fields, self._fields) if outer is not None else _NOTHING
+        if self._ends:
+            around = {name: value for name, value in around.items() if name not in self._ends}
+        invalid = self._invalid if outer is None or not outer.invalid else {**outer.invalid, **self._invalid}
+        _current.set(_Layer({**around, **self._fields}, invalid, self, outer))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _current.reset(self._tokens.pop())
+        layer = _current.get()
+        while layer is not None and layer.owner is not self:
+            layer = layer.outer
+        # None: it was entered in another task or thread, where it has ended with that. Nothing to undo here.
+        if layer is not None:
+            _current.set(layer.outer)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -82,10 +137,153 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         self.__exit__(kind, error, trace)
 
 
+def system_actor(name: Any) -> audit_context:
+    """Return a context in which the program itself acts, as *name*: `with system_actor("scheduler"):`.
+
+    Nothing of an outer actor is left over, nor for whom that one acted: who may act as somebody else is a person,
+    whose right does not pass to the scheduler that runs in that person's request. One that does act for somebody says
+    so inside: `with system_actor("scheduler"), audit_context(on_behalf_of=user_id):`. Tenant, request, trace and
+    `user_id` stay: they say where and about whom.
+    """
+    return _new_actor("system", name)
+
+
+def job_actor(name: Any) -> audit_context:
+    """Return a context in which the job *name* acts: `with job_actor("org.sync"):`. Otherwise as `system_actor`."""
+    return _new_actor("job", name)
+
+
+def _new_actor(actor_type: str, name: Any) -> audit_context:
+    context = audit_context(actor_type=actor_type, actor_id=name, actor_name=name)
+    context._ends = _ACTOR | {"on_behalf_of"}
+    return context
+
+
 def fill(event: AuditEvent) -> AuditEvent:
-    """Return *event* with the fields it leaves open taken from the current context."""
-    context = _current.get()
-    if not context:
+    """Return *event* with the fields it leaves open taken from the current context, and from the current span."""
+    layer, tracing = _current.get(), sys.modules.get("opentelemetry.trace")
+    if layer is None and tracing is None:
         return event
-    missing = {name: value for name, value in context.items() if getattr(event, name) is None}
+    said = _NOTHING if layer is None else layer.fields
+    fields = said
+    if said and (event.actor_id is not None or event.actor_type is not None or event.trace_id is not None):
+        fields = _beside(said, {name: getattr(event, name) for name, _ in _TELLING})
+    missing: dict[str, Any] = {name: value for name, value in fields.items() if getattr(event, name) is None}
+    if tracing is not None and event.trace_id is None and event.span_id is None and _TRACE.isdisjoint(said):
+        missing.update(_current_span(tracing))
+    if layer is not None and layer.invalid and type(event.metadata) is dict:
+        own = event.metadata.get(INVALID_KEY)
+        unfit = {**layer.invalid, **(own if type(own) is dict else {})}
+        missing["metadata"] = {**event.metadata, INVALID_KEY: unfit}
     return msgspec.structs.replace(event, **missing) if missing else event
+
+
+def _beside(outer: dict[str, str], inner: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what of *outer* may stand beside *inner*: no name of another actor, no span of another trace."""
+    others: frozenset[str] = frozenset()
+    for name, group in _TELLING:
+        if inner.get(name) is not None and name in outer and outer[name] != inner[name]:
+            others |= group
+    return {name: value for name, value in outer.items() if name not in others} if others else outer
+
+
+def _current_span(tracing: Any) -> dict[str, str]:
+    """Return trace and span of the span that *tracing*, the module `opentelemetry.trace`, says is current.
+
+    Source: W3C Trace Context, 3.2.2: 32 and 16 hexadecimal digits in lower case, not all zero.
+    """
+    try:
+        span = tracing.get_current_span().get_span_context()
+        return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"} if span.is_valid else {}
+    except BaseException as error:
+        pass_on(error)
+        # Among others, another thread is importing it at this moment.
+        report("opentelemetry", f"the current span cannot be read ({describe(error)})")
+        return {}
+
+
+# --- to another process ----------------------------------------------------------------------------------
+
+
+def dump() -> dict[str, Any]:
+    """Return the current context as a small JSON object, for a job's payload or headers: `{"v": 1, "context": {...}}`.
+
+    With the current span of OpenTelemetry where the context names no trace. At most `DUMPED_CONTEXT_BYTES`: a long
+    user agent is cut, and a field that finds no room is left out, since half an id would be another one.
+    """
+    layer = _current.get()
+    fields = dict(layer.fields) if layer is not None else {}
+    tracing = sys.modules.get("opentelemetry.trace")
+    if tracing is not None and _TRACE.isdisjoint(fields):
+        fields.update(_current_span(tracing))
+    if "user_agent" in fields:
+        fields["user_agent"] = short_text(fields["user_agent"], MAX_ID_CHARS)
+    kept: dict[str, str] = {}
+    size = len(msgspec.json.encode({"v": VERSION, "context": kept}))
+    for name in FIELDS:
+        if name in fields:
+            size += len(msgspec.json.encode({name: fields[name]}))
+            if size > DUMPED_CONTEXT_BYTES:
+                report("context_dump", f"a context is too large for a payload: {name} and what follows are left out")
+                break
+            kept[name] = fields[name]
+    return {"v": VERSION, "context": kept}
+
+
+def load(payload: object) -> audit_context:
+    """Return the context that *payload* carries: what `dump` gave, or its JSON as text or bytes.
+
+        with load(headers.get("audit")):
+
+    It nests as any `audit_context`. Never raises: None, a job that was queued without a context, is an empty one; what
+    is damaged, too large, hostile or of another version is as well, and one log line says so. Keys that this version
+    does not know are passed over.
+
+    Whoever can write into the queue can write a payload. So it fills events, and nothing else: it is no proof of who
+    somebody is, never a permission, and never the scope of a reader.
+    """
+    if payload is None:
+        return audit_context()
+    try:
+        return audit_context(**_read(payload))
+    except _UnfitError as unfit:
+        why = unfit.args[0]
+    except BaseException as error:
+        pass_on(error)
+        # Not its text, which may hold the payload.
+        why = type(error).__name__
+    report("context_load", f"a context in a payload is ignored: {why}")
+    return audit_context()
+
+
+class _UnfitError(Exception):
+    """It is no context. Its argument says why, and holds nothing of it."""
+
+
+def _read(payload: object) -> dict[str, str]:
+    if isinstance(payload, (str, bytes, bytearray, memoryview)):
+        if len(payload) > LOADED_CONTEXT_BYTES:
+            raise _UnfitError(f"it is longer than {LOADED_CONTEXT_BYTES} bytes")
+        payload = msgspec.json.decode(payload)
+    outer = _object(payload)
+    version = dict.get(outer, "v")
+    if type(version) is not int or version != VERSION:
+        raise _UnfitError(f"it is not of version {VERSION}")
+    inner = _object(dict.get(outer, "context"))
+    # Known names are asked for, so that no others are looked at.
+    found = {name: value for name in FIELDS if (value := dict.get(inner, name)) is not None}
+    wrong = {name for name, value in found.items() if type(value) is not str or len(value) > MAX_ID_CHARS}
+    if wrong:
+        report("context_load", f"in a context in a payload these are no texts of up to {MAX_ID_CHARS}: {sorted(wrong)}")
+    for group in (_ACTOR, _TRACE):
+        if wrong & group:
+            wrong |= group
+    return {name: value for name, value in found.items() if name not in wrong}
+
+
+def _object(found: object) -> dict[Any, Any]:
+    if not isinstance(found, dict):
+        raise _UnfitError("it is no JSON object")
+    if dict.__len__(found) > LOADED_CONTEXT_KEYS:
+        raise _UnfitError(f"an object in it has more than {LOADED_CONTEXT_KEYS} keys")
+    return found

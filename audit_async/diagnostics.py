@@ -41,6 +41,13 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
     if now - _last_said.get(kind, -interval) < interval or getattr(_inside, "reporting", False):
         return False
     _last_said[kind] = now
+    return tell(level, f"audit_async: {message}")
+
+
+def tell(level: str, message: str) -> bool:
+    """Log *message* to loguru, and return whether that could be done. Never raises, and cannot recurse."""
+    if getattr(_inside, "reporting", False):
+        return False
     _inside.reporting = True
     try:
         if "loguru" in sys.modules:
@@ -50,7 +57,7 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
                 from loguru import logger
 
         # The text goes in as an argument: braces in it would otherwise be read as a format.
-        logger.opt(depth=1).log(level, "audit_async: {}", message)
+        logger.opt(depth=2).log(level, "{}", message)
     except Exception:
         return False
     finally:

@@ -7,7 +7,9 @@ looking inside the JSON objects: the database gets the exact text that the calle
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,7 +21,7 @@ from audit_async.events.event import SPELLING_KEY
 from audit_async.events.fields import EventFields
 from audit_async.redact import redact
 from audit_async.shapes import pass_on
-from audit_async.text import short_text
+from audit_async.text import ends_of_text, short_text
 from audit_async.values import plain_object
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
@@ -31,6 +33,10 @@ _SHORT_TEXTS = (
     *("actor_name", "session_id", "on_behalf_of", "ip_address", "resource_id", "actor_id", "api_key_id", "agent_id"),
     *("user_id", "organization_id", "tenant_id", "request_id", "trace_id", "span_id", "resource_type", "actor_type"),
 )
+_FIELDS = tuple(name for name in AuditEvent.__struct_fields__ if name not in {*_OBJECTS, "tags", "created_at"})
+_FLAT = frozenset({int, float, NoneType, datetime})
+_OBJECT_STARTS = tuple(f'"{name}":'.encode() for name in _OBJECTS)
+_BRACE, _BRACKET = b"{["  # as numbers, since looking for one byte is quicker than for bytes
 _SHORTEST_CHARS = 128  # each of the texts above, six bytes a character, leaves room for five summaries
 _SUMMARY_BYTES = 1024
 _NUL = b"\\u0000"
@@ -101,22 +107,24 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Entry).decode
 
 
-def encode(event: AuditEvent) -> bytes:
-    """Return *event* as JSON bytes, at most `MAX_EVENT_BYTES` long. Never raises on a value.
+def encode(event: AuditEvent, redact: Callable[[AuditEvent], AuditEvent] = redact) -> bytes:
+    """Return *event*, redacted before, as JSON bytes, at most `MAX_EVENT_BYTES` long. Never raises on a value.
 
     An event beyond the limit loses its largest objects, then the ends of its texts; each says so in its place, with
     length and SHA-256. An event that was made without a builder and holds what JSON cannot, or no proper key, is built
-    anew.
+    anew, and redacted anew by *redact*.
     """
     moment = event.created_at
     # A fresh key at each repair would store it twice, so that it is looked at here and not when it is decoded.
     is_sound = type(event) is AuditEvent and type(moment) is datetime and moment.tzinfo is UTC
     try:
         payload = _fitting(event) if is_sound and type(event.id) is str and event.id else b""
+        if payload and not _has_flat_fields(payload, event):
+            payload = b""
     except BaseException as error:
         pass_on(error)
         payload = b""
-    return payload or _fitting(_rebuild({name: getattr(event, name, None) for name in event.__struct_fields__}))
+    return payload or _fitting(redact(_rebuild({name: getattr(event, name, None) for name in event.__struct_fields__})))
 
 
 def decode(payload: bytes, writer_id: str, writer_seq: int) -> Entry:
@@ -135,7 +143,7 @@ def decode(payload: bytes, writer_id: str, writer_seq: int) -> Entry:
         found = msgspec.json.decode(payload)
         if not isinstance(found, dict):
             raise msgspec.DecodeError(f"an event is a JSON object, not {type(found).__name__}")
-        entry = _decode(encode(_rebuild(found)))
+        entry = _decode(encode(redact(_rebuild(found))))
     entry.writer_id = writer_id
     entry.writer_seq = writer_seq
     return entry
@@ -148,7 +156,18 @@ def _rebuild(found: dict[str, Any]) -> AuditEvent:
     event = build(found.get("action"), {}, known, builder="custom")
     if unknown:
         event = msgspec.structs.replace(event, metadata={**event.metadata, "$fields": plain_object(unknown)})
-    return redact(event)
+    return event
+
+
+def _has_flat_fields(payload: bytes, event: AuditEvent) -> bool:
+    """Return whether no field but the four objects is a container, whose secrets would pass for a text.
+
+    In most events the first brace within *payload*, before which there is no bracket, is that of an object.
+    """
+    first = payload.find(_BRACE, 1)
+    if first > 0 and payload.endswith(_OBJECT_STARTS, 0, first) and payload.find(_BRACKET, 0, first) < 0:
+        return True
+    return all(type(getattr(event, name)) in _FLAT or isinstance(getattr(event, name), str) for name in _FIELDS)
 
 
 def _fitting(event: AuditEvent) -> bytes:
@@ -175,7 +194,7 @@ def _shorter(name: str, value: Any) -> Any:
     if name in _SHORT_TEXTS:
         return short_text(value, _SHORTEST_CHARS)
     if name in _TEXTS:
-        return short_text(value, MAX_ID_CHARS)
+        return (ends_of_text if name == "error_message" else short_text)(value, MAX_ID_CHARS)
     text = _encode(value)
     cut = {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
     if name == "tags":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from typing import Any
 
 from audit_async import events
 from audit_async.diagnostics import report, report_later, tell_deferred
@@ -18,6 +19,7 @@ from audit_async.journal.journal import Journal, JournalOptions
 from audit_async.loading import loading
 from audit_async.parts import Adopted, WriterParts
 from audit_async.receipt import Receipt
+from audit_async.redact import Redactor
 from audit_async.settings import Settings
 from audit_async.stats import Losses, Stats
 from audit_async.store import Store, StoreOptions
@@ -31,11 +33,13 @@ class Incarnation:
     Attributes:
         journal: None until it is needed.
         host: runs the writer.
+        redactor: takes secrets out of events.
         losses: what was refused or lost, until an event tells of it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.journal: Journal | None = None
+        self.redactor = Redactor(settings.redact)
         self.losses = Losses()
         self.quarantine = Quarantine(settings.journal_dir, settings.destination)
         self.is_closed = False
@@ -126,6 +130,8 @@ class Incarnation:
             dropped_by_reason={**totals.dropped, **({"memory_lost": lost} if lost else {})},
             refused=sum(refused.values()),
             refused_by_reason=refused,
+            unknown_actions=self.losses.unknown_actions,
+            redaction_failed=self.redactor.failed,
             adopted_stored=self._adopted.stored,
             adopted_quarantined=self._adopted.quarantined,
             adopted_dropped=self._adopted.dropped,
@@ -260,8 +266,14 @@ class Incarnation:
         if gap is None or journal is None:
             return
         try:
-            journal.append(encode(events.custom("audit.gap", actor_type="system", success=False, details=gap)))
+            journal.append(self._encode_gap(gap))
         except BaseException as error:
             self.losses.give_back(gap)
             if not isinstance(error, (JournalFullError, JournalClosedError)):
                 raise
+
+    def _encode_gap(self, gap: dict[str, Any]) -> bytes:
+        event = events.custom("audit.gap", actor_type="system", success=False, details=gap)
+        # A rule of redaction may log events of its own, also about this one. To tell of their loss would never end.
+        with self.losses.quietly():
+            return encode(self.redactor.redact(event), self.redactor.redact)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import difflib
 import os
 import sys
 import time
@@ -12,16 +13,20 @@ from typing import Self, Unpack
 
 from audit_async import context
 from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, LATE_SECONDS
+from audit_async.damage import tell as tell_damage
 from audit_async.diagnostics import describe, report
 from audit_async.entry import encode
-from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError
+from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError, UnknownActionError
 from audit_async.events import AuditEvent
+from audit_async.events.vocabulary import TERMS
 from audit_async.incarnation import Incarnation
 from audit_async.journal.journal import Journal
+from audit_async.mirror import mirror
 from audit_async.receipt import Receipt
-from audit_async.redact import redact
+from audit_async.redact import RecursiveRuleError
 from audit_async.settings import LoggerOptions, Settings, read_options
 from audit_async.stats import Health, Stats
+from audit_async.values import plain_text
 
 
 class AuditLogger:
@@ -43,6 +48,10 @@ class AuditLogger:
         max_wait_seconds: that `write` and `require` wait at most.
         journal_max_bytes: kept on disk at most; by default 1 GiB, or a tenth of the free space if that is less.
         memory_max_bytes: kept in memory at most when no disk takes events.
+        mirror: each event leaves a line in the system log as well (loguru), for whose sinks the caller then waits.
+        strict: an action that the vocabulary does not have is an error, for tests; else it is legal, and counted.
+        redact: rules beside the built-in ones, which always hold: a `Redaction`, its keywords as a mapping, or a
+            function of key and value.
 
     Raises:
         ConfigurationError: a setting cannot be meant.
@@ -94,21 +103,32 @@ class AuditLogger:
 
         Raises:
             TypeError: *event* is no `AuditEvent`.
+            UnknownActionError: the logger is strict, and the vocabulary does not have the event's action.
         """
         if type(event) is not AuditEvent:
             raise TypeError(
                 f"log() takes an AuditEvent, not {type(event).__name__}; make one with audit_async.events, "
                 "e.g. events.custom('report.print', details={...})"
             )
+        if type(event.action) is not str or event.action not in TERMS:
+            self._meet_unknown(event.action)
         try:
-            payload = encode(redact(context.fill(event)))
-            journal = self._process.journal
+            process = self._process
+            redact = process.redactor.redact
+            clean = redact(context.fill(event))
+            payload = encode(clean, redact)
+            journal = process.journal
             if journal is None:
-                return self._process.log_first(event.id, payload)
-            receipt = Receipt(event.id, journal, 0)
-            receipt.seq = journal.append(payload, receipt.take_number)
+                receipt = process.log_first(event.id, payload)
+            else:
+                receipt = Receipt(event.id, journal, 0)
+                receipt.seq = journal.append(payload, receipt.take_number)
+            # What is said from here on waits for the program's log sinks, at worst; the event is safe.
+            tell_damage(payload)
+            if self.settings.mirror:
+                mirror(clean)
             return receipt
-        except (JournalFullError, JournalClosedError) as error:
+        except (JournalFullError, JournalClosedError, RecursiveRuleError) as error:
             return self._refuse(event.id, getattr(error, "reason", "closed"), error.message, error.hint)
         except Exception as error:
             return self._refuse(event.id, "fault", f"an event cannot be journalled ({describe(error)})", None)
@@ -284,6 +304,18 @@ class AuditLogger:
         return Health(status=status, reasons=(*unsafe, *late))
 
     # --- inside ----------------------------------------------------------------------------------------
+
+    def _meet_unknown(self, action: str) -> None:
+        """Count an action that the vocabulary does not have; an error where the logger is strict."""
+        if self.settings.strict:
+            named = plain_text(action)
+            near = difflib.get_close_matches(named, TERMS, n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            raise UnknownActionError(
+                f"the vocabulary has no action {named!r}{meant}",
+                hint="`audit-async catalog` shows those that it has; without strict=True any action is legal",
+            )
+        self._process.losses.count_unknown_action()
 
     def _refuse(self, event_id: str, reason: str, message: str, hint: str | None) -> Receipt:
         self._process.losses.refuse(reason)

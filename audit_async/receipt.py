@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 from audit_async.journal.journal import Journal
+
+_OWN_THREADS = frozenset({"audit-sync", "audit-writer"})
+"""Where nobody waits for a disk: the first is the one that would have to bring the event there."""
 
 
 class Receipt:
@@ -61,6 +66,18 @@ class Receipt:
         if self._journal is None or not self.seq:
             return False
         return self.is_on_disk or await self._journal.synced.wait(self.seq, timeout_seconds) or self.is_on_disk
+
+    def on_disk_sync(self, timeout_seconds: float | None = None) -> bool:
+        """Do as `on_disk`, blocking this thread. Answers at once in a thread of ours, where a log sink may call it.
+
+        Give a time where it is called from a `__del__` or a signal handler: that may have interrupted what it waits
+        for.
+        """
+        if self._journal is None or not self.seq:
+            return False
+        if self.is_on_disk or threading.current_thread().name in _OWN_THREADS:
+            return self.is_on_disk
+        return self._journal.synced.wait_sync(self.seq, timeout_seconds) or self.is_on_disk
 
     async def stored(self, timeout_seconds: float | None = None) -> bool:
         """Wait until its row has committed, and return whether it has: False when the time is up, when the logger was

@@ -13,6 +13,8 @@ from audit_async.address import Address, fingerprint, read_address
 from audit_async.config import ADOPT_INTERVAL_SECONDS, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES, SEGMENT_BYTES
 from audit_async.errors import ConfigurationError
 from audit_async.journal.place import default_directory
+from audit_async.redact import Redaction, read_redaction
+from audit_async.redact.rules import Rule
 
 WriterHost = Literal["thread", "task", "none"]
 
@@ -31,6 +33,9 @@ class LoggerOptions(TypedDict, total=False):
     max_wait_seconds: float
     journal_max_bytes: int | None
     memory_max_bytes: int
+    mirror: bool
+    strict: bool
+    redact: Redaction | Mapping[str, Any] | Rule | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,9 @@ class Settings:
     max_wait_seconds: float
     journal_max_bytes: int | None
     memory_max_bytes: int
+    mirror: bool = False
+    strict: bool = False
+    redact: Redaction | None = None
     is_embedded: bool = False
     adopts_living: bool = field(default=False, repr=False)
     adopts_any: bool = field(default=False, repr=False)
@@ -85,6 +93,9 @@ def read_settings(
     max_wait_seconds: float = MAX_WAIT_SECONDS,
     journal_max_bytes: int | None = None,
     memory_max_bytes: int = MEMORY_MAX_BYTES,
+    mirror: bool = False,
+    strict: bool = False,
+    redact: Redaction | Mapping[str, Any] | Rule | None = None,
 ) -> Settings:
     """Return the settings, complete.
 
@@ -121,6 +132,9 @@ def read_settings(
         max_wait_seconds=max_wait_seconds,
         journal_max_bytes=journal_max_bytes,
         memory_max_bytes=memory_max_bytes,
+        mirror=bool(mirror),
+        strict=bool(strict),
+        redact=read_redaction(redact),
         is_embedded=not given,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,6 +26,9 @@ class Stats:
         dropped: of these, lost (a damaged journal file, memory lost), by reason in `dropped_by_reason`.
         refused: calls that were given no number (the journal was full), by reason in `refused_by_reason`. Not part
             of the equation.
+        unknown_actions: events whose action the vocabulary does not have; they are taken as any other.
+        redaction_failed: values that were removed because the rule given to `redact=` failed on them, and events that
+            lost all that they said because redaction itself failed.
         adopted_stored, adopted_quarantined, adopted_dropped: events of processes that died, delivered by this one.
         journal_bytes: kept on disk (and in memory, where no disk takes them).
         oldest_pending_seconds: since the oldest pending event was accepted; 0.0 when none is pending.
@@ -39,6 +44,8 @@ class Stats:
     dropped_by_reason: dict[str, int] = field(default_factory=dict)
     refused: int = 0
     refused_by_reason: dict[str, int] = field(default_factory=dict)
+    unknown_actions: int = 0
+    redaction_failed: int = 0
     adopted_stored: int = 0
     adopted_quarantined: int = 0
     adopted_dropped: int = 0
@@ -75,12 +82,20 @@ class Losses:
         self._untold: Counter[str] = Counter()
         self._first: float = 0.0
         self._last: float = 0.0
+        self._quiet = threading.local()
+        self.unknown_actions = 0
+
+    def count_unknown_action(self) -> None:
+        """Count one event whose action the vocabulary does not have."""
+        with self._lock:
+            self.unknown_actions += 1
 
     def refuse(self, reason: str) -> None:
         """Count one event that was given no number."""
         with self._lock:
             self.refused[reason] += 1
-            self.lose(1, reason)
+            if not getattr(self._quiet, "is_on", False):
+                self.lose(1, reason)
 
     def lose(self, count: int, reason: str) -> None:
         """Count *count* events that are gone."""
@@ -94,6 +109,15 @@ class Losses:
     def is_untold(self) -> bool:
         """Whether something was lost that no event tells of yet."""
         return bool(self._untold)
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Count what this thread is refused inside, but let no event tell of it."""
+        self._quiet.is_on = True
+        try:
+            yield
+        finally:
+            self._quiet.is_on = False
 
     def take(self) -> dict[str, Any] | None:
         """Return the details of one `audit.gap` event and start anew, or None when nothing is untold."""

@@ -8,88 +8,60 @@ built-in type the built-in's own methods are called, since its own may lie.
 
 from __future__ import annotations
 
-import base64
-import decimal
 import enum
-import fractions
-import hashlib
-import ipaddress
 import itertools
-import math
-import pathlib
-import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime, time, timedelta
-from types import NoneType
+from collections.abc import Callable, Iterable
+from types import NoneType, TracebackType
 from typing import Any
 
 import msgspec
 
-from audit_async.config import (
-    MAX_DEPTH,
-    MAX_EVENT_BYTES,
-    MAX_HASHED_BYTES,
-    MAX_INT_BITS,
-    MAX_ITEMS,
-    MAX_KEY_CHARS,
-    MAX_STRING_CHARS,
+from audit_async.config import ITEM_CHARS, MAX_CAUSES, MAX_DEPTH, MAX_ITEMS, MAX_KEY_CHARS, MAX_STRING_CHARS
+from audit_async.foreign import array_of, is_live, is_numpy_scalar, pairs_of
+from audit_async.scalars import (
+    LARGEST_INT,
+    PLAIN_SCALARS,
+    SMALLEST_INT,
+    WORTH_COUNTING_CHARS,
+    Walk,
+    integer,
+    number,
+    scalar,
+    text,
 )
-from audit_async.shapes import fields_of, has_fields, is_object, mapped_state, own_module, own_name, pass_on, type_name
-from audit_async.text import clean_text, short_text, truncated
+from audit_async.shapes import (
+    causes_of,
+    error_text,
+    fields_of,
+    frames_of,
+    has_fields,
+    is_mapping,
+    is_object,
+    mapped_state,
+    members_of,
+    pass_on,
+    type_name,
+)
+from audit_async.text import ends_of_text, short_text, text_of_bytes
 
-_WORTH = MAX_EVENT_BYTES
-"""Of one value, in characters of JSON: one that is worth more cannot fit into an event, so that the rest of it need
-not be walked. Keeps sixteen lists, each holding the next a thousand times, from taking for ever."""
-
-_WORTH_COUNTING_CHARS = 64
-_DECIMAL_BITS = 2048  # 617 digits: below the lowest limit (640) that an interpreter can set for printing them
-_LARGEST_INT = 2**MAX_INT_BITS - 1
-_SMALLEST_INT = -(2**MAX_INT_BITS)
 _UNCHANGED = frozenset({bool, NoneType})
 _NUMBERS = frozenset({int, float})
 _STR_ONLY = frozenset({str})
 _LISTS: tuple[Any, ...] = (list, tuple, deque, range, type({}.keys()), type({}.values()), type({}.items()))
-_TAKEN_AS_TEXT = (
-    uuid.UUID,
-    pathlib.PurePath,
-    ipaddress.IPv4Address,
-    ipaddress.IPv6Address,
-    ipaddress.IPv4Network,
-    ipaddress.IPv6Network,
-    fractions.Fraction,
-    complex,
-)
-_FOREIGN_TEXT = frozenset(
-    {
-        ("uuid_utils", "UUID"),
-        ("bson", "ObjectId"),
-        ("ulid", "ULID"),
-        ("yarl", "URL"),
-        ("django", "__proxy__"),
-    }
-)
-"""Types of well-known packages whose `str` is their value: first part of the module's name, name."""
-
-
-class _Walk:
-    """What one value may still cost, and the containers that the walk is inside of."""
-
-    worth = _WORTH
-    hashable = MAX_HASHED_BYTES
-    above: tuple[int, ...] = ()
+_ATTEMPTS = 3
 
 
 def plain(value: object) -> Any:
     """Return *value* as new plain JSON data: dict, list, str, int, float, bool or None."""
-    return _plain(value, _Walk(), 0)
+    return _plain(value, Walk(), 0)
 
 
 def plain_object(value: object) -> dict[str, Any]:
     """Return *value* as a new JSON object. What is no mapping comes under the key `value`; None is empty."""
     if value is None:
         return {}
-    walk = _Walk()
+    walk = Walk()
     if type(value) is dict:
         walk.above = (id(value),)
         return _dict(value, walk, 1)
@@ -99,7 +71,7 @@ def plain_object(value: object) -> dict[str, Any]:
 
 def plain_text(value: object) -> str:
     """Return *value* as one clean text: of an enum its value, of a container its JSON."""
-    result = _plain(value, _Walk(), 0)
+    result = _plain(value, Walk(), 0)
     return result if isinstance(result, str) else msgspec.json.encode(result).decode()
 
 
@@ -112,31 +84,34 @@ def is_true(value: object) -> bool:
         return True
 
 
-def _plain(value: Any, walk: _Walk, depth: int) -> Any:
+def _plain(value: Any, walk: Walk, depth: int) -> Any:
     kind = type(value)
     if kind is str:
-        return _text(value, walk)
+        return text(value, walk)
     if kind in _UNCHANGED:
         return value
     if kind is int:
-        return value if _SMALLEST_INT <= value <= _LARGEST_INT else _large_int(value)
+        return value if SMALLEST_INT <= value <= LARGEST_INT else integer(value, walk)
     if kind is float:
-        return _number(value)
+        return number(value)
     try:
+        if kind in PLAIN_SCALARS:
+            found = scalar(value, kind, walk)
+            return {"$type": type_name(value)} if found is None else found
         return _guarded(value, kind, walk, depth)
     except BaseException as error:
         pass_on(error)
         return {"$type": type_name(value)}
 
 
-def _guarded(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
+def _guarded(value: Any, kind: type, walk: Walk, depth: int) -> Any:
     if kind is not dict and not issubclass(kind, (dict, set, frozenset, *_LISTS)):
         mapped = mapped_state(value)
         if mapped is not None:
             # A mapped instance: its identity only, since reading an attribute may ask the database.
             return {"$type": type_name(value), "identity": _plain(mapped.identity, walk, depth + 1)}
-        if not issubclass(kind, Mapping) and not has_fields(kind):
-            return _scalar(value, kind, walk, depth)
+        if not is_mapping(kind) and not has_fields(kind):
+            return _single(value, kind, walk, depth)
     if depth >= MAX_DEPTH:
         return {"$depth": MAX_DEPTH}
     if id(value) in walk.above:
@@ -149,7 +124,7 @@ def _guarded(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
         walk.above = above
 
 
-def _container(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
+def _container(value: Any, kind: type, walk: Walk, depth: int) -> Any:
     if issubclass(kind, dict):
         return _dict(value, walk, depth)
     if issubclass(kind, tuple):
@@ -158,33 +133,43 @@ def _container(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
             return _object(list(zip(names, tuple.__iter__(value), strict=True)), len(names), walk, depth)
     for built_in in _LISTS:
         if issubclass(kind, built_in):
-            return _list(*_snapshot(built_in, value), walk, depth)
+            items, count = _snapshot(built_in, value)
+            if count == 2 and type(items[0]) is bytes:
+                items[0] = _name(items[0])
+            return _list(items, count, walk, depth)
     for built_in in (set, frozenset):
         if issubclass(kind, built_in):
             return _set(*_snapshot(built_in, value), walk, depth)
-    if issubclass(kind, Mapping):
-        return _mapping(value, walk, depth)
+    if walk.worth < 0 or (is_mapping(kind) and is_live(kind)):
+        return {"$type": type_name(value)}
+    if is_mapping(kind):
+        pairs, count = _attempted(lambda: pairs_of(value))
+        return _object(pairs, count, walk, depth)
     pairs = fields_of(value, kind)
     return _object(pairs, len(pairs), walk, depth)
 
 
-def _dict(value: dict[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
+def _dict(value: dict[Any, Any], walk: Walk, depth: int) -> dict[str, Any]:
     count = dict.__len__(value)
     if walk.worth < 0:
         return {"$items": count}
     if type(value) is not dict or count > MAX_ITEMS:
-        return _object(list(itertools.islice(dict.items(value), MAX_ITEMS)), count, walk, depth)
+        try:
+            pairs = _attempted(lambda: list(itertools.islice(dict.items(value), MAX_ITEMS)))
+        except RuntimeError:
+            return {"$type": type_name(value)}
+        return _object(pairs, count, walk, depth)
     # The copy is ours before anything else can run, so that no other thread changes it under the loop.
     result = value.copy()
     if result and not _are_plain_keys(result):
         return _object(list(result.items()), count, walk, depth)
-    walk.worth -= 2 * count
+    walk.worth -= ITEM_CHARS * count
     for key, item in result.items():
         kind = type(item)
         if kind is str:
-            if len(item) <= _WORTH_COUNTING_CHARS and item.isascii() and "\0" not in item:
+            if len(item) <= WORTH_COUNTING_CHARS and item.isascii() and "\0" not in item:
                 continue
-        elif kind in _UNCHANGED or (kind in _NUMBERS and item and _SMALLEST_INT <= item <= _LARGEST_INT):
+        elif kind in _UNCHANGED or (kind in _NUMBERS and item and SMALLEST_INT <= item <= LARGEST_INT):
             continue
         result[key] = _plain(item, walk, depth)
     return result
@@ -193,32 +178,22 @@ def _dict(value: dict[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
 def _are_plain_keys(found: dict[Any, Any]) -> bool:
     if not _STR_ONLY.issuperset(map(type, found)):
         return False
-    text = "".join(found)
-    return text.isascii() and "\0" not in text and (len(text) <= MAX_KEY_CHARS or max(map(len, found)) <= MAX_KEY_CHARS)
+    joined = "".join(found)
+    return (
+        joined.isascii()
+        and "\0" not in joined
+        and (len(joined) <= MAX_KEY_CHARS or max(map(len, found)) <= MAX_KEY_CHARS)
+    )
 
 
-def _mapping(value: Mapping[Any, Any], walk: _Walk, depth: int) -> dict[str, Any]:
-    # Another thread may change the mapping while it is read; three attempts, then it is said.
-    for _ in range(3):
-        try:
-            pairs = [(key, item) for key, item in itertools.islice(value.items(), MAX_ITEMS + 1)]
-            count = len(value) if len(pairs) > MAX_ITEMS else len(pairs)
-            break
-        except RuntimeError:
-            continue
-    else:
-        return {"$type": type_name(value)}
-    return _object(pairs[:MAX_ITEMS], count, walk, depth)
-
-
-def _object(pairs: Iterable[tuple[Any, Any]], count: int, walk: _Walk, depth: int) -> dict[str, Any]:
+def _object(pairs: Iterable[tuple[Any, Any]], count: int, walk: Walk, depth: int) -> dict[str, Any]:
     if walk.worth < 0:
         return {"$items": count}
     result: dict[str, Any] = {}
     taken: dict[str, int] = {}
     for key, item in pairs:
         result[_unused(_key(key, walk, depth), result, taken)] = _plain(item, walk, depth)
-        walk.worth -= 2
+        walk.worth -= ITEM_CHARS
     if count > MAX_ITEMS:
         result[_unused("$items", result, taken)] = count
     return result
@@ -237,20 +212,38 @@ def _unused(name: str, result: dict[str, Any], taken: dict[str, int]) -> str:
 
 def _snapshot(built_in: Any, value: Any) -> tuple[list[Any], int]:
     """Return the first items of *value* and how many it has. No code of the caller runs in between."""
-    return list(itertools.islice(built_in.__iter__(value), MAX_ITEMS)), built_in.__len__(value)
+    if built_in is list or built_in is tuple:  # which no change makes raise
+        return list(itertools.islice(built_in.__iter__(value), MAX_ITEMS)), built_in.__len__(value)
+    return _attempted(lambda: list(itertools.islice(built_in.__iter__(value), MAX_ITEMS))), built_in.__len__(value)
 
 
-def _list(items: list[Any], count: int, walk: _Walk, depth: int) -> Any:
+def _attempted(read: Callable[[], Any]) -> Any:
+    """Return what *read* gives. Another thread may change the container meanwhile: three attempts, then it raises."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return read()
+        except RuntimeError:
+            continue
+    return read()
+
+
+def _name(name: bytes) -> Any:
+    """Return *name* as text where it is one: headers as ASGI gives them, of which a secret is known by its name."""
+    found = text_of_bytes(name) if len(name) <= MAX_KEY_CHARS else None
+    return name if found is None else found
+
+
+def _list(items: list[Any], count: int, walk: Walk, depth: int) -> Any:
     if walk.worth < 0:
         return {"$items": count}
-    walk.worth -= 2 * len(items)
+    walk.worth -= ITEM_CHARS * len(items)
     result = [_plain(item, walk, depth) for item in items]
     if count > MAX_ITEMS:
         result.append({"$items": count})
     return result
 
 
-def _set(items: list[Any], count: int, walk: _Walk, depth: int) -> Any:
+def _set(items: list[Any], count: int, walk: Walk, depth: int) -> Any:
     result = _list(items, len(items), walk, depth)
     if type(result) is not list:
         return {"$items": count}
@@ -260,101 +253,52 @@ def _set(items: list[Any], count: int, walk: _Walk, depth: int) -> Any:
     return result
 
 
-def _key(key: Any, walk: _Walk, depth: int) -> str:
-    if type(key) is str:
-        return short_text(key, MAX_KEY_CHARS)
-    name = _plain(key, walk, depth)
-    return short_text(name if type(name) is str else msgspec.json.encode(name).decode(), MAX_KEY_CHARS)
+def _key(key: Any, walk: Walk, depth: int) -> str:
+    kind = type(key)
+    name: Any = _name(key) if kind is bytes else str.__str__(key) if issubclass(kind, str) else _plain(key, walk, depth)
+    if type(name) is bytes:
+        name = _plain(name, walk, depth)
+    if type(name) is not str:
+        name = msgspec.json.encode(name).decode()
+    if len(name) <= MAX_KEY_CHARS:
+        return short_text(name, MAX_KEY_CHARS)
+    # The same long key may come in every item of a list.
+    short = short_text(name, MAX_KEY_CHARS, max_hashed=walk.hashable)
+    walk.hashable -= min(len(name), walk.hashable)
+    return short
 
 
-def _scalar(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
+def _single(value: Any, kind: type, walk: Walk, depth: int) -> Any:
     if issubclass(kind, enum.Enum):
         return _plain(value._value_, walk, depth + 1) if depth < MAX_DEPTH else {"$depth": MAX_DEPTH}
-    if issubclass(kind, str):
-        return _text(str.__str__(value), walk)
-    if issubclass(kind, int):
-        return _plain(int.__int__(value), walk, depth)
-    if issubclass(kind, float):
-        return _number(float.__float__(value))
-    if issubclass(kind, (bytes, bytearray, memoryview)):
-        return _bytes(value, kind, walk)
-    for moment in (datetime, date, time):
-        if issubclass(kind, moment):
-            return moment.isoformat(value)
-    if issubclass(kind, timedelta):
-        return msgspec.to_builtins(timedelta.__pos__(value))
-    if issubclass(kind, decimal.Decimal):
-        return _text(decimal.Decimal.__str__(value), walk)
+    found = scalar(value, kind, walk)
+    if found is not None:
+        return found
     if issubclass(kind, BaseException):
-        return _error(value)
-    if issubclass(kind, _TAKEN_AS_TEXT) or (own_module(kind).partition(".")[0], own_name(kind)) in _FOREIGN_TEXT:
-        return _text(_str(value), walk)
-    return _foreign(value, kind, walk, depth)
-
-
-def _foreign(value: Any, kind: type, walk: _Walk, depth: int) -> Any:
-    """Recognise types of well-known packages by their shape, without importing these."""
+        return _error(value, walk, depth, causes_of(value))
+    if kind is TracebackType:
+        return {"$type": type_name(value), "frames": frames_of(value)}
     if hasattr(kind, "get_secret_value"):
         return "[redacted]"
-    if own_module(kind) == "numpy" and getattr(value, "ndim", None) == 0 and depth < MAX_DEPTH:
-        return _plain(value.item(), walk, depth + 1)
-    return {"$type": type_name(value)}
+    if is_numpy_scalar(value, kind) and depth < MAX_DEPTH:
+        item = value.item()
+        return _plain(item if type(item) is not kind else str(item), walk, depth + 1)
+    return array_of(value, kind) or {"$type": type_name(value)}
 
 
-def _text(text: str, walk: _Walk) -> Any:
-    length = len(text)
-    if length > _WORTH_COUNTING_CHARS:
-        walk.worth -= min(length, MAX_STRING_CHARS)
-        if length > MAX_STRING_CHARS or walk.worth < 0:
-            return _cut_string(text, walk)
-    return clean_text(text)
-
-
-def _number(value: float) -> float | str:
-    if math.isfinite(value):
-        return value + 0.0  # -0.0 becomes 0.0
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _large_int(value: int) -> dict[str, Any]:
-    bits = value.bit_length()
-    return {"$int": {"bits": bits} if bits > _DECIMAL_BITS else str(value)}
-
-
-def _bytes(value: Any, kind: type, walk: _Walk) -> dict[str, Any]:
-    if issubclass(kind, bytearray):
-        # A view of it would forbid its owner to resize it meanwhile.
-        length = bytearray.__len__(value)
-        view = memoryview(bytes(bytearray.__getitem__(value, slice(MAX_HASHED_BYTES))))
-    else:
-        view = memoryview(value).cast("B")
-        length = len(view)
-    kept = bytes(view[: MAX_STRING_CHARS // 2 if walk.worth >= 0 else 0])
-    walk.worth -= len(kept)
-    marker: dict[str, Any] = {"$bytes": base64.b64encode(kept).decode(), "length": length}
-    if len(kept) < length:
-        hashed = view[: max(walk.hashable, 0)]
-        walk.hashable -= len(hashed)
-        marker["sha256"] = hashlib.sha256(hashed).hexdigest()
-        if len(hashed) < length:
-            marker["hashed"] = len(hashed)
-    return marker
-
-
-def _error(error: BaseException) -> dict[str, Any]:
-    try:
-        text = _str(error)
-    except BaseException as fault:
-        pass_on(fault)
-        text = "its text cannot be read"
-    return {"$type": type_name(error), "message": short_text(text, MAX_STRING_CHARS)}
-
-
-def _str(value: object) -> str:
-    return str.__str__(str(value))  # `str` may give a subclass of itself
-
-
-def _cut_string(text: str, walk: _Walk) -> dict[str, Any]:
-    cut = truncated(text, walk.hashable)
-    walk.hashable -= min(len(text), walk.hashable)
-    return {"$truncated": cut, "text": clean_text(text[: MAX_STRING_CHARS if walk.worth >= 0 else 0])}
+def _error(error: BaseException, walk: Walk, depth: int, causes: Iterable[BaseException] = ()) -> dict[str, Any]:
+    """Return type and text of an exception, with those that led to it and those that it groups."""
+    result: dict[str, Any] = {"$type": type_name(error)}
+    if walk.worth < 0:
+        return result
+    message = ends_of_text(error_text(error), MAX_STRING_CHARS, max_hashed=walk.hashable)
+    walk.worth -= ITEM_CHARS + len(message)
+    result["message"] = message
+    led = [_error(cause, walk, depth + 1) for cause in causes]
+    if led:
+        result["causes"] = [*led[:MAX_CAUSES], {"$depth": MAX_CAUSES}] if len(led) > MAX_CAUSES else led
+    members = members_of(error)
+    if members:
+        first = list(members[:MAX_ITEMS])
+        result["errors"] = _list(first, len(members), walk, depth + 1) if depth < MAX_DEPTH else {"$depth": MAX_DEPTH}
+    return result

@@ -62,3 +62,11 @@ def test_any_value_is_legal(value: object) -> None:
     with audit_context(tenant_id=value):
         tenant = fill(events.custom("a")).tenant_id
     assert "\0" not in (tenant or "").encode().decode()
+
+
+def test_a_value_that_is_none_is_kept_beside() -> None:
+    """What a field cannot hold goes into the metadata of each event, as it does where an event itself says it."""
+    with audit_context(ip_address="unknown"), audit_context(tenant_id={"a": 1}):
+        event = fill(events.custom("a", status_code="x"))
+    invalid = {"ip_address": "unknown", "tenant_id": {"a": 1}, "status_code": "x"}
+    assert (None, None, invalid) == (event.ip_address, event.tenant_id, event.metadata["$invalid"])

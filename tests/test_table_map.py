@@ -130,8 +130,8 @@ def test_canonical_actions_take_their_old_spelling() -> None:
         ({"user_id": "no-uuid"}, {"user_id": "no-uuid"}),
         ({"api_key_id": "k", "actor_name": "n"}, {"api_key_id": "k", "actor_name": "n"}),
         # The caller's own keys stay.
-        ({"ip_address": "a", "details": {"ip_address": "b"}}, {"ip_address": "b", "ip_address#2": "a"}),
-        ({"ip_address": "a", "details": {"ip_address": "a"}}, {"ip_address": "a"}),
+        ({"ip_address": "::1", "details": {"ip_address": "b"}}, {"ip_address": "b", "ip_address#2": "::1"}),
+        ({"ip_address": "::1", "details": {"ip_address": "::1"}}, {"ip_address": "::1"}),
         ({"user_id": "x", "details": {"user_id": "y"}}, {"user_id": "y", "user_id#2": "x"}),
         # But the tenant is the tenant.
         ({"tenant_id": "t", "details": {"tenant_id": "u"}}, {"tenant_id": "t", "tenant_id#2": "u"}),

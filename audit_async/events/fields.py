@@ -7,21 +7,25 @@ A value that cannot be one is not an error: the field stays empty, and the value
 from __future__ import annotations
 
 import enum
+import functools
+import ipaddress
 import math
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
 
 import msgspec
 
-from audit_async.config import MAX_ID_CHARS, MAX_STRING_CHARS
+from audit_async.config import CONTEXT_SPELLINGS, MAX_ADDRESS_CHARS, MAX_ID_CHARS, MAX_STRING_CHARS
 from audit_async.events.identifier import normal_uuid
 from audit_async.events.vocabulary import Category, Outcome, Severity
-from audit_async.shapes import is_object, pass_on
-from audit_async.text import short_text
+from audit_async.shapes import error_text, is_object, pass_on, type_name
+from audit_async.text import ends_of_text, short_text, text_of_bytes
 from audit_async.values import plain, plain_object, plain_text
+
+_LAST = datetime.max.replace(tzinfo=UTC)  # nobody means it, and asyncpg takes it for infinity
 
 
 class EventFields(TypedDict, total=False):
@@ -89,17 +93,47 @@ def to_short(value: Any) -> str:
 
 def to_text(value: Any) -> str:
     """Return a text of up to 16 Ki characters. Of an exception: its type and text."""
+    return (
+        to_message(value) if issubclass(type(value), BaseException) else short_text(_one_text(value), MAX_STRING_CHARS)
+    )
+
+
+def to_message(value: Any) -> str:
+    """Return an error message of up to 16 Ki characters: of a longer one beginning and end, as of a stack trace."""
     if issubclass(type(value), BaseException):
-        kept = plain(value)
-        name = kept["$type"].rpartition(".")[2]
-        return short_text(f"{name}: {kept.get('message', '')}".removesuffix(": "), MAX_STRING_CHARS)
-    return short_text(_one_text(value), MAX_STRING_CHARS)
+        name = type_name(value).rpartition(".")[2]
+        value = f"{name}: {error_text(value)}".removesuffix(": ")
+    return ends_of_text(_one_text(value), MAX_STRING_CHARS)
+
+
+def to_address(value: Any) -> str | None:
+    """Return an IP address in its usual spelling, without the prefix that makes IPv6 of an IPv4 one; None for a blank.
+
+    A name, a list of proxies or an address with leading zeros is none: which of its readings is meant is not for us to
+    say.
+    """
+    text = _one_text(value)
+    if len(text) > MAX_ADDRESS_CHARS:
+        raise InvalidValueError(None)
+    text = text.strip()
+    return _address(text) if text else None
+
+
+@functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
+def _address(text: str) -> str:
+    found = ipaddress.ip_address(text)
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _one_text(value: Any) -> str:
     """Return *value* as text, uncut. A container is none: as an invalid value its parts stay apart and are redacted."""
-    if issubclass(type(value), str):
+    kind = type(value)
+    if issubclass(kind, str):
         return str.__str__(value)
+    if kind is bytes and len(value) <= MAX_STRING_CHARS:
+        text = text_of_bytes(value)
+        if text is not None:
+            return text
     kept = plain(value)
     if isinstance(kept, list) or is_object(value):
         raise InvalidValueError(None)
@@ -108,26 +142,24 @@ def _one_text(value: Any) -> str:
 
 def to_int(value: Any) -> int:
     """Return a status code. A text of digits is one; True and 1.9 are not."""
-    if isinstance(value, enum.Enum):
-        return to_int(value.value)
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 20:
-        return to_int(int(value))
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidValueError(None)
-    # Of a subclass the number itself, since its own methods may lie.
-    number = int.__int__(value)
-    if not -(2**31) <= number < 2**31:
+    # What it is once it is plain: of a subclass, an enum or numpy's own integers the number itself.
+    number = value if type(value) is int else plain(value)
+    if type(number) is str and len(number) < 20 and number.strip().lstrip("-").isdecimal():
+        number = int(number)
+    if type(number) is not int or not -(2**31) <= number < 2**31:
         raise InvalidValueError(None)
     return number
 
 
 def to_milliseconds(value: Any) -> float:
     """Return a duration in milliseconds, from a number or a timedelta."""
-    if hasattr(value, "total_seconds"):
-        value = value.total_seconds() * 1000
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not math.isfinite(value):
+    kind = type(value)
+    if issubclass(kind, timedelta):
+        return timedelta.total_seconds(value) * 1000
+    number = float(Decimal.__float__(value)) if issubclass(kind, Decimal) else plain(value)
+    if type(number) not in (int, float) or not math.isfinite(number):
         raise InvalidValueError(None)
-    return float.__float__(float(value))
+    return float(number)
 
 
 def to_time(value: Any) -> datetime:
@@ -140,7 +172,10 @@ def to_time(value: Any) -> datetime:
         raise InvalidValueError(None)
     if value.utcoffset() is None:
         raise InvalidValueError(_exact(value))
-    return _exact(value.astimezone(UTC))
+    moment = _exact(value.astimezone(UTC))
+    if moment == _LAST:
+        raise InvalidValueError(None)
+    return moment
 
 
 def _exact(moment: datetime) -> datetime:
@@ -169,10 +204,11 @@ def _member_of(kind: type[enum.StrEnum], otherwise: enum.StrEnum | None) -> Call
     members = {member.value: member for member in kind}
 
     def convert(value: Any) -> enum.StrEnum:
-        if isinstance(value, enum.Enum):
-            value = value.value
+        if type(value) is kind:
+            return value
+        name = value if type(value) is str else plain(value)
         try:
-            return members.get(value) or members[str.lower(value).strip()]
+            return members.get(name) or members[name.lower().strip()]
         except Exception:
             raise InvalidValueError(otherwise) from None
 
@@ -187,8 +223,10 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
         ),
         to_id,
     ),
-    **dict.fromkeys(("action", "actor_type", "actor_name", "resource_type", "ip_address"), to_short),
-    **dict.fromkeys(("description", "error_message", "user_agent"), to_text),
+    **dict.fromkeys(("action", "actor_type", "actor_name", "resource_type"), to_short),
+    **dict.fromkeys(("description", "user_agent"), to_text),
+    "error_message": to_message,
+    "ip_address": to_address,
     **dict.fromkeys(("details", "metadata", "old_values", "new_values"), plain_object),
     "category": _member_of(Category, None),
     "severity": _member_of(Severity, None),

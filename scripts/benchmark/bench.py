@@ -8,12 +8,16 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from audit_async import AuditLogger, create_table
 from audit_async.settings import WriterHost
 from scripts.benchmark import samples
 from tests.servers.postgres import PostgresServer, find_binaries
+
+_MADE_AHEAD = 50
+
+_T = TypeVar("_T")
 
 
 class Bench:
@@ -71,14 +75,26 @@ class Bench:
         finally:
             await audit.close(1)
 
-    async def interleaved(self, *sides: Callable[[], Awaitable[float]]) -> list[list[float]]:
+    async def interleaved(self, *sides: Callable[[], Awaitable[_T]]) -> list[list[_T]]:
         """Run *sides* in turn, `rounds` times, the first one first every other time; return their figures."""
-        figures: list[list[float]] = [[] for _ in sides]
+        figures: list[list[_T]] = [[] for _ in sides]
         for number in range(self.rounds):
             order = list(zip(sides, figures, strict=True))
             for side, taken in order if number % 2 == 0 else reversed(order):
                 taken.append(await side())
         return figures
+
+
+def burst(count: int, make: Callable[[int], _T], call: Callable[[_T], object]) -> float:
+    """Return the microseconds of one *call*, on things made shortly before, as a caller makes them."""
+    taken = 0.0
+    for first in range(0, count, _MADE_AHEAD):
+        made = [make(number) for number in range(first, first + _MADE_AHEAD)]
+        started = time.perf_counter()
+        for each in made:
+            call(each)
+        taken += time.perf_counter() - started
+    return taken / (count + -count % _MADE_AHEAD) * 1e6
 
 
 async def tasks_each(tasks: int, calls: int, call: Callable[[], Awaitable[object]]) -> tuple[float, list[float]]:

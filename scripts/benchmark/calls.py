@@ -5,36 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
-from audit_async.events import AuditEvent
-from audit_async.redact import redact
-from scripts.benchmark import samples
-from scripts.benchmark.bench import Bench
+from scripts.benchmark import alone, samples
+from scripts.benchmark.bench import Bench, burst
 from scripts.benchmark.comparison import Comparison, Goal, percentile
 from scripts.benchmark.peers import CpuBoundThread, QueueLogging, QueueLoguru
 
 _BURST = 4000
-_MADE_AHEAD = 50
 _PAUSE_SECONDS = 0.001
-
-_T = TypeVar("_T")
-
-
-def _burst(count: int, make: Callable[[int], _T], call: Callable[[_T], object]) -> float:
-    """Return the microseconds of one *call*, on things made shortly before, as a caller makes them."""
-    taken = 0.0
-    for first in range(0, count, _MADE_AHEAD):
-        made = [make(number) for number in range(first, first + _MADE_AHEAD)]
-        started = time.perf_counter()
-        for each in made:
-            call(each)
-        taken += time.perf_counter() - started
-    return taken / (count + -count % _MADE_AHEAD) * 1e6
-
-
-def _secret_event(number: int) -> AuditEvent:
-    return samples.event(number, with_secrets=True)
 
 
 def _number(number: int) -> int:
@@ -50,18 +28,18 @@ async def against_logging(bench: Bench) -> list[Comparison]:
         with QueueLogging() as peer:
 
             async def logged() -> float:
-                return _burst(count, samples.event, quiet.log)
+                return burst(count, samples.event, quiet.log)
 
             async def built_and_logged() -> float:
-                return _burst(count, _number, lambda number: quiet.log(samples.event(number)))
+                return burst(count, _number, lambda number: quiet.log(samples.event(number)))
 
             async def logged_while_writing() -> float:
-                figure = _burst(count, samples.event, busy.log)
+                figure = burst(count, samples.event, busy.log)
                 await busy.flush(30)
                 return figure
 
             async def queued() -> float:
-                figure = _burst(count, _number, lambda _: peer.logger.info("sso.login", extra=record))
+                figure = burst(count, _number, lambda _: peer.logger.info("sso.login", extra=record))
                 peer.drain()
                 return figure
 
@@ -92,10 +70,10 @@ async def against_loguru(bench: Bench) -> list[Comparison]:
             bound = peer.logger.bind(**record)
 
             async def logged() -> float:
-                return _burst(count, samples.event, audit.log)
+                return burst(count, samples.event, audit.log)
 
             async def queued() -> float:
-                figure = _burst(count, _number, lambda _: bound.info("sso.login"))
+                figure = burst(count, _number, lambda _: bound.info("sso.login"))
                 peer.drain()
                 return figure
 
@@ -158,35 +136,37 @@ async def beside_cpu_bound(bench: Bench) -> list[Comparison]:
 
 
 async def redaction(bench: Bench) -> list[Comparison]:
-    """R: what looking for secrets costs, and what taking them out costs."""
+    """R: what looking for secrets costs an event with eight details, and what taking them out costs."""
     count = bench.count(_BURST)
-    async with bench.logger("none") as audit:
 
-        async def logged() -> float:
-            return _burst(count, samples.event, audit.log)
+    async def redacted() -> tuple[float, float]:
+        return alone.measure("typical", count)
 
-        async def logged_secrets() -> float:
-            return _burst(count, _secret_event, audit.log)
+    async def as_it_is() -> tuple[float, float]:
+        return alone.measure("typical", count, is_redacted=False)
 
-        async def redacted() -> float:
-            return _burst(count, samples.event, redact)
+    async def secret() -> tuple[float, float]:
+        return alone.measure("secret", count)
 
-        whole, with_secrets, looking = await bench.interleaved(logged, logged_secrets, redacted)
+    async def plain() -> tuple[float, float]:
+        return alone.measure("plain", count)
+
+    with_redaction, without, secrets, none = await bench.interleaved(redacted, as_it_is, secret, plain)
+    goal = Goal(least=1.6, aim=1.3, better="less")
+
+    def row(what: str, ours: list[float], theirs: list[float], goal: Goal | None = None) -> Comparison:
+        return Comparison(number="R", what=what, unit="µs", ours=ours, theirs=theirs, goal=goal, is_inverted=True)
+
     return [
-        Comparison(
-            number="R",
-            what="log(), two secrets inside / none",
-            unit="µs",
-            ours=with_secrets,
-            theirs=whole,
-            is_inverted=True,
-        ),
-        Comparison(
-            number="R",
-            what="of this looking for secrets / log()",
-            unit="µs",
-            ours=looking,
-            theirs=whole,
-            is_inverted=True,
-        ),
+        row("event of 8 details / not redacted", _second(with_redaction), _second(without), goal),
+        row("... log() of it alone", _first(with_redaction), _first(without), goal),
+        row("log(), two secrets inside / none", _first(secrets), _first(none)),
     ]
+
+
+def _first(pairs: list[tuple[float, float]]) -> list[float]:
+    return [first for first, _ in pairs]
+
+
+def _second(pairs: list[tuple[float, float]]) -> list[float]:
+    return [second for _, second in pairs]

@@ -45,6 +45,27 @@ def event(number: int = 0, *, with_secrets: bool = False) -> AuditEvent:
     )
 
 
+def typical(number: int = 0) -> AuditEvent:
+    """Return an event with eight details, none of them a secret."""
+    return events.custom(
+        "sso.login",
+        user_id=USER_ID,
+        resource_type="user",
+        resource_id="u-4711",
+        duration_ms=12.5,
+        details={
+            "provider_type": "feishu",
+            "provider_user_id": f"ou_7dab8a3d3cdcc9da365777c7ad5{number:05d}",
+            "department": "sales",
+            "city": "Shanghai",
+            "login_method": "oidc",
+            "attempt": number,
+            "elapsed_ms": 12.5,
+            "mfa": True,
+        },
+    )
+
+
 def acting() -> audit_context:
     """Return the context in which events are logged."""
     return audit_context(**_ACTING)
