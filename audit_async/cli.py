@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something remains or was found, 2 wrong use or a setting t
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from audit_async import __version__
@@ -60,12 +62,13 @@ def init(
     settings = read_settings(address or url, table=table)
     found = asyncio.run(inspect_table(settings.address.url, table))
     if found.exists and not is_ours(found) and _is_known(recognise, found):
-        out.print(f"[green]OK[/] {table} is the six-column table; it is written as it is. Nothing to do")
+        out.print(f"[green]OK[/] {escape(table)} is the six-column table; it is written as it is. Nothing to do")
     else:
-        out.print(f"[green]OK[/] {asyncio.run(create_table(settings.address.url, table=table))}")
-    out.print(f"   [dim]in {settings.address}[/]")
+        made = asyncio.run(create_table(settings.address.url, table=table))
+        out.print(f"[green]OK[/] {escape(str(made))}", soft_wrap=True)
+    out.print(f"   [dim]in {escape(str(settings.address))}[/]", soft_wrap=True)
     if not settings.address.is_file:
-        out.print(f"   [dim]Next: GRANT INSERT ON {table} TO the application's role[/]")
+        out.print(f"   [dim]Next: GRANT INSERT ON {escape(table)} TO the application's role[/]")
     return OK
 
 
@@ -87,8 +90,8 @@ def drain(
     service: Annotated[str | None, Parameter(help="For the names of this process's own files.")] = None,
     table: TableName = "audit_logs",
     once: Annotated[
-        bool, Parameter(help="Stop when nothing is left (the default; --follow goes on).", negative="")
-    ] = True,
+        bool, Parameter(help="Stop when nothing is left: the default.", negative="", show_default=False)
+    ] = False,
     follow: Annotated[bool, Parameter(help="Go on until interrupted.", negative="")] = False,
     adopt: Annotated[
         bool,
@@ -99,15 +102,18 @@ def drain(
     """Upload what other processes of this machine have journalled: dead ones, and those with writer="none"."""
     from audit_async.drain import drain as upload
 
+    if once and follow:
+        raise ConfigurationError("--once and --follow exclude each other", hint="give one of them, or none for --once")
     settings = read_settings(address or url, journal_dir=journal_dir, service=service, table=table)
     if not settings.journal_dir.is_dir():
-        err.print(f"[red]There is no journal directory {settings.journal_dir}[/]\n  HINT: name it by --journal-dir")
+        err.print(f"[red]There is no journal directory {escape(str(settings.journal_dir))}[/]", soft_wrap=True)
+        err.print("  HINT: name it by --journal-dir")
         return USAGE
-    out.print(f"From [bold]{settings.journal_dir}[/] to [bold]{settings.address}[/]", soft_wrap=True)
-    progress = _Progress()
-    drained = _wait(
-        upload(settings, follow=follow or not once, adopt_any=adopt, timeout_seconds=timeout, on_progress=progress)
+    out.print(
+        f"From [bold]{escape(str(settings.journal_dir))}[/] to [bold]{escape(str(settings.address))}[/]", soft_wrap=True
     )
+    progress = _Progress()
+    drained = _wait(upload(settings, follow=follow, adopt_any=adopt, timeout_seconds=timeout, on_progress=progress))
     if drained is None:
         out.print(_drained(progress.stats))
         return OK if follow else INTERRUPTED
@@ -115,52 +121,54 @@ def drain(
     out.print(_drained(stats))
     if not drained.is_complete:
         why = stats.last_error or f"{timeout:g} s were not enough"
-        err.print(f"[yellow]Not all of it arrived:[/] {why}", soft_wrap=True)
+        err.print(f"[yellow]Not all of it arrived:[/] {escape(why)}", soft_wrap=True)
         return FINDING
     return FINDING if stats.adopted_quarantined or stats.adopted_dropped else OK
 
 
 @app.command
 def catalog(
-    word: Annotated[str | None, Parameter(help="Only actions in which it occurs, in whatever spelling.")] = None,
+    word: Annotated[
+        str | None, Parameter(help="Only actions with it in their name, builder, category or an old spelling.")
+    ] = None,
     /,
     *,
-    json: Annotated[bool, Parameter(help="As JSON, for programs.", negative="")] = False,
-    md: Annotated[bool, Parameter(help="As the page docs/events.md.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="As JSON, for programs.", negative="", show_default=False)] = False,
+    md: Annotated[bool, Parameter(help="As Markdown.", negative="", show_default=False)] = False,
 ) -> int:
-    """Show every action that can be said: category, severity, outcome, OCSF class, details, old spellings."""
-    from audit_async.events.catalogue import as_json, as_markdown, find
+    """Show every known action: category, severity, outcome, OCSF class, details, old spellings."""
+    from audit_async.events.catalogue import as_json, find
+    from audit_async.events.reference import as_markdown
 
+    if json and md:
+        raise ConfigurationError("--json and --md exclude each other", hint="give one of them")
     items = find(word or "")
-    if not items:
+    if json:
+        print(as_json(items))
+    elif not items:
         err.print(
-            f"No action has {word!r} in it.\n  HINT: any action is legal; these are the ones with a meaning of ours"
+            f"No action has {escape(repr(word))} in it.\n  HINT: any action is legal; `audit-async catalog` shows the "
+            "known ones"
         )
-        return FINDING
-    if json or md:
-        print(as_json(items) if json else as_markdown(items), end="\n" if json else "")
-        return OK
-    for family in dict.fromkeys(item.family for item in items):
-        _print_family([item for item in items if item.family == family])
-    return OK
+    elif md:
+        print(as_markdown(items, is_whole=not word), end="")
+    else:
+        for builder in dict.fromkeys(item.builder for item in items):
+            _print_builder(builder, [item for item in items if item.builder == builder])
+    return OK if items else FINDING
 
 
-def _print_family(items: list[Item]) -> None:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+def _print_builder(builder: str, items: list[Item]) -> None:
+    """Print lines that are never cut: a narrow terminal folds them, and another program finds them whole."""
+    keys = dict.fromkeys(key for item in items for key in item.detail_keys)
+    details = f"  [dim]details: {', '.join(keys)}[/]" if keys else ""
+    out.print(f"[bold]events.{builder}[/]{details}", soft_wrap=True)
     for item in items:
-        table.add_row(
-            f"  {item.action}",
-            item.category,
-            " / ".join(item.severities),
-            " / ".join(item.outcomes),
-            f"{item.ocsf_class_uid}/{item.ocsf_activity_id} {item.ocsf_activity}",
-            f"[dim]{', '.join(item.all_spellings)}[/]",
-        )
-    for builder in dict.fromkeys(item.builder for item in items):
-        keys = next(item.detail_keys for item in items if item.builder == builder)
-        details = f"  [dim]details: {', '.join(keys)}[/]" if keys else ""
-        out.print(f"[bold]events.{builder}[/]{details}", soft_wrap=True)
-    out.print(table)
+        weight = f"{item.category}, {' / '.join(item.severities)}"
+        ocsf = f"{item.ocsf_class_uid}/{item.ocsf_activity_id}"
+        out.print(f"  {item.action:27} {weight:24} {ocsf:8} {' / '.join(item.outcomes)}", soft_wrap=True)
+        if item.all_spellings:
+            out.print(f"      [dim]of old: {', '.join(item.all_spellings)}[/]", soft_wrap=True)
     out.print()
 
 
@@ -211,6 +219,11 @@ def run(arguments: list[str] | None = None) -> int:
     call: Callable[..., Any] = app
     try:
         result = call(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough. What is still in the buffer goes nowhere, and not into a traceback at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return OK
     except ConfigurationError as error:
         return _say(error, USAGE)
     except AuditError as error:
@@ -219,7 +232,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _say(error: AuditError, code: int) -> int:
-    err.print(f"[red]Failed:[/] {error.message}", soft_wrap=True)
+    err.print(f"[red]Failed:[/] {escape(error.message)}", soft_wrap=True)
     if error.hint:
-        err.print(f"  [dim]HINT:[/] {error.hint}", soft_wrap=True)
+        err.print(f"  [dim]HINT:[/] {escape(error.hint)}", soft_wrap=True)
     return code

@@ -18,7 +18,7 @@ left out.
 
 from __future__ import annotations
 
-import difflib
+import operator
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -29,6 +29,7 @@ import msgspec
 
 from audit_async.config import DUMPED_CONTEXT_BYTES, LOADED_CONTEXT_BYTES, LOADED_CONTEXT_KEYS, MAX_ID_CHARS
 from audit_async.diagnostics import describe, report
+from audit_async.errors import meant
 from audit_async.events import AuditEvent
 from audit_async.events.build import INVALID_KEY
 from audit_async.events.fields import convert
@@ -59,8 +60,12 @@ VERSION = 1
 
 _ACTOR = frozenset({"actor_type", "actor_id", "actor_name"})
 _TRACE = frozenset({"trace_id", "span_id"})
-_TELLING = (("actor_type", _ACTOR), ("actor_id", _ACTOR), ("trace_id", _TRACE))
+_TELLING = (("actor_type", _ACTOR), ("actor_id", _ACTOR), ("actor_name", _ACTOR), ("trace_id", _TRACE))
 """A field that tells which one is meant, and the group that is this one's."""
+
+_TELLING_NAMES = tuple(name for name, _ in _TELLING)
+_told_by = operator.attrgetter(*_TELLING_NAMES)
+_TELLS_NOTHING = (None,) * len(_TELLING)
 
 
 class _Layer:
@@ -99,10 +104,9 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
     def __init__(self, **fields: Any) -> None:
         wrong = sorted(fields.keys() - set(FIELDS))
         if wrong:
-            near = difflib.get_close_matches(wrong[0], FIELDS, n=1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
             raise TypeError(
-                f"audit_context() got an unexpected keyword argument {wrong[0]!r}{meant}. It takes: {', '.join(FIELDS)}"
+                f"audit_context() got an unexpected keyword argument {wrong[0]!r}{meant(wrong[0], FIELDS)}. "
+                f"It takes: {', '.join(FIELDS)}"
             )
         self._invalid: dict[str, Any] = {}
         given = {name: convert(name, value, self._invalid) for name, value in fields.items() if value is not None}
@@ -166,8 +170,10 @@ def fill(event: AuditEvent) -> AuditEvent:
         return event
     said = _NOTHING if layer is None else layer.fields
     fields = said
-    if said and (event.actor_id is not None or event.actor_type is not None or event.trace_id is not None):
-        fields = _beside(said, {name: getattr(event, name) for name, _ in _TELLING})
+    if said:
+        told = _told_by(event)
+        if told != _TELLS_NOTHING:
+            fields = _beside(said, dict(zip(_TELLING_NAMES, told, strict=True)))
     missing: dict[str, Any] = {name: value for name, value in fields.items() if getattr(event, name) is None}
     if tracing is not None and event.trace_id is None and event.span_id is None and _TRACE.isdisjoint(said):
         missing.update(_current_span(tracing))

@@ -6,6 +6,9 @@ whether trying again can help.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class AuditError(Exception):
     """Base of every error of this package.
@@ -109,3 +112,9 @@ class TableDoubtError(ConfigStoreError):
             hint="mend the table: a default for the column, or no such constraint",
             sqlstate=refusal.sqlstate,
         )
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` with the name in *known* that is nearest to *name*; nothing if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

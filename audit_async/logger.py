@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import difflib
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, LATE_SECONDS
 from audit_async.damage import tell as tell_damage
 from audit_async.diagnostics import describe, report
 from audit_async.entry import encode
-from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError, UnknownActionError
+from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError, UnknownActionError, meant
 from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import TERMS
 from audit_async.incarnation import Incarnation
@@ -48,7 +47,8 @@ class AuditLogger:
         max_wait_seconds: that `write` and `require` wait at most.
         journal_max_bytes: kept on disk at most; by default 1 GiB, or a tenth of the free space if that is less.
         memory_max_bytes: kept in memory at most when no disk takes events.
-        mirror: each event leaves a line in the system log as well (loguru), for whose sinks the caller then waits.
+        mirror: each event leaves a line in the system log as well (loguru), for whose sinks the caller then waits. It
+            names the action as the `aether` dialect does: `request_failed`.
         strict: an action that the vocabulary does not have is an error, for tests; else it is legal, and counted.
         redact: rules beside the built-in ones, which always hold: a `Redaction`, its keywords as a mapping, or a
             function of key and value.
@@ -140,7 +140,7 @@ class AuditLogger:
         The event is taken before the first await: cancelling this call does not lose it.
 
         Raises:
-            TypeError: *event* is no `AuditEvent`.
+            TypeError, UnknownActionError: as `log`.
         """
         receipt = self.log(event)
         await self._wait_for(receipt)
@@ -151,7 +151,7 @@ class AuditLogger:
 
         Raises:
             AuditUnavailableError: neither was so within `max_wait_seconds`. The event may still arrive later.
-            TypeError: *event* is no `AuditEvent`.
+            TypeError, UnknownActionError: as `log`.
         """
         receipt = self.log(event)
         await self._wait_for(receipt)
@@ -298,6 +298,8 @@ class AuditLogger:
             )
         if stats.quarantined:
             late.append(f"{stats.quarantined} events are in quarantine in {self._process.quarantine.directory}")
+        if stats.redaction_failed:
+            late.append(f"{stats.redaction_failed} values were removed because redaction failed on them: see the log")
         if stats.dropped:
             late.append(f"{stats.dropped} events were lost: {stats.dropped_by_reason}")
         status = "failing" if unsafe else "degraded" if late else "ok"
@@ -309,10 +311,8 @@ class AuditLogger:
         """Count an action that the vocabulary does not have; an error where the logger is strict."""
         if self.settings.strict:
             named = plain_text(action)
-            near = difflib.get_close_matches(named, TERMS, n=1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
             raise UnknownActionError(
-                f"the vocabulary has no action {named!r}{meant}",
+                f"the vocabulary has no action {named!r}{meant(named, TERMS)}",
                 hint="`audit-async catalog` shows those that it has; without strict=True any action is legal",
             )
         self._process.losses.count_unknown_action()

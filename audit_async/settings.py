@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from audit_async.address import Address, fingerprint, read_address
-from audit_async.config import ADOPT_INTERVAL_SECONDS, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES, SEGMENT_BYTES
-from audit_async.errors import ConfigurationError
+from audit_async.config import ADOPT_INTERVAL_SECONDS, JOURNAL_MIN_BYTES, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES
+from audit_async.errors import ConfigurationError, meant
 from audit_async.journal.place import default_directory
 from audit_async.redact import Redaction, read_redaction
 from audit_async.redact.rules import Rule
@@ -76,9 +75,9 @@ def read_options(url: object, options: Mapping[str, Any]) -> Settings:
     names = list(LoggerOptions.__annotations__)
     for name in options:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            meant = f" (did you mean {near[0]!r}?)" if near else ""
-            raise TypeError(f"unexpected keyword argument {name!r}{meant}. There are: url, {', '.join(names)}")
+            raise TypeError(
+                f"unexpected keyword argument {name!r}{meant(name, names)}. There are: url, {', '.join(names)}"
+            )
     return read_settings(url, **options)
 
 
@@ -114,13 +113,22 @@ def read_settings(
             hint="give 'thread' (the default), 'task' (of the application's loop) or 'none' (`audit-async drain` "
             "uploads)",
         )
-    if not max_wait_seconds >= 0:
+    if not _is_number(max_wait_seconds) or not max_wait_seconds >= 0:
         raise ConfigurationError(f"max_wait_seconds={max_wait_seconds!r} is no time", hint="give seconds, 0 or more")
-    if journal_max_bytes is not None and journal_max_bytes < 2 * SEGMENT_BYTES:
+    if journal_max_bytes is not None and not (_is_number(journal_max_bytes) and journal_max_bytes >= JOURNAL_MIN_BYTES):
         raise ConfigurationError(
-            f"journal_max_bytes={journal_max_bytes!r} is too little to turn over",
-            hint=f"give at least {2 * SEGMENT_BYTES} (two segments)",
+            f"journal_max_bytes={journal_max_bytes!r} is less than two segments, or no number",
+            hint=f"give a number of bytes, at least {JOURNAL_MIN_BYTES}",
         )
+    if not _is_number(memory_max_bytes) or memory_max_bytes < 0:
+        raise ConfigurationError(
+            f"memory_max_bytes={memory_max_bytes!r} is no number of bytes", hint="give 0 or more, such as 64 * 1024**2"
+        )
+    for name, switch in (("mirror", mirror), ("strict", strict)):
+        if type(switch) is not bool:
+            raise ConfigurationError(f"{name}={switch!r} is neither True nor False", hint="give one of them")
+    if table is not None and not (type(table) is str and table.strip()):
+        raise ConfigurationError(f"table={table!r} names no table", hint="give a name, such as 'audit_logs'")
     named = table or "audit_logs"
     return Settings(
         address=address,
@@ -132,11 +140,15 @@ def read_settings(
         max_wait_seconds=max_wait_seconds,
         journal_max_bytes=journal_max_bytes,
         memory_max_bytes=memory_max_bytes,
-        mirror=bool(mirror),
-        strict=bool(strict),
+        mirror=mirror,
+        strict=strict,
         redact=read_redaction(redact),
         is_embedded=not given,
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _journal_dir(given: str | os.PathLike[str] | None, embedded: Address | None) -> Path:

@@ -155,5 +155,7 @@ def pass_on(error: BaseException) -> None:
 
     Extensions in Rust panic with a BaseException, which is the fault of one value and stays here.
     """
-    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or type(error).__name__.startswith("Cancel"):
+    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or (
+        not isinstance(error, Exception) and type(error).__name__.startswith("Cancel")
+    ):
         raise error

@@ -20,6 +20,7 @@ from audit_async.diagnostics import describe, report
 from audit_async.errors import UnknownActionError
 from audit_async.events import AuditEvent
 from audit_async.events.build import check_names
+from audit_async.shapes import pass_on
 
 
 async def write_audit_log(
@@ -159,7 +160,8 @@ async def _write(build: Callable[[], AuditEvent]) -> None:
         await get_audit_logger().write(build())
     except UnknownActionError:
         raise  # only a logger that is strict on purpose says so
-    except Exception as error:
+    except BaseException as error:
+        pass_on(error)
         report("helper", f"an audit event could not be written ({describe(error)})", level="ERROR")
 
 
@@ -169,7 +171,7 @@ _TEXT = """Write the event that `events.{name}` builds, with the logger of the p
 Returns when its row has committed, or, in an outage or after `max_wait_seconds`, when it is on disk.
 
 Raises:
-    TypeError: a keyword that no event has; never for a value, and never for a fault of the world.
+    TypeError: an unknown keyword, when it is awaited; never for a value, and never for a fault of the world.
 
 The event:
 
@@ -185,6 +187,9 @@ def _helper(builder: Callable[_Parameters, AuditEvent]) -> Callable[_Parameters,
         check_names(builder.__name__, signature.bind(*arguments, **keywords).arguments.get("fields", {}))
         await _write(lambda: builder(*arguments, **keywords))
 
+    # Not what `wraps` would leave: whoever looks behind it is to find a coroutine function, too.
+    del write.__wrapped__
+    write.__annotations__ = {**builder.__annotations__, "return": "None"}
     write.__name__ = write.__qualname__ = f"write_{builder.__name__}_audit_log"
     write.__module__ = __name__
     write.__doc__ = _TEXT.format(name=builder.__name__, event=inspect.getdoc(builder))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from audit_async import AuditLogger, events
+from audit_async.events.catalogue import catalogue
 from tests.tables import count_rows, run_sql
 
 
@@ -158,3 +159,35 @@ def test_the_catalogue_is_shown_in_three_forms() -> None:
     found = audit_async("catalog", "assign_role")
     assert (True, False) == ("role.assign" in found.stdout, "role.revoke" in found.stdout)
     assert 1 == audit_async("catalog", "no such thing").returncode
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_no_name_is_cut_in_the_catalogue(columns: str) -> None:
+    """Every action stands whole on one line, however narrow the terminal, and in a pipe."""
+    shown = audit_async("catalog", COLUMNS=columns).stdout.split()
+    assert [] == [item.action for item in catalogue() if item.action not in shown]
+
+
+def test_whoever_has_seen_enough_gets_no_traceback() -> None:
+    """`| head` closes the pipe, which is no fault."""
+    command = f"{sys.executable} -m audit_async catalog --json | head -c 10"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=50, check=False)  # noqa: S602
+    assert ("", True) == (done.stderr, done.stdout.startswith("["))
+
+
+@pytest.mark.parametrize("name", ["[bold]", "a[/b]", "[red"])
+def test_brackets_are_text(name: str, tmp_path: Path) -> None:
+    """What the user gave comes back to the letter in a message, whatever brackets are in it."""
+    found = audit_async("catalog", name)
+    drained = audit_async("drain", f"sqlite+aiosqlite:///{tmp_path}/a.db", "--journal-dir", tmp_path / name)
+    assert (True, True) == (name in found.stderr, name in drained.stderr)
+    assert (1, 2) == (found.returncode, drained.returncode)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("catalog", "--json", "--md"), ("drain", "sqlite+aiosqlite:///a.db", "--once", "--follow")]
+)
+def test_what_excludes_each_other_is_said(arguments: tuple[str, ...]) -> None:
+    """Two wishes at odds are wrong use, and not a silent choice."""
+    refused = audit_async(*arguments)
+    assert (2, True) == (refused.returncode, "exclude each other" in refused.stderr)

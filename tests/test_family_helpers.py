@@ -12,6 +12,8 @@ import pytest
 import audit_async
 from audit_async import configure, events
 from audit_async.default import ashutdown
+from audit_async.events.catalogue import catalogue
+from audit_async.events.dialects import LEGACY
 from audit_async.events.families import BUILDERS
 from tests.tables import all_rows
 from tests.test_values import hostile
@@ -84,8 +86,11 @@ async def test_no_value_makes_a_helper_raise(family: str, base: type, default_ur
     own = inspect.signature(BUILDERS[family]).parameters
     value = hostile(base)()
     given = {name: value for name, each in own.items() if each.kind is each.KEYWORD_ONLY}
-    await helper_of(family)(value, **given, user_id=value, success=value, error_message=value, details=value)
-    assert 1 == len(await all_rows(default_url))
+    actions = [value, *(item.action for item in catalogue() if item.builder == family), *LEGACY]
+    for action in actions:
+        await helper_of(family)(action, **given, user_id=value, success=value, error_message=value, details=value)
+    assert await audit_async.get_audit_logger().flush()
+    assert len(actions) == len(await all_rows(default_url))
 
 
 NONSENSE = [b"\xff", float("nan"), "\ud800\0", 10**5000, [[]] * 5000, {"a": {"b": 1}}, ""]

@@ -66,7 +66,14 @@ def test_the_user_s_state_directory_is_the_last_resort(monkeypatch: pytest.Monke
         ({"writer": "process"}, "give 'thread'"),
         ({"max_wait_seconds": -1}, "give seconds"),
         ({"max_wait_seconds": float("nan")}, "give seconds"),
+        ({"max_wait_seconds": "2"}, "give seconds"),
         ({"journal_max_bytes": 1000}, "two segments"),
+        ({"journal_max_bytes": "1GB"}, "two segments"),
+        ({"memory_max_bytes": -1}, "no number of bytes"),
+        ({"strict": "false"}, "neither True nor False"),
+        ({"mirror": 1}, "neither True nor False"),
+        ({"table": ""}, "names no table"),
+        ({"table": 5}, "names no table"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_answered(options: dict[str, object], said: str) -> None:

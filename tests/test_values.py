@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import concurrent.futures
 import decimal
 import enum
 import time
@@ -139,6 +140,21 @@ def test_a_program_s_own_exit_goes_on() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         plain(StoppedError())
+
+
+class CancelOrderError(Exception):
+    """An application's own, which has nothing to do with tasks."""
+
+
+@pytest.mark.parametrize("error", [CancelOrderError, concurrent.futures.CancelledError])
+def test_an_error_that_is_named_like_a_cancellation_is_a_value(error: type[Exception]) -> None:
+    """Only what cancels this task goes on; an exception of that name is the fault of one value."""
+
+    class Unreadable(Exception):  # noqa: N818 -- its name matters to nobody
+        def __str__(self) -> str:
+            raise error
+
+    assert "Unreadable" in str(plain(Unreadable()))
 
 
 def test_a_cycle_is_named() -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,7 @@ from audit_async.config import CLOSE_SECONDS
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditAction, AuditEvent, Outcome
+from audit_async.events.fields import outcome_in_words
 from audit_async.logger import AuditLogger as _Logger
 from audit_async.receipt import Receipt
 from audit_async.shapes import pass_on
@@ -42,15 +44,6 @@ __all__ = [
 
 UNKNOWN_USER = "未知用户"
 UNKNOWN_DEVICE = "未知设备"
-
-_OUTCOMES: dict[str, Outcome] = {
-    **{member.value: member for member in Outcome},
-    **dict.fromkeys(("succeeded", "successful", "ok", "done", "complete", "completed", "成功"), Outcome.SUCCESS),
-    **dict.fromkeys(("fail", "failed", "失败"), Outcome.FAILURE),
-    **dict.fromkeys(("timeout", "timed_out", "exception", "错误", "超时"), Outcome.ERROR),
-    **dict.fromkeys(("cancel", "canceled", "取消"), Outcome.CANCELLED),
-}
-"""What the texts mean that programs give as a status; any other is unknown, and kept as it is in the details."""
 
 # Guards the one instance, and the opening of a late journal.
 _lock = threading.RLock()
@@ -167,8 +160,9 @@ class DesktopAuditLogger:
             if _instance is self:
                 _instance = None
             late, self._late = self._late, None
+        deadline = time.monotonic() + timeout
         is_all_in = self._audit.close_sync(timeout)
-        return (late is None or late.close_sync(timeout)) and is_all_in
+        return (late is None or late.close_sync(max(0.0, deadline - time.monotonic()))) and is_all_in
 
     def _record(self, build: Callable[[], AuditEvent]) -> None:
         try:
@@ -203,7 +197,13 @@ AuditLogger = DesktopAuditLogger
 
 
 def _use(user_name: Any, *, status: Any, **said: Any) -> AuditEvent:
-    return events.usage(AuditAction.USE_LOG, **_user(user_name), outcome=_outcome(status), status=status, **said)
+    return events.usage(
+        AuditAction.USE_LOG,
+        **_user(user_name),
+        outcome=outcome_in_words(status) or Outcome.UNKNOWN,
+        status=status,
+        **said,
+    )
 
 
 def _login(user_name: Any, ip_address: Any, details: dict[str, Any]) -> AuditEvent:
@@ -214,11 +214,6 @@ def _login(user_name: Any, ip_address: Any, details: dict[str, Any]) -> AuditEve
 def _user(name: Any) -> dict[str, Any]:
     is_known = is_true(name) and plain(name) != UNKNOWN_USER
     return {"actor_type": "user", "actor_name": name, "user_id": name if is_known else None}
-
-
-def _outcome(status: Any) -> Outcome:
-    text = plain(status)
-    return _OUTCOMES.get(text.strip().lower(), Outcome.UNKNOWN) if isinstance(text, str) else Outcome.UNKNOWN
 
 
 # --- where it goes ---------------------------------------------------------------------------------------

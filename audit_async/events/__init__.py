@@ -15,7 +15,8 @@ The parts:
     fields       what each field makes of what it is given
     build        an event from an action and its fields
     families     the builders
-    catalogue    all of it as a table
+    catalogue    all of it as values
+    reference    all of it as a page
 """
 
 from __future__ import annotations

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+import msgspec
+
 from audit_async.config import MAX_ID_CHARS
+from audit_async.errors import meant
 from audit_async.events.actions import AuditAction
 from audit_async.events.dialects import leads_back, term_of
 from audit_async.events.event import SPELLING_KEY, AuditEvent
-from audit_async.events.fields import CONVERTERS, EventFields, convert
+from audit_async.events.fields import CONVERTERS, EventFields, convert, outcome_in_words, to_text
 from audit_async.events.identifier import id_at, new_id, time_of
-from audit_async.events.vocabulary import FAILED, Outcome, Term
+from audit_async.events.vocabulary import FAILED, FAMILY_CATEGORY, TERMS, Outcome, Term
 from audit_async.shapes import pass_on
 from audit_async.text import short_text
 from audit_async.values import plain, plain_text
@@ -31,6 +33,51 @@ INVALID_KEY = "$invalid"
 _FIELD_NAMES = frozenset(EventFields.__annotations__)
 
 
+class Said(msgspec.Struct, frozen=True):
+    """An action as a caller said it, settled.
+
+    Attributes:
+        spelled: as it was written, at the length of an id: it may be a megabyte of nonsense.
+        invalid: what of it is no text.
+    """
+
+    term: Term
+    spelled: str
+    invalid: dict[str, Any]
+
+
+def settle(action: Any, builder: str) -> Said:
+    """Return what *action* means to *builder*: to that of API keys `create` is `api_key.create`."""
+    invalid: dict[str, Any] = {}
+    if type(action) is AuditAction:
+        action = action.value
+    elif action is None:
+        action = ""
+    elif type(action) is not str or len(action) > MAX_ID_CHARS or not action.isprintable():
+        action = convert("action", action, invalid) or ""
+    term = TERMS.get(f"{_family_of(builder)}.{action}") if "." not in action else None
+    return Said(term or term_of(action), action, invalid)
+
+
+_AS_OF_OLD = frozenset({"identity", "role"})
+"""Builders whose rows, in a table without a category, must not say one that their writers of old never said."""
+
+
+def _family_of(builder: str) -> str:
+    return FAMILY_OF_BUILDER.get(builder, builder)
+
+
+FAMILY_OF_BUILDER = {
+    "org_sync": "org",
+    "api_request": "api",
+    "usage": "api",
+    "data_change": "data",
+    "data_export": "data",
+    "data_import": "data",
+}
+"""Of builders that are not called as the family of their actions."""
+
+
 def build(
     action: Any,
     own: Mapping[str, Any],
@@ -43,6 +90,7 @@ def build(
     """Return the event of *action* with *fields*. Never raises on a value.
 
     Args:
+        action: whatever the caller passed, or settled already.
         own: details that the family says; the caller's own under the same key is kept as `key#2`.
         about: fields that the family fills where the caller says nothing: resource, description, category, severity.
         tags: those of the family, before the caller's.
@@ -51,8 +99,8 @@ def build(
         TypeError: *fields* has a name that no event has; the message names the nearest right one.
     """
     check_names(builder, fields)
-    invalid: dict[str, Any] = {}
-    term, spelled = _term(action, invalid)
+    said = action if type(action) is Said else settle(action, builder)
+    term, spelled, invalid = said.term, said.spelled, dict(said.invalid)
     values: dict[str, Any] = {}
     for name, value in fields.items():
         if value is not None and name != "success":
@@ -66,10 +114,14 @@ def build(
                 if kept is not None:
                     values[name] = kept
 
-    outcome = values.get("outcome") or _implied_outcome(term, fields.get("success"))
+    outcome = values.get("outcome") or _implied_outcome(term, fields.get("success"), invalid)
     values["outcome"] = outcome
     values["action"] = term.name
-    values.setdefault("category", term.category)
+    if "category" not in values:
+        # An action of the application's own words, without a family, is of that of the builder.
+        has_family = term.is_known or "." in term.name or builder in _AS_OF_OLD
+        usual = None if has_family else FAMILY_CATEGORY.get(_family_of(builder))
+        values["category"] = usual or term.category
     values.setdefault("severity", term.severity_failed if outcome in FAILED else term.severity)
     _set_identity(values, invalid)
     if own:
@@ -98,21 +150,16 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: plain(value) for name, value in values.items() if value is not None}
 
 
-def spelling_of(action: Any) -> str:
-    """Return *action* as the caller spelled it, as text."""
-    return _term(action, {})[1]
-
-
 def verb_of(spelled: str) -> str:
     """Return what an action says of its subject: of a canonical one the part behind the dot."""
     return spelled.rpartition(".")[2]
 
 
-def outcome_of(action: Any, fields: Mapping[str, Any]) -> Outcome:
-    """Return the outcome that the event of *action* with *fields* will have."""
-    said = fields.get("outcome")
-    kept = convert("outcome", said, {}) if said is not None else None
-    return kept or _implied_outcome(_term(action, {})[0], fields.get("success"))
+def outcome_of(said: Said, fields: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that the event of what was *said*, with *fields*, will have."""
+    outcome = fields.get("outcome")
+    kept = convert("outcome", outcome, {}) if outcome is not None else None
+    return kept or _implied_outcome(said.term, fields.get("success"), {})
 
 
 def say(value: Any) -> str:
@@ -138,24 +185,24 @@ def _with_own(details: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _term(action: Any, invalid: dict[str, Any]) -> tuple[Term, str]:
-    """Return the term of *action* and its spelling, kept at the length of an id: it may be a megabyte of nonsense."""
-    if type(action) is AuditAction:
-        action = action.value
-    elif type(action) is not str or len(action) > MAX_ID_CHARS or not action.isprintable():
-        action = convert("action", action, invalid) or ""
-    return term_of(action), action
-
-
-def _implied_outcome(term: Term, success: Any) -> Outcome:
+def _implied_outcome(term: Term, success: Any, invalid: dict[str, Any]) -> Outcome:
     if term.outcome is not None:
         return term.outcome
     if success is None:
         return term.usual
+    if type(success) is bool:
+        return Outcome.SUCCESS if success else term.failed
     try:
+        # A form field or an environment value: the text `no` is true to Python.
+        if issubclass(type(success), (str, bytes)):
+            found = outcome_in_words(to_text(success))
+            if found is None:
+                invalid["success"] = plain(success)
+            return term.failed if found is Outcome.FAILURE else found or Outcome.UNKNOWN
         return Outcome.SUCCESS if success else term.failed
     except BaseException as error:
         pass_on(error)
+        invalid["success"] = plain(success)
         return Outcome.UNKNOWN
 
 
@@ -186,8 +233,7 @@ def _wrong_name(builder: str, fields: Mapping[str, Any]) -> TypeError:
     ]
     known = [*family, *sorted(_FIELD_NAMES)]
     wrong = sorted(set(fields) - _FIELD_NAMES)
-    near = {name: difflib.get_close_matches(name, known, n=1) for name in wrong}
-    hints = ", ".join(f"{name!r} (did you mean {m[0]!r}?)" if m else repr(name) for name, m in near.items())
+    hints = ", ".join(f"{name!r}{meant(name, known)}" for name in wrong)
     plural = "s" if len(wrong) > 1 else ""
     return TypeError(
         f"events.{builder}() got unexpected keyword argument{plural} {hints}. "

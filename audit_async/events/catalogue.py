@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
+from audit_async.events.build import FAMILY_OF_BUILDER
 from audit_async.events.dialects import DIALECTS
+from audit_async.events.event import AuditEvent
 from audit_async.events.families import BUILDERS
 from audit_async.events.ocsf import ACTIVITIES, CLASSES, type_uid
 from audit_async.events.vocabulary import TERMS, Outcome, Term
@@ -49,19 +50,6 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 _BUILDER_OF_FAMILY = {"org": "org_sync", "api": "api_request", "data": "data_change", "audit": "custom"}
 _BUILDER_OF_ACTION = {"data.export": "data_export", "data.import": "data_import"}
-_DETAIL_KEYS = {
-    "auth": ("login_method", "logout_method", "email", "success"),
-    "identity": ("provider_type", "provider_user_id", "success", "error"),
-    "sso": ("provider_type", "provider_user_id", "success", "error", "protocol"),
-    "api_key": ("api_key_name", "action"),
-    "data_change": ("changed",),
-    # Their own keywords name the resource, and nothing in the details.
-    "budget": (),
-    "module": (),
-    "security": ("severity",),
-    "conversation": ("transferred_to",),
-}
-"""Of builders whose details are not just their own keywords."""
 
 
 def catalogue() -> tuple[Item, ...]:
@@ -70,13 +58,17 @@ def catalogue() -> tuple[Item, ...]:
 
 
 def find(word: str) -> tuple[Item, ...]:
-    """Return the items whose action, builder or old spellings have *word* in them; all of them for none."""
+    """Return the items whose action, builders, category or old spellings have *word* in them; all of them for none."""
     wanted = word.strip().lower()
     return tuple(
         item
         for item in catalogue()
-        if any(wanted in name for name in (item.action, item.builder, item.category, *item.all_spellings))
+        if any(wanted in name for name in (item.action, *_builders_for(item), item.category, *item.all_spellings))
     )
+
+
+def _builders_for(item: Item) -> tuple[str, ...]:
+    return item.builder, *(builder for builder, family in FAMILY_OF_BUILDER.items() if family == item.family)
 
 
 def builder_of(term: Term) -> str:
@@ -84,10 +76,13 @@ def builder_of(term: Term) -> str:
     return _BUILDER_OF_ACTION.get(term.name) or _BUILDER_OF_FAMILY.get(term.family, term.family)
 
 
-def detail_keys_of(builder: str) -> tuple[str, ...]:
-    """Return the keys that *builder* fills in the details."""
-    known = _DETAIL_KEYS.get(builder)
-    return own_keywords_of(builder) if known is None else known
+def detail_keys_of(builder: str, action: str) -> tuple[str, ...]:
+    """Return the keys that *builder* fills in the details of an event of *action*, with its keywords or without."""
+    build: Callable[..., AuditEvent] = BUILDERS[builder]
+    keys: dict[str, None] = {}
+    for keywords in ({}, dict.fromkeys(own_keywords_of(builder), "x")):
+        keys |= dict.fromkeys(build(action, error_message="x", old_values={"x": 1}, **keywords).details)
+    return tuple(keys)
 
 
 def own_keywords_of(builder: str) -> tuple[str, ...]:
@@ -116,7 +111,7 @@ def _item(term: Term) -> Item:
         ocsf_type_uid=type_uid(term.ocsf),
         spellings=_spellings(term, of_failures=False),
         failure_spellings=_spellings(term, of_failures=True),
-        detail_keys=detail_keys_of(builder),
+        detail_keys=detail_keys_of(builder, term.name),
     )
 
 
@@ -137,65 +132,6 @@ def _spellings(term: Term, *, of_failures: bool) -> dict[str, tuple[str, ...]]:
     return {name: spellings for name, spellings in found.items() if spellings}
 
 
-# --- as text -----------------------------------------------------------------------------------------
-
-_INTRODUCTION = """\
-# Events
-
-Every action that the vocabulary has, {actions} in {families} families. Free-form ones are just as legal; they are of
-the family before their dot, else of `custom`.
-
-An event is built by `events.<builder>(action, ...)` and written by `write_<builder>_audit_log(action, ...)`. Where no
-outcome is given it is the first one named here; `success=False` makes it the last one. Severities follow the outcome.
-Details name the keys that the builder may fill. Old spellings are accepted wherever an action is, and written back by
-`event.legacy_action(dialect)`; those in italics mean a failure. OCSF classes and activities are those of version 1.8.0.
-
-This page is made by `audit-async catalog --md`.
-"""
-
-
 def as_json(items: tuple[Item, ...]) -> str:
     """Return *items* as a JSON list of objects."""
     return msgspec.json.format(msgspec.json.encode(items), indent=2).decode()
-
-
-def as_markdown(items: tuple[Item, ...]) -> str:
-    """Return *items* as a page, one table for each family."""
-    families = dict.fromkeys(item.family for item in items)
-    page = [_INTRODUCTION.format(actions=len(items), families=len(families))]
-    for family in families:
-        page.append(f"## {family}\n")
-        page += _markdown_table(item for item in items if item.family == family)
-        page.append("")
-    return "\n".join(page)
-
-
-_COLUMNS = ("action", "builder", "category", "outcome", "severity", "OCSF", "details", "old spellings")
-
-
-def _markdown_table(items: Iterable[Item]) -> list[str]:
-    return [_row(_COLUMNS), _row("---" for _ in _COLUMNS), *(_row(_cells(item)) for item in items)]
-
-
-def _row(cells: Iterable[Any]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cells(item: Item) -> tuple[str, ...]:
-    written = (_spelled(item.spellings, "`"), _spelled(item.failure_spellings, "*"))
-    return (
-        f"`{item.action}`",
-        f"`{item.builder}`",
-        item.category,
-        " / ".join(item.outcomes),
-        " / ".join(item.severities),
-        f"{item.ocsf_class_uid}/{item.ocsf_activity_id} {item.ocsf_class}: {item.ocsf_activity}",
-        ", ".join(f"`{key}`" for key in item.detail_keys),
-        "; ".join(part for part in written if part),
-    )
-
-
-def _spelled(spellings: dict[str, tuple[str, ...]], mark: str) -> str:
-    return "; ".join(
-        f"{dialect} {', '.join(f'{mark}{name}{mark}' for name in names)}" for dialect, names in spellings.items()
-    )

@@ -7,6 +7,7 @@ back.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -187,6 +188,7 @@ def _terms_of(dialects: Iterable[Dialect]) -> dict[str, Term]:
 LEGACY: dict[str, Term] = _terms_of(DIALECTS.values())
 """Every spelling of old, in whichever dialect."""
 
+_DIGEST_DIGITS = 8
 _UNUSUAL = re.compile(r"[^a-z0-9._:-]+")
 _seen: dict[str, Term] = {}
 
@@ -207,6 +209,10 @@ def _look_up(action: str) -> Term:
         known = TERMS.get(spelling) or LEGACY.get(spelling)
         if known is not None:
             return known
+    if not action.isascii():
+        # Letters of another script are all alike in a slug: a few digits keep two such actions apart.
+        digest = hashlib.sha256(action.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
+        slug = f"{slug[: MAX_ACTION_CHARS - _DIGEST_DIGITS - 1]}-{digest}"
     category = FAMILY_CATEGORY.get(family_of(slug), Category.SYSTEM)
     return Term(name=slug, category=category, severity=Severity.LOW, severity_failed=Severity.MEDIUM)
 
@@ -236,7 +242,7 @@ def spell(name: str, outcome: Outcome, dialect: str, given: str | None = None) -
 
 def leads_back(spelling: str, name: str, outcome: Outcome) -> bool:
     """Return whether *name* and *outcome* alone lead back to *spelling*, in every dialect that it is a word of."""
-    return spelling == name or (spelling, outcome in FAILED) in _LEADING_BACK
+    return spelling == name or (spelling, name, outcome in FAILED) in _LEADING_BACK
 
 
 def is_spelled_in(dialect: str, action: str) -> bool:
@@ -245,7 +251,7 @@ def is_spelled_in(dialect: str, action: str) -> bool:
 
 
 _LEADING_BACK = frozenset(
-    (spelling, outcome in FAILED)
+    (spelling, term.name, outcome in FAILED)
     for spelling, term in LEGACY.items()
     for outcome in (Outcome.SUCCESS, Outcome.FAILURE)
     if all(

@@ -20,7 +20,7 @@ import msgspec
 
 from audit_async.config import CONTEXT_SPELLINGS, MAX_ADDRESS_CHARS, MAX_ID_CHARS, MAX_STRING_CHARS
 from audit_async.events.identifier import normal_uuid
-from audit_async.events.vocabulary import Category, Outcome, Severity
+from audit_async.events.vocabulary import OUTCOME_WORDS, Category, Outcome, Severity
 from audit_async.shapes import error_text, is_object, pass_on, type_name
 from audit_async.text import ends_of_text, short_text, text_of_bytes
 from audit_async.values import plain, plain_object, plain_text
@@ -200,7 +200,23 @@ def to_tags(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(to_short(item) for item in (kept if isinstance(kept, list) else [kept])))
 
 
-def _member_of(kind: type[enum.StrEnum], otherwise: enum.StrEnum | None) -> Callable[[Any], enum.StrEnum]:
+def to_outcome(value: Any) -> Outcome:
+    """Return an outcome, of one in other words as well (`failed`, True)."""
+    if type(value) is bool:
+        return Outcome.SUCCESS if value else Outcome.FAILURE
+    found = value if type(value) is Outcome else outcome_in_words(value)
+    if found is None:
+        raise InvalidValueError(Outcome.UNKNOWN)
+    return found
+
+
+def outcome_in_words(value: Any) -> Outcome | None:
+    """Return the outcome that *value*, a text or an enumeration's member, says; None for what says none."""
+    text = value if type(value) is str else plain(value)
+    return OUTCOME_WORDS.get(text.strip().lower()) if isinstance(text, str) else None
+
+
+def _member_of(kind: type[enum.StrEnum]) -> Callable[[Any], enum.StrEnum]:
     members = {member.value: member for member in kind}
 
     def convert(value: Any) -> enum.StrEnum:
@@ -210,7 +226,7 @@ def _member_of(kind: type[enum.StrEnum], otherwise: enum.StrEnum | None) -> Call
         try:
             return members.get(name) or members[name.lower().strip()]
         except Exception:
-            raise InvalidValueError(otherwise) from None
+            raise InvalidValueError(None) from None
 
     return convert
 
@@ -228,9 +244,9 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "error_message": to_message,
     "ip_address": to_address,
     **dict.fromkeys(("details", "metadata", "old_values", "new_values"), plain_object),
-    "category": _member_of(Category, None),
-    "severity": _member_of(Severity, None),
-    "outcome": _member_of(Outcome, Outcome.UNKNOWN),
+    "category": _member_of(Category),
+    "severity": _member_of(Severity),
+    "outcome": to_outcome,
     "status_code": to_int,
     "duration_ms": to_milliseconds,
     "created_at": to_time,

@@ -47,6 +47,18 @@ class Outcome(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+OUTCOME_WORDS: dict[str, Outcome] = {
+    **{member.value: member for member in Outcome},
+    **dict.fromkeys(("true", "yes", "y", "1", "on", "ok", "done", "passed", "allowed"), Outcome.SUCCESS),
+    **dict.fromkeys(("succeeded", "successful", "complete", "completed", "成功"), Outcome.SUCCESS),
+    **dict.fromkeys(("false", "no", "n", "0", "off", "fail", "failed", "unsuccessful", "失败"), Outcome.FAILURE),
+    **dict.fromkeys(("timeout", "timed_out", "exception", "错误", "超时"), Outcome.ERROR),
+    **dict.fromkeys(("cancel", "canceled", "取消"), Outcome.CANCELLED),
+    **dict.fromkeys(("partially_succeeded", "partiallysucceeded"), Outcome.PARTIAL),
+    **dict.fromkeys(("forbidden", "refused", "blocked"), Outcome.DENIED),
+}
+"""What a text means that somebody passes for an outcome, or for `success`: a form field, a column of another log."""
+
 FAILED = frozenset({Outcome.FAILURE, Outcome.DENIED, Outcome.ERROR})
 
 
@@ -71,6 +83,11 @@ class Term:
     usual: Outcome = Outcome.SUCCESS
     failed: Outcome = Outcome.FAILURE
     outcome: Outcome | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the vocabulary has it."""
+        return self.ocsf is not None
 
     @property
     def family(self) -> str:

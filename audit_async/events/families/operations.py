@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from audit_async.events.build import Id, Number, Text, build, given, say, spelling_of
+from audit_async.events.build import Id, Number, Text, build, given, say, settle
 from audit_async.events.dialects import is_spelled_in
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields, convert
 from audit_async.events.vocabulary import Category, Severity
+from audit_async.shapes import is_object
 
 
 def config(action: Any, *, key: Text = None, **fields: Unpack[EventFields]) -> AuditEvent:
@@ -17,12 +18,25 @@ def config(action: Any, *, key: Text = None, **fields: Unpack[EventFields]) -> A
     Details: `key`, where given.
 
     Args:
-        action: e.g. `AuditAction.CONFIG_CHANGE`.
-        key: the name of the setting.
+        action: e.g. `config.change`.
+        key: the name of the setting. A bare value in `old_values` and `new_values` is kept under this name, and
+            removed if it is that of a secret.
         fields: any field of the event, `old_values` and `new_values` above all.
     """
     about = {"resource_type": "config", "resource_id": key}
+    if key is not None:
+        for name in ("old_values", "new_values"):
+            value = fields.get(name)
+            if value is not None:
+                fields[name] = _under(key, value)
     return build(action, given(key=key), fields, builder="config", about=about)
+
+
+def _under(key: Any, value: Any) -> Any:
+    """Return the one *value* of a setting under its own name, so that whether it is a secret is told by that."""
+    if type(value) is dict and list(value) == ["value"]:
+        value = value["value"]
+    return value if is_object(value) else {say(key): value}
 
 
 def security(action: Any, *, event_type: Text = None, **fields: Unpack[EventFields]) -> AuditEvent:
@@ -36,14 +50,18 @@ def security(action: Any, *, event_type: Text = None, **fields: Unpack[EventFiel
         event_type: e.g. `brute_force`.
         fields: any field of the event, `description`, `severity`, `ip_address` and `details` above all.
     """
-    spelled = spelling_of(action)
+    said = settle(action, "security")
+    spelled = said.spelled
     about: dict[str, Any] = {"resource_type": "security", "resource_id": event_type}
+    if not said.term.is_known:
+        about["severity"] = Severity.HIGH
+        fields.setdefault("success", False if fields.get("outcome") is None else None)
     own: dict[str, Any] = {}
     if is_spelled_in("aether", spelled):
         about["severity"] = convert("severity", fields.get("severity"), {}) or Severity.MEDIUM
         own["severity"] = about["severity"].value
     tags = ("security",) if event_type is None else ("security", say(event_type))
-    return build(action, own, fields, builder="security", about=about, tags=tags)
+    return build(said, own, fields, builder="security", about=about, tags=tags)
 
 
 def system(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
@@ -54,7 +72,8 @@ def system(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
         fields: any field of the event, `description`, `resource_type` (`system`) and `resource_id` above all.
     """
     about = {"resource_type": "system", "category": Category.SYSTEM, "severity": Severity.LOW}
-    return build(action, {}, fields, builder="system", about=about, tags=("system", spelling_of(action)))
+    said = settle(action, "system")
+    return build(said, {}, fields, builder="system", about=about, tags=("system", said.spelled))
 
 
 def job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from audit_async.events.build import Id, Number, Text, build, given, named, say, spelling_of, verb_of
+from audit_async.events.build import Id, Number, Text, build, given, named, say, settle, verb_of
 from audit_async.events.dialects import is_spelled_in
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields
@@ -72,16 +72,18 @@ def permission(
         permission: its name.
         fields: any field of the event.
     """
-    spelled = spelling_of(action)
+    said = settle(action, "permission")
+    spelled = said.spelled
+    for_whom = "" if target_user_id is None else f" for user {say(target_user_id)}"
     about = {
         "resource_type": "permission",
         "resource_id": target_user_id,
-        "description": f"{named(f'Permission {verb_of(spelled)}', permission)} for user {say(target_user_id)}",
+        "description": named(f"Permission {verb_of(spelled)}", permission) + for_whom,
     }
     if is_spelled_in("enclava", spelled):
         about["category"] = Category.SECURITY
     own = {"permission": plain(permission), "target_user_id": plain(target_user_id)}
-    return build(action, own, fields, builder="permission", about=about, tags=("permission", spelled))
+    return build(said, own, fields, builder="permission", about=about, tags=("permission", spelled))
 
 
 def tenant(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
@@ -110,7 +112,7 @@ def org_sync(
 ) -> AuditEvent:
     """Build an event about a sync with a directory: of the whole run, or of one department or member.
 
-    Details: what is given of the keywords. The resource is the member or the department, else the provider.
+    Details: what is given of the keywords. The resource is the member or the department, else the organization.
 
     Args:
         action: e.g. `AuditAction.ORG_SYNC`, `org.sync_start`, `AuditAction.ORG_MEMBER_CREATE`.

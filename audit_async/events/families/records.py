@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from audit_async.events.build import Id, Number, Text, build, given, spelling_of
+from audit_async.events.build import Id, Number, Text, build, given, settle
 from audit_async.events.dialects import is_spelled_in
 from audit_async.events.event import AuditEvent, changes_of
 from audit_async.events.fields import EventFields
@@ -23,7 +23,8 @@ def data_change(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
         fields: any field of the event: `resource_type` and `resource_id` name the record, `old_values` and `new_values`
             what it was and is, `description` says it in words.
     """
-    spelled = spelling_of(action)
+    said = settle(action, "data_change")
+    spelled = said.spelled
     about: dict[str, Any] = {"category": Category.DATA}
     if is_spelled_in("enclava", spelled):
         about["severity"] = Severity.LOW
@@ -32,7 +33,7 @@ def data_change(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
     if old is not None or new is not None:
         old, new = plain_object(old), plain_object(new)
         own["changed"] = list(changes_of(old, new))
-    return build(action, own, fields, builder="data_change", about=about, tags=("data_change", spelled))
+    return build(said, own, fields, builder="data_change", about=about, tags=("data_change", spelled))
 
 
 def data_export(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from audit_async.events.build import Id, Number, Text, build, given, named, say, spelling_of, verb_of
+from audit_async.events.build import Id, Number, Text, build, given, named, say, settle, verb_of
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields
 from audit_async.values import plain
@@ -31,14 +31,15 @@ def api_key(action: Any, *, api_key_name: Text = None, **fields: Unpack[EventFie
         api_key_name: its name.
         fields: any field of the event, `api_key_id` above all.
     """
-    spelled = spelling_of(action)
+    said = settle(action, "api_key")
+    spelled = said.spelled
     about = {
         "resource_type": "api_key",
         "resource_id": fields.get("api_key_id"),
         "description": named(f"API key {verb_of(spelled)}", api_key_name),
     }
     own = {"api_key_name": plain(api_key_name), "action": plain(spelled)}
-    return build(action, own, fields, builder="api_key", about=about, tags=("api_key", spelled))
+    return build(said, own, fields, builder="api_key", about=about, tags=("api_key", spelled))
 
 
 def api_request(
@@ -143,13 +144,14 @@ def budget(action: Any, *, budget_id: Id = None, budget_name: Text = None, **fie
         budget_name: its name, for the description.
         fields: any field of the event, `details` above all.
     """
-    spelled = spelling_of(action)
+    said = settle(action, "budget")
+    spelled = said.spelled
     about = {
         "resource_type": "budget",
         "resource_id": budget_id,
         "description": named(f"Budget {verb_of(spelled)}", budget_name),
     }
-    return build(action, {}, fields, builder="budget", about=about, tags=("budget", spelled))
+    return build(said, {}, fields, builder="budget", about=about, tags=("budget", spelled))
 
 
 def module(action: Any, *, module_name: Text = None, **fields: Unpack[EventFields]) -> AuditEvent:
@@ -160,13 +162,14 @@ def module(action: Any, *, module_name: Text = None, **fields: Unpack[EventField
         module_name: its name.
         fields: any field of the event, `success`, `error_message` and `details` above all.
     """
-    spelled = spelling_of(action)
+    said = settle(action, "module")
+    spelled = said.spelled
     about = {
         "resource_type": "module",
         "resource_id": module_name,
         "description": named(f"Module {verb_of(spelled)}", module_name),
     }
-    return build(action, {}, fields, builder="module", about=about, tags=("module", spelled))
+    return build(said, {}, fields, builder="module", about=about, tags=("module", spelled))
 
 
 def _asked(provider: Any, model: Any) -> str | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from audit_async.events.build import Id, Text, build, given, named, outcome_of, say, spelling_of
-from audit_async.events.dialects import term_of
+from audit_async.events.build import Id, Text, build, given, named, outcome_of, say, settle
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields, to_text
 from audit_async.events.vocabulary import Outcome
@@ -34,24 +33,26 @@ def auth(
         email: what was typed to log in; there may be no user of that name.
         fields: any field of the event, `success` and `error_message` above all.
     """
-    name = term_of(spelling_of(action)).name
+    said = settle(action, "auth")
+    name = said.term.name
+    own = given(login_method=login_method, logout_method=logout_method, email=email)
     about: dict[str, Any] = {"resource_type": "user", "resource_id": fields.get("user_id")}
     if name == "auth.logout":
-        own = given(logout_method=logout_method or "manual", email=email)
+        own.setdefault("logout_method", "manual")
         about["description"] = "User logout"
-        return build(action, own, fields, builder="auth", about=about, tags=("authentication", "logout"))
+        return build(said, own, fields, builder="auth", about=about, tags=("authentication", "logout"))
     if name not in _LOG_INS:
-        own = given(login_method=login_method, email=email)
-        return build(action, own, fields, builder="auth", about=about)
+        return build(said, own, fields, builder="auth", about=about)
 
-    went_well = outcome_of(action, fields) == Outcome.SUCCESS
+    went_well = outcome_of(said, fields) == Outcome.SUCCESS
     if email is not None:
         reason = None if went_well else _or_none(fields.get("error_message"))
         about["description"] = named(f"Login attempt for {say(email)}", reason)
-        return build(action, given(login_method=login_method, email=email), fields, builder="auth", about=about)
-    own = given(login_method=login_method or _LOG_INS[name], success=went_well)
+        return build(said, own, fields, builder="auth", about=about)
+    own.setdefault("login_method", _LOG_INS[name])
+    own["success"] = went_well
     about["description"] = f"User login {'successful' if went_well else 'failed'}"
-    return build(action, own, fields, builder="auth", about=about, tags=("authentication", "login"))
+    return build(said, own, fields, builder="auth", about=about, tags=("authentication", "login"))
 
 
 def sso(
@@ -72,16 +73,17 @@ def sso(
         provider_type: `feishu`, `dingtalk`, `entra`, ...
         provider_user_id: the user's id there.
         protocol: `oidc`, `saml`, `oauth2`, `ldap`.
-        fields: any field of the event, `success` (True) above all.
+        fields: any field of the event, `success` above all.
     """
-    own = {**_at_provider(provider_type, provider_user_id, fields), **given(protocol=protocol)}
-    is_config = term_of(spelling_of(action)).name == "sso.config_change"
+    said = settle(action, "sso")
+    went_well = outcome_of(said, fields) == Outcome.SUCCESS
+    own = {**_at_provider(provider_type, provider_user_id, went_well, fields), **given(protocol=protocol)}
     about = (
         {"resource_type": "sso_provider", "resource_id": provider_type}
-        if is_config
+        if said.term.name == "sso.config_change"
         else {"resource_type": "user", "resource_id": fields.get("user_id")}
     )
-    return build(action, own, fields, builder="sso", about=about)
+    return build(said, own, fields, builder="sso", about=about)
 
 
 def mfa(action: Any, *, method: Text = None, target_user_id: Id = None, **fields: Unpack[EventFields]) -> AuditEvent:
@@ -114,11 +116,12 @@ def session(
         reason: why.
         fields: any field of the event, `session_id` above all.
     """
+    said = settle(action, "session")
     about = {"resource_type": "session", "resource_id": fields.get("session_id")}
-    if term_of(spelling_of(action)).name.startswith("session.impersonate"):
+    if said.term.name.startswith("session.impersonate"):
         about["on_behalf_of"] = target_user_id
     own = given(target_user_id=target_user_id, reason=reason)
-    return build(action, own, fields, builder="session", about=about)
+    return build(said, own, fields, builder="session", about=about)
 
 
 def identity(
@@ -138,15 +141,18 @@ def identity(
         provider_user_id: the user's id there.
         fields: any field of the event, `success` (True) above all.
     """
-    return build(action, _at_provider(provider_type, provider_user_id, fields), fields, builder="identity")
+    said = settle(action, "identity")
+    # As of old: it went well unless somebody says otherwise, whatever the spelling of the action implies.
+    success = fields.setdefault("success", True if fields.get("outcome") is None else None)
+    went_well = success if success is not None else outcome_of(said, fields) == Outcome.SUCCESS
+    return build(said, _at_provider(provider_type, provider_user_id, went_well, fields), fields, builder="identity")
 
 
 def _or_none(value: Any) -> Any:
     return value if is_true(value) else None
 
 
-def _at_provider(provider_type: Any, provider_user_id: Any, fields: EventFields) -> dict[str, Any]:
-    success = fields.setdefault("success", True)
+def _at_provider(provider_type: Any, provider_user_id: Any, success: Any, fields: EventFields) -> dict[str, Any]:
     own = {
         "provider_type": plain(provider_type),
         "provider_user_id": plain(provider_user_id),
