@@ -22,6 +22,7 @@ from scripts.demo_parts.places import SqlitePlace
 from scripts.demo_parts.proof import Proof, prove
 from scripts.demo_parts.records import OWN_RECORDS, REAL_RECORDS, Record, read_records
 from scripts.demo_parts.screen import Screen
+from tests.tables import all_rows
 
 KEY = ("0192f3a0-0000-7000-8000-000000000001", "2025-03-03T08:00:00.000000Z")
 OTHER = ("0192f3a0-0000-7000-8000-000000000002", "2025-03-03T08:00:00.000000Z")
@@ -53,6 +54,20 @@ def test_no_value_of_a_record_is_lost(records: list[Record]) -> None:
     """Whatever a record says, its event says somewhere."""
     for record in records:
         assert set(_texts(record.body)) - set(_texts(event_of(record).to_dict(), keys=True)) == set()
+
+
+async def test_every_record_is_in_the_table_whole(records: list[Record], tmp_path: Path) -> None:
+    """No record is refused, and its row says whatever it said, but for what is called a credential."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}"
+    async with AuditLogger(url, journal_dir=tmp_path / "journal") as audit:
+        for record in records:
+            audit.log(event_of(record))
+        assert await audit.flush(30)
+        assert (0, 0, len(records)) == (audit.stats().refused, audit.stats().dropped, audit.stats().stored)
+    rows = {row["id"]: row for row in await all_rows(url)}
+    for record in records:
+        lost = set(_texts(record.body)) - set(_texts(rows[record.id], keys=True))
+        assert lost <= {text for name, text in _properties(record.body) if name == "Credential"}
 
 
 def test_event_is_known_by_id_and_time_of_its_record(records: list[Record]) -> None:
@@ -194,6 +209,11 @@ def _texts(value: Any, *, keys: bool = False) -> Iterator[str]:
             yield from _texts(item, keys=keys)
     elif value not in ("", None):
         yield value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _properties(body: Any) -> Iterator[tuple[str, str]]:
+    for item in body.get("ModifiedProperties") or []:
+        yield from ((item["Name"], item[name]) for name in ("OldValue", "NewValue"))
 
 
 def _named(event: Any) -> tuple[str, Outcome]:

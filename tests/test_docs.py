@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from audit_async import shutdown
+from audit_async.events.families import BUILDERS
 from audit_async.events.vocabulary import TERMS
 
 ROOT = Path(__file__).parent.parent
@@ -62,3 +63,9 @@ def test_every_module_named_in_the_design_is_there() -> None:
     for name in re.findall(r"`([a-z_/]+)`", table):
         path = ROOT / "audit_async" / name.rstrip("/")
         assert path.is_dir() or path.with_suffix(".py").exists(), name
+
+
+@pytest.mark.parametrize("builder", sorted(BUILDERS))
+def test_every_builder_is_named_in_the_readme(builder: str) -> None:
+    """Whoever reads the README knows what there is."""
+    assert f"`{builder}`" in README
