@@ -21,6 +21,10 @@ the limit leaves room, and an index row on PostgreSQL holds 2,704 bytes."""
 MAX_ADDRESS_CHARS = 128
 """Of an IP address: the longest has 45, with the name of an interface behind it 61."""
 
+MAX_WORD_CHARS = 64
+"""Of a word that may be a member of an enumeration, or of a time: the longest of either has some 35. Nothing longer
+is searched for one."""
+
 MAX_ACTION_CHARS = 128
 """Of an action. The longest canonical one has 28."""
 

@@ -12,7 +12,7 @@ import enum
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import NoneType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -45,8 +45,6 @@ from audit_async.shapes import (
 )
 from audit_async.text import ends_of_text, short_text, text_of_bytes
 
-_UNCHANGED = frozenset({bool, NoneType})
-_NUMBERS = frozenset({int, float})
 _STR_ONLY = frozenset({str})
 _LISTS: tuple[Any, ...] = (list, tuple, deque, range, type({}.keys()), type({}.values()), type({}.items()))
 _ATTEMPTS = 3
@@ -88,7 +86,8 @@ def _plain(value: Any, walk: Walk, depth: int) -> Any:
     kind = type(value)
     if kind is str:
         return text(value, walk)
-    if kind in _UNCHANGED:
+    # Asked by identity: to look a type up in a set is to call its hash, which a metaclass may have taken away.
+    if kind is bool or value is None:
         return value
     if kind is int:
         return value if SMALLEST_INT <= value <= LARGEST_INT else integer(value, walk)
@@ -169,7 +168,11 @@ def _dict(value: dict[Any, Any], walk: Walk, depth: int) -> dict[str, Any]:
         if kind is str:
             if len(item) <= WORTH_COUNTING_CHARS and item.isascii() and "\0" not in item:
                 continue
-        elif kind in _UNCHANGED or (kind in _NUMBERS and item and SMALLEST_INT <= item <= LARGEST_INT):
+        elif (
+            kind is bool
+            or item is None
+            or ((kind is int or kind is float) and item and SMALLEST_INT <= item <= LARGEST_INT)
+        ):
             continue
         result[key] = _plain(item, walk, depth)
     return result

@@ -12,17 +12,38 @@ import functools
 import inspect
 import uuid
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeAlias
 
 from audit_async import events
 from audit_async.default import get_audit_logger
 from audit_async.diagnostics import describe, report
-from audit_async.errors import UnknownActionError
+from audit_async.errors import UnknownActionError, meant
 from audit_async.events import AuditEvent
 from audit_async.events.build import check_names
 from audit_async.shapes import pass_on
 
+_Parameters = ParamSpec("_Parameters")
+_Helper: TypeAlias = Callable[_Parameters, Coroutine[Any, Any, None]]
 
+
+def _says_what_it_takes(helper: _Helper[_Parameters]) -> _Helper[_Parameters]:
+    """Return *helper*, which answers a misspelt keyword with the right one."""
+    names = list(inspect.signature(helper).parameters)
+
+    @functools.wraps(helper)
+    async def write(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> None:
+        wrong = sorted(keywords.keys() - set(names))
+        if wrong:
+            raise TypeError(
+                f"{helper.__name__}() got an unexpected keyword argument {wrong[0]!r}{meant(wrong[0], names)}. "
+                f"It takes: {', '.join(names)}. For other fields there is get_audit_logger().write(events.custom(...))"
+            )
+        await helper(*arguments, **keywords)
+
+    return write
+
+
+@_says_what_it_takes
 async def write_audit_log(
     action: str,
     details: dict[str, Any] | None = None,
@@ -42,6 +63,7 @@ async def write_audit_log(
     await _write(lambda: events.custom(action, details=details, agent_id=agent_id, user_id=user_id))
 
 
+@_says_what_it_takes
 async def write_identity_audit_log(
     action: str,
     user_id: uuid.UUID | str | None = None,
@@ -75,6 +97,7 @@ async def write_identity_audit_log(
     )
 
 
+@_says_what_it_takes
 async def write_role_audit_log(
     action: str,
     user_id: uuid.UUID | str | None = None,
@@ -105,6 +128,7 @@ async def write_role_audit_log(
     )
 
 
+@_says_what_it_takes
 async def write_tenant_audit_log(
     action: str,
     user_id: uuid.UUID | str | None = None,
@@ -122,6 +146,7 @@ async def write_tenant_audit_log(
     await _write(lambda: events.tenant(action, user_id=user_id, tenant_id=tenant_id, details=details))
 
 
+@_says_what_it_takes
 async def write_agent_audit_log(
     action: str,
     agent_id: uuid.UUID | str | None = None,
@@ -165,7 +190,6 @@ async def _write(build: Callable[[], AuditEvent]) -> None:
         report("helper", f"an audit event could not be written ({describe(error)})", level="ERROR")
 
 
-_Parameters = ParamSpec("_Parameters")
 _TEXT = """Write the event that `events.{name}` builds, with the logger of the process.
 
 Returns when its row has committed, or, in an outage or after `max_wait_seconds`, when it is on disk.
@@ -178,7 +202,7 @@ The event:
 {event}"""
 
 
-def _helper(builder: Callable[_Parameters, AuditEvent]) -> Callable[_Parameters, Coroutine[Any, Any, None]]:
+def _helper(builder: Callable[_Parameters, AuditEvent]) -> _Helper[_Parameters]:
     """Return the helper of *builder*: a coroutine function with its parameters."""
     signature = inspect.signature(builder)
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_async import events
 from audit_async.config import MAX_ITEMS, MAX_STRING_CHARS
 from audit_async.values import plain, plain_object
 
@@ -140,6 +141,26 @@ def test_a_program_s_own_exit_goes_on() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         plain(StoppedError())
+
+
+class UnhashableMeta(type):
+    """Compares its classes, and so takes their hash away: legal, and found in the field."""
+
+    def __eq__(cls, other: object) -> bool:
+        return type.__eq__(cls, other)
+
+
+class OfUnhashableType(metaclass=UnhashableMeta):
+    pass
+
+
+def test_a_type_without_a_hash_harms_nobody() -> None:
+    """An instance of a type that cannot be looked up in a set is named, and its neighbours stay."""
+    value, named = OfUnhashableType(), {"$type": f"{__name__}.OfUnhashableType"}
+    assert named == plain(value)
+    assert {"a": named, "b": {"c": named, "d": 1}} == plain_object({"a": value, "b": {"c": value, "d": 1}})
+    event = events.custom("a", user_id=value, error_message=value, severity=value).with_metadata("b", value)
+    assert named == event.metadata["b"]
 
 
 class CancelOrderError(Exception):

@@ -81,6 +81,16 @@ def test_signatures_are_kept(helper: Callable[..., Awaitable[None]], names: list
     assert [p.name for p in parameters.values() if p.default is inspect.Parameter.empty] == ["action"]
 
 
+@pytest.mark.parametrize(("helper", "names"), HELPERS)
+async def test_a_misspelt_keyword_is_told_the_right_one(
+    helper: Callable[..., Awaitable[None]], names: list[str]
+) -> None:
+    """Even a helper of old says which was meant, and what it takes."""
+    wrong = f"{names[-1]}s"
+    with pytest.raises(TypeError, match=f"{wrong!r} .did you mean {names[-1]!r}.*It takes: action"):
+        await helper("login", **{wrong: 1})
+
+
 async def test_an_identity_event_has_the_detail_keys_of_old(default_url: str) -> None:
     """`error` is there only when given; the tenant has a column of its own."""
     await audit_async.write_identity_audit_log(

@@ -17,7 +17,7 @@ from audit_async.events.dialects import leads_back, term_of
 from audit_async.events.event import SPELLING_KEY, AuditEvent
 from audit_async.events.fields import CONVERTERS, EventFields, convert, outcome_in_words, to_text
 from audit_async.events.identifier import id_at, new_id, time_of
-from audit_async.events.vocabulary import FAILED, FAMILY_CATEGORY, TERMS, Outcome, Term
+from audit_async.events.vocabulary import FAILED, FAMILY_CATEGORY, TERMS, Outcome, Severity, Term
 from audit_async.shapes import pass_on
 from audit_async.text import short_text
 from audit_async.values import plain, plain_text
@@ -58,6 +58,14 @@ def settle(action: Any, builder: str) -> Said:
     term = TERMS.get(f"{_family_of(builder)}.{action}") if "." not in action else None
     return Said(term or term_of(action), action, invalid)
 
+
+_USUAL_SEVERITY = {
+    "api_key": Severity.MEDIUM,
+    "module": Severity.MEDIUM,
+    "permission": Severity.HIGH,
+    "security": Severity.HIGH,
+}
+"""Of an action in somebody's own words, as the builders of old gave it."""
 
 _AS_OF_OLD = frozenset({"identity", "role"})
 """Builders whose rows, in a table without a category, must not say one that their writers of old never said."""
@@ -122,6 +130,8 @@ def build(
         has_family = term.is_known or "." in term.name or builder in _AS_OF_OLD
         usual = None if has_family else FAMILY_CATEGORY.get(_family_of(builder))
         values["category"] = usual or term.category
+    if not term.is_known and builder in _USUAL_SEVERITY:
+        values.setdefault("severity", _USUAL_SEVERITY[builder])
     values.setdefault("severity", term.severity_failed if outcome in FAILED else term.severity)
     _set_identity(values, invalid)
     if own:

@@ -237,7 +237,9 @@ def spell(name: str, outcome: Outcome, dialect: str, given: str | None = None) -
         return own.spellings[key]
     if given is not None:
         return given
-    return next((other.spellings[key] for other in DIALECTS.values() if key in other.spellings), name)
+    lent = (other.spellings[key] for other in DIALECTS.values() if key in other.spellings)
+    # A spelling that is read as something else is no loan: whoever reads it back would get another event.
+    return next((spelling for spelling in lent if LEGACY[spelling].name == name), name)
 
 
 def leads_back(spelling: str, name: str, outcome: Outcome) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from audit_async.config import CONTEXT_SPELLINGS, MAX_ADDRESS_CHARS, MAX_ID_CHARS, MAX_STRING_CHARS
+from audit_async.config import CONTEXT_SPELLINGS, MAX_ADDRESS_CHARS, MAX_ID_CHARS, MAX_STRING_CHARS, MAX_WORD_CHARS
 from audit_async.events.identifier import normal_uuid
 from audit_async.events.vocabulary import OUTCOME_WORDS, Category, Outcome, Severity
 from audit_async.shapes import error_text, is_object, pass_on, type_name
@@ -165,6 +165,8 @@ def to_milliseconds(value: Any) -> float:
 def to_time(value: Any) -> datetime:
     """Return an aware datetime in UTC, from an aware one, ISO text with an offset, or seconds since 1970."""
     if isinstance(value, str):
+        if str.__len__(value) > MAX_WORD_CHARS:
+            raise InvalidValueError(None)
         value = datetime.fromisoformat(value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         value = datetime.fromtimestamp(value, UTC)
@@ -213,7 +215,8 @@ def to_outcome(value: Any) -> Outcome:
 def outcome_in_words(value: Any) -> Outcome | None:
     """Return the outcome that *value*, a text or an enumeration's member, says; None for what says none."""
     text = value if type(value) is str else plain(value)
-    return OUTCOME_WORDS.get(text.strip().lower()) if isinstance(text, str) else None
+    is_word = isinstance(text, str) and len(text) <= MAX_WORD_CHARS
+    return OUTCOME_WORDS.get(text.strip().lower()) if is_word else None
 
 
 def _member_of(kind: type[enum.StrEnum]) -> Callable[[Any], enum.StrEnum]:
@@ -224,7 +227,7 @@ def _member_of(kind: type[enum.StrEnum]) -> Callable[[Any], enum.StrEnum]:
             return value
         name = value if type(value) is str else plain(value)
         try:
-            return members.get(name) or members[name.lower().strip()]
+            return members.get(name) or members[name[:MAX_WORD_CHARS].lower().strip()]
         except Exception:
             raise InvalidValueError(None) from None
 

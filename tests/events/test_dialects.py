@@ -64,6 +64,8 @@ def test_a_spelling_costs_no_note_where_it_can_be_told(dialect: str, spelling: s
         # A dialect without a word of its own takes another's, and the canonical name where there is none.
         ("budget.exceed", "clawith", "budget_exceed"),
         ("auth.lockout", "clawith", "auth.lockout"),
+        # Nor does it lend a word that would be read as something else.
+        ("auth.password_reset", "clawith", "auth.password_reset"),
         ("schedule_execute", "aether", "schedule_execute"),
         ("Weird Action!", "wecom", "Weird Action!"),
     ],

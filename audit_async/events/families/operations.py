@@ -54,7 +54,6 @@ def security(action: Any, *, event_type: Text = None, **fields: Unpack[EventFiel
     spelled = said.spelled
     about: dict[str, Any] = {"resource_type": "security", "resource_id": event_type}
     if not said.term.is_known:
-        about["severity"] = Severity.HIGH
         fields.setdefault("success", False if fields.get("outcome") is None else None)
     own: dict[str, Any] = {}
     if is_spelled_in("aether", spelled):
@@ -73,6 +72,7 @@ def system(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
     """
     about = {"resource_type": "system", "category": Category.SYSTEM, "severity": Severity.LOW}
     said = settle(action, "system")
+    fields.setdefault("success", True if fields.get("outcome") is None else None)
     return build(said, {}, fields, builder="system", about=about, tags=("system", said.spelled))
 
 

@@ -80,7 +80,7 @@ def permission(
         "resource_id": target_user_id,
         "description": named(f"Permission {verb_of(spelled)}", permission) + for_whom,
     }
-    if is_spelled_in("enclava", spelled):
+    if is_spelled_in("enclava", spelled) or not said.term.is_known:
         about["category"] = Category.SECURITY
     own = {"permission": plain(permission), "target_user_id": plain(target_user_id)}
     return build(said, own, fields, builder="permission", about=about, tags=("permission", spelled))
