@@ -209,7 +209,7 @@ def _look_up(action: str) -> Term:
         known = TERMS.get(spelling) or LEGACY.get(spelling)
         if known is not None:
             return known
-    if not action.isascii():
+    if not action.isascii() and any(each.isalnum() and not each.isascii() for each in action):
         # Letters of another script are all alike in a slug: a few digits keep two such actions apart.
         digest = hashlib.sha256(action.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_DIGITS]
         slug = f"{slug[: MAX_ACTION_CHARS - _DIGEST_DIGITS - 1]}-{digest}"
