@@ -81,6 +81,16 @@ LOADED_CONTEXT_KEYS = 100
 PSEUDONYM_HEX_DIGITS = 32
 """Of a pseudonym: 128 bits of the keyed hash, so that no two values ever share one."""
 
+MAX_ADDRESSES = 100
+"""Between commas in one value: a request has passed through fewer."""
+
+MAX_ECHOES = 200
+"""Secrets, and names, of one event that are looked for in its other texts: an event with more of them is no record of
+what somebody did."""
+
+LEAST_WORD_ECHO_CHARS = 12
+"""Of a secret that is one lower-case word: a shorter one (`password`, `success`) is in sentences that mean none."""
+
 MASKED_IPV4_BITS = 24
 """Of an IPv4 address that are kept where addresses are masked: the network, of 256 addresses."""
 
@@ -91,7 +101,17 @@ LEAST_SECRET_ECHO_CHARS = 6
 """Of a secret that is looked for in the event's texts as well: shorter ones occur in other words."""
 
 LEAST_ECHO_CHARS = 3
-"""Of a name or an address that is looked for there, as a whole word."""
+"""Of a name or an address that is looked for there, as a whole word: in sentences shorter ones are as well."""
+
+LEAST_PSEUDONYM_KEY_BYTES = 16
+"""Of the key of pseudonyms: with 128 bits nobody tries all keys. One that is made at random has 32."""
+
+MAX_NAME_CHARS = 24
+"""Of a word behind a secret's name in a list of two that is taken for one more name. Longer ones are values."""
+
+LEAST_TOKEN_CHARS = 12
+"""Of a word behind `token:` in a sentence that goes, whatever it is made of. The longest word that says what is wrong
+with a token (`unsupported`) has 11."""
 
 JSON_LEVELS = 3
 """Of JSON in a text in JSON that are taken apart. Deeper ones are searched as text."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Container
 from typing import Any
 
 from audit_async.config import MAX_HASHED_BYTES
@@ -85,3 +86,18 @@ def text_of_bytes(data: bytes) -> str | None:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     return None if _CONTROLS.search(text) else text
+
+
+def unused_name(name: str, used: Container[str], numbers: dict[str, int]) -> str:
+    """Return *name*, or the first of `name#2`, `name#3`, ... that is not *used*.
+
+    Args:
+        numbers: the last number of each name, kept from call to call so that a thousand of one name take no time.
+    """
+    if name not in used:
+        return name
+    number = numbers.get(name, 1) + 1
+    while f"{name}#{number}" in used:
+        number += 1
+    numbers[name] = number
+    return f"{name}#{number}"

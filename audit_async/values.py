@@ -43,7 +43,7 @@ from audit_async.shapes import (
     pass_on,
     type_name,
 )
-from audit_async.text import ends_of_text, short_text, text_of_bytes
+from audit_async.text import ends_of_text, short_text, text_of_bytes, unused_name
 
 _STR_ONLY = frozenset({str})
 _LISTS: tuple[Any, ...] = (list, tuple, deque, range, type({}.keys()), type({}.values()), type({}.items()))
@@ -195,22 +195,11 @@ def _object(pairs: Iterable[tuple[Any, Any]], count: int, walk: Walk, depth: int
     result: dict[str, Any] = {}
     taken: dict[str, int] = {}
     for key, item in pairs:
-        result[_unused(_key(key, walk, depth), result, taken)] = _plain(item, walk, depth)
+        result[unused_name(_key(key, walk, depth), result, taken)] = _plain(item, walk, depth)
         walk.worth -= ITEM_CHARS
     if count > MAX_ITEMS:
-        result[_unused("$items", result, taken)] = count
+        result[unused_name("$items", result, taken)] = count
     return result
-
-
-def _unused(name: str, result: dict[str, Any], taken: dict[str, int]) -> str:
-    """Return *name*, or the first of `name#2`, `name#3`, ... that *result* does not have."""
-    if name not in result:
-        return name
-    number = taken.get(name, 1) + 1
-    while f"{name}#{number}" in result:
-        number += 1
-    taken[name] = number
-    return f"{name}#{number}"
 
 
 def _snapshot(built_in: Any, value: Any) -> tuple[list[Any], int]:

@@ -19,7 +19,7 @@ from audit_async.events.fields import CONVERTERS, EventFields, convert, outcome_
 from audit_async.events.identifier import id_at, new_id, time_of
 from audit_async.events.vocabulary import FAILED, FAMILY_CATEGORY, TERMS, Outcome, Severity, Term
 from audit_async.shapes import pass_on
-from audit_async.text import short_text
+from audit_async.text import short_text, unused_name
 from audit_async.values import plain, plain_text
 
 Id: TypeAlias = uuid.UUID | str | int | None
@@ -188,10 +188,7 @@ def _with_own(details: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     kept = {**(details or {}), **own}
     for name in own.keys() & (details or {}).keys():
         if details[name] != own[name]:
-            number = 2
-            while f"{name}#{number}" in kept:
-                number += 1
-            kept[f"{name}#{number}"] = details[name]
+            kept[unused_name(name, kept, {})] = details[name]
     return kept
 
 

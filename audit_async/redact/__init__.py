@@ -12,18 +12,15 @@ objects. All of this comes before the event is encoded and cut to its limit, so 
 When in doubt something goes: a key that was cut off counts as a secret's, a rule that fails removes its value, and a
 fault of our own drops all that the event said. Nothing is raised to the caller.
 
-    marks         what stands for what is gone
     keys          which keys are a secret's
+    masks         what stands for what is gone: marks, keyed hashes, networks of addresses
     patterns      tokens, key blocks, passwords in addresses
-    assignments   `password=x` in a text
+    assignments   `password=x` in a text, `--password x` on a command line
     digits        payment cards, one-time codes
-    pseudonyms    keyed hashes
-    addresses     networks of IP addresses
     rules         what an application adds: `Redaction`
+    texts         everything that is looked for in one text, and whether it has a clue
     verdicts      what all of them say of a key
-    suspicion     whether a text has a clue
-    texts         everything that is looked for in one text
-    echoes        what was taken out of objects, in texts
+    echoes        what was taken out, told once more elsewhere
     look          the quick look
     sweep         the close look
     redactor      which of them an event needs
@@ -31,7 +28,7 @@ fault of our own drops all that the event said. Nothing is raised to the caller.
 
 from __future__ import annotations
 
-from audit_async.redact.marks import REDACTED
+from audit_async.redact.masks import REDACTED
 from audit_async.redact.redactor import RecursiveRuleError, Redactor
 from audit_async.redact.rules import Redaction, read_redaction
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from audit_async.redact.marks import REDACTED
+from audit_async.redact.masks import REDACTED
 
 _CARD = re.compile(
     r"(?<![\w.])(?:[0-9]{13,19}+"
@@ -28,21 +28,29 @@ _ISSUERS = re.compile(
 _NO_DIGIT = re.compile(r"\D")
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
+_DIGITS = r"(?P<code>[0-9]{4,8}|[0-9]{3}[ -][0-9]{3,4})"
+_GIVEN = r"(?:[ ]{0,3}[:=：＝][ ]{0,3}|[ ]{1,3}(?:is|was)[ ]{1,3})"
 _CODE = re.compile(
-    r"(?P<head>(?<![^\W_])(?:code|otp|totp|pin|passcode|tan|2fa|mfa|verification|verify)"
-    r"(?:[ ]+(?:code|number|is|was|no))?(?:[ ]+(?:is|was))?(?:[ ]{0,3}[:=：＝][ ]{0,3}|[ ]{1,3})(?:[\"']|[A-Z]-)?"
+    r"(?P<head>(?<![^\W_])(?:"
+    # Given to the word, or behind it if the word means nothing else, or if another says which code it is.
+    rf"(?:code|otp|totp|pin|passcode|tan|2fa|mfa|verification|verify)(?:[ ]+(?:code|number|no))?{_GIVEN}"
+    r"|(?:otp|totp|pin|passcode)(?:[ ]+(?:code|number|no))?[ ]{1,3}"
+    r"|(?:your|login|log-?in|sign-?in|sms|security|verification|one[ -]time|otp|totp|2fa|mfa|authentication|access"
+    r"|recovery|backup|reset)[ -]code(?:[ ]+(?:number|no))?[ ]{1,3}"
+    r")(?:[\"']|[A-Z]-)?"
     r"|(?:验证码|驗證碼|校验码|动态码)[ ]{0,3}[:=：＝是为]?[ ]{0,3})"
-    r"(?P<code>[0-9]{4,8}|[0-9]{3}[ -][0-9]{3,4})(?![A-Za-z0-9_]|[.-][0-9])",
+    rf"{_DIGITS}(?![A-Za-z0-9_]|[.-][0-9]|[ ]+(?:lines?|rows?|records?|items?|files?|bytes?|times?|users?)\b)",
     re.IGNORECASE,
 )
 _OTHER_CODE = re.compile(
-    r"(?:status|error|exit|zip|postal|post|http|country|area|return|reason|response|result|product|item|source|line)"
-    r"[ _-]?$",
+    r"(?:status|error|exit|zip|postal|post|http|country|area|return|reason|response|result|product|item|source|line"
+    r"|order|promo|promotion|discount|coupon|voucher|referral|booking|tracking|currency|language|colou?r|bar|tax|cost"
+    r"|department|account|branch|bank|sort|event|batch|charge|course|project|dialling|station)[ _-]?\Z",
     re.IGNORECASE,
 )
+_OTHER_CODE_CHARS = 12
 _CODE_FIRST = re.compile(
-    r"(?<![\w.-])(?P<code>[0-9]{4,8}|[0-9]{3}[ -][0-9]{3,4})(?P<tail>[ ]+(?:is|as)[ ]+(?:\w{1,20}[ ]+){0,4}"
-    r"(?:code|otp|pin|passcode)\b)",
+    rf"(?<![\w.-]){_DIGITS}(?P<tail>[ ]+(?:is|as)[ ]+(?:\w{{1,20}}[ ]+){{0,4}}(?:code|otp|pin|passcode)\b)",
     re.IGNORECASE,
 )
 
@@ -78,4 +86,4 @@ def hide_codes(text: str) -> str:
 
 def _is_other(match: re.Match[str]) -> bool:
     """Return whether the code is no secret one: `status code 2000`."""
-    return bool(_OTHER_CODE.search(match.string, max(0, match.start() - 12), match.start()))
+    return bool(_OTHER_CODE.search(match.string, max(0, match.start() - _OTHER_CODE_CHARS), match.start()))

@@ -1,12 +1,14 @@
 """A quick look at an event: takes out what its keys give away, and says whether more has to be looked for.
 
 Nearly every event has keys seen before and texts without a clue, and that has to cost little: what is to be done with
-an object is worked out once for each combination of its keys and the types of its values.
+an object is worked out once for each combination of its keys and the types of its values, and who acts, by which
+program, is looked at once.
 """
 
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from types import NoneType
 from typing import Any
@@ -17,39 +19,57 @@ from audit_async.config import CONTEXT_SPELLINGS, MAX_ID_CHARS, MAX_KEY_CHARS, M
 from audit_async.events import AuditEvent
 from audit_async.redact.digits import is_card
 from audit_async.redact.echoes import Echoes
-from audit_async.redact.marks import REDACTED
-from audit_async.redact.suspicion import is_suspicious
-from audit_async.redact.texts import hide_secrets
-from audit_async.redact.verdicts import HARMLESS, Verdicts
+from audit_async.redact.masks import REDACTED, is_mark
+from audit_async.redact.texts import hide_secrets, is_suspicious
+from audit_async.redact.verdicts import HARMLESS, ID, NO_SECRETS, OBJECTS, Verdicts, name_of_values
 from audit_async.text import CUT_NOTE
 
-OBJECTS = ("details", "metadata", "old_values", "new_values")
-_FIELDS = (
-    *("action", "description", "error_message", "resource_id", "actor_name", "actor_id", "api_key_id", "session_id"),
-    *("writer_id", "writer_seq", "recorded_at"),  # absent, unless somebody set them by hand
+_PLACES = {name: place for place, name in enumerate(AuditEvent.__struct_fields__)}
+
+
+def _getter_of(*names: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    return operator.itemgetter(*(_PLACES[name] for name in names))
+
+
+# Each field that may hold a text is in one of these; of ids no digits are a card's.
+_ACTOR = slice(_PLACES["actor_type"], _PLACES["resource_type"] + 1)
+_names_of = _getter_of("actor_type", "actor_name", "on_behalf_of", "resource_type")
+_ids_of = _getter_of("actor_id", "user_id", "agent_id", "api_key_id", "tenant_id", "organization_id")
+_REQUEST = slice(_PLACES["session_id"], _PLACES["span_id"] + 1)
+_rest_of = _getter_of(
+    *("action", "description", "error_message", "resource_id", "ip_address", "user_agent", "tags", *OBJECTS)
 )
-"""Where an application puts what it was given by others; the rest are ids of its own."""
+_READ_BACK = slice(_PLACES["writer_id"], _PLACES["recorded_at"] + 1)
+_NOT_READ_BACK = (None, None, None)
 
 _NOTHING: dict[str, Any] = {}
-_PLACES = {name: place for place, name in enumerate(AuditEvent.__struct_fields__)}
-_texts_of = operator.itemgetter(*(_PLACES[name] for name in _FIELDS))
-_rest_of = operator.itemgetter(*(_PLACES[name] for name in ("user_agent", "tags", *OBJECTS)))
 _astuple = msgspec.structs.astuple
+_is_address_v6 = re.compile(r"[0-9A-Fa-f]{0,4}(?::{1,2}[0-9A-Fa-f]{1,4}){0,7}(?:::)?(?:%\w+)?").fullmatch
+"""In the spelling of a builder: a colon in any other text is a clue."""
 
 _CONTAINERS = frozenset({dict, list})
 _KINDS = frozenset({str, int, float, bool, NoneType, dict, list})
-_NO_SECRETS = frozenset({bool, NoneType})
 _LEAST_CARD = 10**12
 
 _MARKERS = frozenset({"$bytes", "$truncated"})
-_NAMES = frozenset({"name", "key", "header"})
-"""Beside a `value`: then the value of one of these, and not its key, says what it is."""
 
 _Getter = Callable[[dict[str, Any]], tuple[Any, ...]]
 
 
 class LookCloserError(Exception):
     """The event holds, or may hold, what a quick look does not take out."""
+
+
+class _Found:
+    """What was met in the objects of an event: texts, those that are ids, secrets, and containers by their id."""
+
+    __slots__ = ("ids", "secrets", "seen", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.ids: list[str] = []
+        self.secrets: list[Any] = []
+        self.seen: set[int] = set()
 
 
 class _Plan:
@@ -59,12 +79,13 @@ class _Plan:
         LookCloserError: no plan does.
     """
 
-    __slots__ = ("deeper", "is_flat", "numbers", "secrets", "texts_of")
+    __slots__ = ("deeper", "ids_of", "is_flat", "numbers", "secrets", "texts_of")
 
     def __init__(self, value: dict[str, Any], verdicts: Verdicts) -> None:
-        if not _MARKERS.isdisjoint(value) or ("value" in value and not _NAMES.isdisjoint(value)):
+        if not _MARKERS.isdisjoint(value) or name_of_values(value) is not None:
             raise LookCloserError
         texts: list[str] = []
+        ids: list[str] = []
         numbers: list[str] = []
         self.secrets: list[str] = []
         self.deeper: list[str] = []
@@ -76,18 +97,19 @@ class _Plan:
             if verdict.is_secret:
                 if kind in _CONTAINERS:
                     raise LookCloserError
-                if kind not in _NO_SECRETS and not (verdict.is_counted and kind is not str):
+                if kind not in NO_SECRETS and not (verdict.is_counted and kind is not str):
                     self.secrets.append(key)
             elif kind in _CONTAINERS:
                 self.deeper.append(key)
             elif kind is str and not verdict.is_kept:
-                texts.append(key)
+                (ids if verdict.is_id else texts).append(key)
             elif kind is int and not (verdict.is_id or verdict.is_kept):
                 numbers.append(key)
         if is_suspicious("\n".join(value)):
             raise LookCloserError
         self.is_flat = not (self.secrets or self.deeper)
         self.texts_of = _getter(texts)
+        self.ids_of = _getter(ids)
         self.numbers = numbers
 
     def check_numbers(self, value: dict[str, Any]) -> None:
@@ -110,8 +132,8 @@ class Look:
     def __init__(self, verdicts: Verdicts) -> None:
         self._verdicts = verdicts
         self._plans: dict[tuple[Any, ...], _Plan] = {}
-        # Many requests come from few programs, whose names are long.
-        self._agents: set[str] = set()
+        # Many requests come from the same people, and from few programs, whose names are long.
+        self._known: set[Any] = set()
 
     def at(self, event: AuditEvent) -> AuditEvent:
         """Return *event* without the secrets that its keys give away; the same object if there are none.
@@ -120,90 +142,117 @@ class Look:
             LookCloserError: that does not do.
         """
         fields = _astuple(event)
-        agent, tags, details, metadata, old_values, new_values = _rest_of(fields)
-        texts = [*filter(None, _texts_of(fields))]
-        secrets: list[Any] = []
-        changes: dict[str, Any] = {}
+        action, description, message, resource, address, agent, tags, details, metadata, old, new = _rest_of(fields)
+        if fields[_READ_BACK] != _NOT_READ_BACK:
+            raise LookCloserError
+        texts = [action]
+        secrets: list[Any] | None
         plan = self._plans.get((*details, *map(type, details.values()))) if type(details) is dict else None
-        if plan and plan.is_flat and old_values is None and new_values is None and metadata == _NOTHING:
+        if plan and plan.is_flat and old is None and new is None and metadata == _NOTHING:
             # Most events by far: there is nothing to do but to look at texts.
+            changes, secrets = _NOTHING, None
+            ids = [*plan.ids_of(details)]
             texts += plan.texts_of(details)
             if plan.numbers:
                 plan.check_numbers(details)
         else:
-            changes = self._changes((details, metadata, old_values, new_values), texts, secrets)
+            found = _Found()
+            changes = self._changes((details, metadata, old, new), found)
+            texts += found.texts
+            ids, secrets = found.ids, found.secrets
+        ids += filter(None, fields[_REQUEST])
+        if resource:
+            ids.append(resource)
+        if description:
+            texts.append(description)
+        if message:
+            texts.append(message)
         try:
-            new_agent = None if agent in self._agents else agent
+            if address and (":" not in address or not _is_address_v6(address)):
+                texts.append(address)
             if tags:
                 texts += tags if type(tags) is tuple else (tags,)
-            if new_agent is not None:
-                texts.append(new_agent)
-            joined = "\n".join(texts)
+            actor = fields[_ACTOR]
+            is_known = actor in self._known and agent in self._known
+            if not is_known:
+                texts += filter(None, (agent, *_names_of(fields)))
+                ids += filter(None, _ids_of(fields))
+            joined, joined_ids = "\n".join(texts), "\n".join(ids)
         except TypeError:
             raise LookCloserError from None
-        if is_suspicious(joined) and not self._is_cleared(joined):
+        if is_suspicious(joined, joined_ids) and not self._are_cleared(joined, joined_ids):
             raise LookCloserError
-        if new_agent is not None and len(self._agents) < CONTEXT_SPELLINGS and len(new_agent) <= MAX_ID_CHARS:
-            self._agents.add(new_agent)
-        if secrets and any(str(secret).strip() in f"{joined}\n{agent}" for secret in secrets):
-            echoes = Echoes()
+        if not is_known:
+            self._remember(actor, agent)
+        if secrets and any(str(secret).strip() in f"{joined}\n{joined_ids}\n{agent}" for secret in secrets):
+            echoes = Echoes(self._verdicts)
             echoes.add_secret(secrets)
-            changes.update(echoes.hidden_in(event))
+            changes = {**changes, **echoes.hidden_in(event)}
         return msgspec.structs.replace(event, **changes) if changes else event
 
-    def _is_cleared(self, joined: str) -> bool:
-        """Return whether the texts, together, turn out harmless. JSON and texts that were cut are not for here."""
-        return '"' not in joined and CUT_NOTE not in joined and hide_secrets(joined, HARMLESS, self._verdicts) == joined
+    def _remember(self, actor: tuple[str | None, ...], agent: str | None) -> None:
+        """Look at *actor* and *agent*, which were found harmless, no more."""
+        if sum(map(len, filter(None, (*actor, agent)))) <= MAX_ID_CHARS:
+            if len(self._known) >= CONTEXT_SPELLINGS:
+                self._known.clear()
+            self._known |= {actor, agent}
 
-    def _changes(self, objects: tuple[Any, ...], texts: list[str], secrets: list[Any]) -> dict[str, Any]:
-        """Return those of *objects* that have to change, and add to *texts* what is not judged by its key."""
+    def _are_cleared(self, texts: str, ids: str) -> bool:
+        """Return whether the texts, together, turn out harmless. JSON and texts that were cut are not for here."""
+        return all(
+            '"' not in joined and CUT_NOTE not in joined and hide_secrets(joined, verdict, self._verdicts) == joined
+            for joined, verdict in ((texts, HARMLESS), (ids, ID))
+        )
+
+    def _changes(self, objects: tuple[Any, ...], found: _Found) -> dict[str, Any]:
+        """Return those of *objects* that have to change."""
         changes: dict[str, Any] = {}
         for name, value in zip(OBJECTS, objects, strict=True):
             if value is not None and (value or type(value) is not dict):
-                clean = self._object(value, texts, secrets, set())
+                found.seen.clear()
+                clean = self._object(value, found)
                 if clean is not value:
                     changes[name] = clean
         return changes
 
-    def _object(self, value: Any, texts: list[str], secrets: list[Any], seen: set[int]) -> dict[str, Any]:
+    def _object(self, value: Any, found: _Found) -> dict[str, Any]:
         """Return *value* itself as long as nothing in it has to change, else a copy."""
         if type(value) is not dict:
             raise LookCloserError
         shape = (*value, *map(type, value.values()))
         plan = self._plans.get(shape) or self._new_plan(shape, value)
-        texts += plan.texts_of(value)
+        found.texts += plan.texts_of(value)
+        found.ids += plan.ids_of(value)
         plan.check_numbers(value)
         result = value
         for key in plan.secrets:
-            if value[key] != REDACTED:
-                secrets.append(value[key])
+            if not (type(value[key]) is str and is_mark(value[key])):
+                found.secrets.append(value[key])
                 result = result if result is not value else dict(value)
                 result[key] = REDACTED
         for key in plan.deeper:
-            clean = self._deeper(value[key], texts, secrets, seen)
+            clean = self._deeper(value[key], found)
             if clean is not value[key]:
                 result = result if result is not value else dict(value)
                 result[key] = clean
         return result
 
-    def _deeper(self, item: Any, texts: list[str], secrets: list[Any], seen: set[int]) -> Any:
-        if id(item) in seen:
+    def _deeper(self, item: Any, found: _Found) -> Any:
+        if id(item) in found.seen:
             raise LookCloserError
-        seen.add(id(item))
-        if type(item) is dict:
-            return self._object(item, texts, secrets, seen)
-        return self._list(item, texts, secrets, seen)
+        found.seen.add(id(item))
+        return self._object(item, found) if type(item) is dict else self._list(item, found)
 
-    def _list(self, value: list[Any], texts: list[str], secrets: list[Any], seen: set[int]) -> list[Any]:
+    def _list(self, value: list[Any], found: _Found) -> list[Any]:
         if len(value) == 2 and type(value[0]) is not int and self._may_be_pair(value):
             raise LookCloserError
         result = value
         for index, item in enumerate(value):
             kind = type(item)
             if kind is str:
-                texts.append(item)
+                found.texts.append(item)
             elif kind in _CONTAINERS:
-                clean = self._deeper(item, texts, secrets, seen)
+                clean = self._deeper(item, found)
                 if clean is not item:
                     result = result if result is not value else list(value)
                     result[index] = clean
@@ -219,6 +268,8 @@ class Look:
     def _new_plan(self, shape: tuple[Any, ...], value: dict[str, Any]) -> _Plan:
         plan = _Plan(value, self._verdicts)
         is_small = len(value) <= MAX_PLANNED_KEYS and max(map(len, value), default=0) <= MAX_KEY_CHARS
-        if is_small and len(self._plans) < CONTEXT_SPELLINGS:
+        if is_small:
+            if len(self._plans) >= CONTEXT_SPELLINGS:
+                self._plans.clear()
             self._plans[shape] = plan
         return plan

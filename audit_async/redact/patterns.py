@@ -12,7 +12,7 @@ import base64
 import binascii
 import re
 
-from audit_async.redact.marks import REDACTED, is_mark
+from audit_async.redact.masks import REDACTED, is_mark
 
 _TOKENS = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -29,14 +29,15 @@ _KEY_BLOCK = re.compile(
 )
 _KEY_BLOCK_END = re.compile(r"-{0,5}END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-{0,5}")
 _KEY_BLOCK_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\\r\n\t "
-_BEARER = re.compile(
-    r"\b(?P<scheme>bearer|negotiate)(?P<gap>[ :=]{1,4}[\"']?)(?P<value>[^\s\"',;<>\\]+)", re.IGNORECASE
-)
+_BEARER = re.compile(r"\b(?P<scheme>bearer)(?P<gap>(?:[\s:=]{1,8}|%20)[\"']?)(?P<value>[^\s\"',;<>\\]+)", re.IGNORECASE)
 _BASIC = re.compile(r"\b(?P<scheme>basic)(?P<gap>[ :=]{1,4}[\"']?)(?P<value>[A-Za-z0-9+/_-]{4,}+={0,2})", re.IGNORECASE)
-_TOKEN_WORD = re.compile(r"\b(?P<scheme>token)(?P<gap>[ ]{1,4})(?P<value>[A-Za-z0-9._~+/-]{16,}+=*)", re.IGNORECASE)
+_TOKEN_WORD = re.compile(
+    r"\b(?P<scheme>token|negotiate)(?P<gap>[ ]{1,4})(?P<value>[A-Za-z0-9._~+/-]{16,}+=*)", re.IGNORECASE
+)
 _USERINFO = re.compile(
     r"(?P<head>://[^\s/?#:@\"'<>]{0,128}+:)(?!\d{1,5}[/?#])(?P<password>[^\s\"'<>]{1,256})(?P<tail>@)"
 )
+_USER_TOKEN = re.compile(r"(?P<head>://)(?P<token>[A-Za-z0-9_.~-]{16,128}+)@")
 _IN_QUERY = re.compile(
     r"(?P<head>[?&#](?:code|sig|signature|ticket|key|x-amz-signature|x-amz-credential)=)(?P<value>[^&\s\"'<>#]{8,}+)",
     re.IGNORECASE,
@@ -58,6 +59,9 @@ def hide_tokens(text: str) -> str:
     text = _BASIC.sub(lambda match: _without_value(match) if _is_credentials(match["value"]) else match[0], text)
     text = _TOKEN_WORD.sub(lambda match: _without_value(match) if _has_digit(match["value"]) else match[0], text)
     if "://" in text:
+        text = _USER_TOKEN.sub(
+            lambda match: match[0] if not _has_digit(match["token"]) else f"{match['head']}{REDACTED}@", text
+        )
         text = _USERINFO.sub(lambda match: f"{match['head']}{REDACTED}{match['tail']}", text)
     return _IN_QUERY.sub(lambda match: match["head"] + REDACTED, text)
 

@@ -10,11 +10,12 @@ import msgspec
 from audit_async.diagnostics import report
 from audit_async.errors import AuditError
 from audit_async.events import AuditEvent
-from audit_async.redact.look import OBJECTS, Look, LookCloserError
-from audit_async.redact.marks import FAULT, MARK_KEY, RULE_FAILED
+from audit_async.events.vocabulary import family_of
+from audit_async.redact.look import Look, LookCloserError
+from audit_async.redact.masks import FAULT, MARK_KEY, RULE_FAILED
 from audit_async.redact.rules import Redaction
 from audit_async.redact.sweep import Sweep
-from audit_async.redact.verdicts import Verdicts
+from audit_async.redact.verdicts import OBJECTS, TOLD, Verdicts
 from audit_async.shapes import pass_on, type_name
 from audit_async.values import plain
 
@@ -83,7 +84,8 @@ class Redactor:
     def _drops_bodies_of(self, event: AuditEvent) -> bool:
         """Return whether *event* is of an action, or of a family, whose bodies are never kept."""
         action = str(event.action)
-        return not frozenset((action, f"{action.partition('.')[0]}.")).isdisjoint(self._rules.drop_bodies)
+        names = (action, f"{action.partition('.')[0]}.", f"{family_of(action)}.")
+        return not frozenset(names).isdisjoint(self._rules.drop_bodies)
 
     def _call_rule(self, key: str, value: Any) -> Any:
         """Return what the application's rule makes of *value*, made plain; a mark when it fails."""
@@ -109,8 +111,5 @@ class Redactor:
 
 def _without_contents(event: AuditEvent) -> AuditEvent:
     gone: dict[str, Any] = {name: {MARK_KEY: FAULT} for name in OBJECTS if getattr(event, name)}
-    gone |= {name: FAULT for name in _TEXTS if getattr(event, name) is not None}
+    gone |= {name: FAULT for name in (*TOLD, "actor_name") if getattr(event, name) is not None}
     return msgspec.structs.replace(event, **gone, tags=())
-
-
-_TEXTS = ("description", "error_message", "user_agent", "resource_id", "actor_name")

@@ -5,6 +5,7 @@ Objects that no builder made (of other types, or with a part that occurs twice) 
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable
 from datetime import datetime
 from types import NoneType
@@ -14,27 +15,33 @@ import msgspec
 
 from audit_async.config import JSON_LEVELS, MAX_ACTION_CHARS, MAX_ID_CHARS, MAX_STRING_CHARS
 from audit_async.events import AuditEvent
-from audit_async.redact.addresses import mask_addresses
 from audit_async.redact.digits import is_card
-from audit_async.redact.echoes import SPEAKING, Echoes, text_of_marker
-from audit_async.redact.marks import BODY_DROPPED, MARK_KEY, REDACTED, is_mark
+from audit_async.redact.echoes import Echoes, text_of_marker
+from audit_async.redact.keys import is_key_of_pairs, looks_like_name
+from audit_async.redact.masks import BODY_DROPPED, MARK_KEY, REDACTED, is_mark, mask_addresses
 from audit_async.redact.texts import hide_secrets
-from audit_async.redact.verdicts import HARMLESS, Verdict, Verdicts
-from audit_async.text import short_text
+from audit_async.redact.verdicts import (
+    HARMLESS,
+    NO_SECRETS,
+    OBJECTS,
+    TOLD,
+    Verdict,
+    Verdicts,
+    is_value_key,
+    name_of_values,
+)
+from audit_async.text import short_text, unused_name
 from audit_async.values import plain, plain_object, plain_text
 
-OBJECTS = ("details", "metadata", "old_values", "new_values")
 _CHANGES = frozenset({"old_values", "new_values"})
-_RULED = frozenset(SPEAKING)
+_RULED = frozenset(TOLD)
 _OTHERS = tuple(name for name in AuditEvent.__struct_fields__ if name not in {*OBJECTS, "tags", "id", "created_at"})
 _WORDS = frozenset({"category", "severity", "outcome"})
 _MAX_CHARS = {"description": MAX_STRING_CHARS, "error_message": MAX_STRING_CHARS, "user_agent": MAX_STRING_CHARS}
 _CLAIMS_KEPT = frozenset({"sub", "iss", "jti"})
-_NAMES = ("name", "key", "header")
 
 _SCALARS = frozenset({str, int, float, bool, NoneType})
 _NUMBERS = frozenset({int, float})
-_NO_SECRETS = frozenset({bool, NoneType})
 _NO_TEXTS = frozenset({int, float, bool, NoneType, datetime})
 
 
@@ -54,9 +61,10 @@ class Sweep:
         self._verdicts = verdicts
         self._drops_bodies = drops_bodies
         self._call_rule = call_rule
-        self._echoes = Echoes()
+        self._echoes = Echoes(verdicts)
         # Held, and not only their ids, which what is made later may get again.
         self._seen: dict[int, Any] = {}
+        self._changed: Any = None
         self._json_level = 0
         self._unruled = 0
 
@@ -82,10 +90,15 @@ class Sweep:
         if self._drops_bodies and name in _CHANGES:
             return value if value == {MARK_KEY: BODY_DROPPED} else {MARK_KEY: BODY_DROPPED}
         try:
-            clean = self._object(value, name, HARMLESS)
+            clean = self._whole(name, value)
         except (_NotPlainError, RecursionError):
-            clean = self._object(plain_object(value), name, HARMLESS)
+            clean = self._whole(name, plain_object(value))
         return clean if type(clean) is dict else {MARK_KEY: clean}
+
+    def _whole(self, name: str, value: Any) -> Any:
+        # Names of values that differ: no two of them are a name and its value.
+        self._changed = value.get("changed") if name == "details" and type(value) is dict else None
+        return self._object(value, name, HARMLESS)
 
     def _field(self, name: str, value: Any) -> Any:
         """Return what stays of a field. One that is not what it should be is looked at as a part of an object is."""
@@ -113,7 +126,7 @@ class Sweep:
         kind = type(item)
         if verdict.is_secret:
             return self._secret(verdict, item)
-        if self._drops_bodies and verdict.is_body and item and kind not in _NUMBERS and kind not in _NO_SECRETS:
+        if self._drops_bodies and verdict.is_body and item and kind not in _NUMBERS and kind not in NO_SECRETS:
             return item if kind is str and is_mark(item) else BODY_DROPPED
         if kind is dict:
             return self._object(item, key, verdict)
@@ -138,7 +151,7 @@ class Sweep:
     def _secret(self, verdict: Verdict, item: Any) -> Any:
         """Return what stays of a secret: nothing, but for booleans, nulls, numbers of tokens, and an identity."""
         kind = type(item)
-        if kind in _NO_SECRETS or (kind in _NUMBERS and verdict.is_counted) or (kind is str and is_mark(item)):
+        if kind in NO_SECRETS or (kind in _NUMBERS and verdict.is_counted) or (kind is str and is_mark(item)):
             return item
         if verdict.is_claims and kind is dict and not _CLAIMS_KEPT.isdisjoint(item):
             clean = {
@@ -153,23 +166,21 @@ class Sweep:
 
     def _scalar(self, verdict: Verdict, item: Any, *, is_cut: bool = False) -> Any:
         kind = type(item)
-        if kind in _NO_SECRETS or (kind is str and is_mark(item)):
+        if kind in NO_SECRETS or (kind is str and is_mark(item)):
             return item
         if verdict.is_pseudonym:
-            return self._renamed(str(item), self._verdicts.pseudonym)
+            return self._renamed(str(item), self._verdicts.pseudonym, self._echoes.add_identity)
         if kind is str:
-            text = self._renamed(item, mask_addresses) if verdict.is_address else item
+            text = self._renamed(item, mask_addresses, self._echoes.add_name) if verdict.is_address else item
             return self._text(text, verdict, is_cut=is_cut)
         is_number_of_card = kind is int and not (verdict.is_id or verdict.is_kept) and is_card(str(item))
         return REDACTED if is_number_of_card else item
 
-    def _renamed(self, text: str, rename: Callable[[str], str]) -> str:
-        if not text.strip():
-            return text
-        instead = rename(text)
+    def _renamed(self, text: str, rename: Callable[[str], str], note: Callable[[str, str], None]) -> str:
+        instead = rename(text) if text.strip() else text
         if instead == text:
             return text
-        self._echoes.add_name(text, instead)
+        note(text, instead)
         return instead
 
     def _text(self, text: str, verdict: Verdict, *, is_cut: bool = False) -> str:
@@ -204,8 +215,9 @@ class Sweep:
         is_cut = "$truncated" in value
         if is_cut and verdict.is_pseudonym:
             return REDACTED
-        named = next((value[name] for name in _NAMES if type(value.get(name)) is str), None)
+        named = name_of_values(value)
         result: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
         is_changed = False
         for name, item in value.items():
             if type(name) is not str:
@@ -213,29 +225,40 @@ class Sweep:
             if is_cut and name == "text" and type(item) is str:
                 clean = self._scalar(verdict, item, is_cut=True)
             else:
-                meant = named if name == "value" and named is not None else name
+                meant = named if named is not None and is_value_key(name) else name
                 own = self._verdicts.of(meant)
                 # What is under a pseudonymised key is one as a whole.
                 clean = self._value(meant, verdict if verdict.is_pseudonym and not own.is_secret else own, item)
             clean_name = name if self._verdicts.of(name).has_clean_name else self._text(name, HARMLESS)
-            while clean_name != name and (clean_name in value or clean_name in result):
-                clean_name += "'"
+            if clean_name != name:
+                clean_name = unused_name(clean_name, ChainMap(result, value), numbers)
             result[clean_name] = clean
             is_changed = is_changed or clean is not item or clean_name != name
         return result if is_changed else value
 
-    def _list(self, value: list[Any], key: str, verdict: Verdict) -> list[Any]:
+    def _list(self, value: list[Any], key: str, verdict: Verdict, *, is_pair: bool = False) -> list[Any]:
+        """Return *value* itself if nothing in it has to change, else a copy.
+
+        Args:
+            is_pair: it is one of a list of twos, as headers are.
+        """
         self._expect(list, value)
         verdicts = [verdict] * len(value)
-        if len(value) == 2:
-            # Perhaps a header as a pair of name and value.
+        if len(value) == 2 and (is_pair or self._may_be_pair(key, value)):
             name = text_of_marker(value[0]) if type(value[0]) is dict else value[0]
-            if type(name) is str:
-                own = self._verdicts.of(name)
-                verdicts[1] = own if own != HARMLESS and not verdict.is_pseudonym else verdict
-        result = [self._value(key, each, item) for each, item in zip(verdicts, value, strict=True)]
+            own = self._verdicts.of(name) if type(name) is str else HARMLESS
+            verdicts[1] = own if own.is_verdict and not verdict.is_pseudonym else verdict
+        are_pairs = all(type(item) is list and len(item) == 2 for item in value)
+        result = [
+            self._list(item, key, each, is_pair=True) if are_pairs else self._value(key, each, item)
+            for each, item in zip(verdicts, value, strict=True)
+        ]
         is_changed = any(clean is not item for clean, item in zip(result, value, strict=True))
         return result if is_changed else value
+
+    def _may_be_pair(self, key: str, value: list[Any]) -> bool:
+        """Return whether *value*, two items under *key*, may be a name and its value, and not two names."""
+        return value is not self._changed and (is_key_of_pairs(key) or not looks_like_name(value[1]))
 
     def _expect(self, kind: type, value: Any) -> None:
         if type(value) is not kind or id(value) in self._seen:

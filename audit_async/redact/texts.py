@@ -1,18 +1,69 @@
-"""Everything that is looked for in one text."""
+"""Everything that is looked for in one text; and whether it is worth looking, asked of every text of every event.
+
+What is found harmless there holds nothing that `patterns`, `assignments` or `digits` would find; what is suspicious is
+looked at by them, and mostly harmless too. Asking has to be quick: it is searched for characters that are rare in ids,
+names and numbers, in one go for all, and where there is one it is looked around from (an alternation of words, or one
+search for each, takes ten times as long); for a `g` that begins a key of GitHub or GitLab; for spaces beside a number,
+behind certain words or an option; and for a long run of digits.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from audit_async.redact.assignments import hide_assigned
 from audit_async.redact.digits import hide_cards, hide_codes
-from audit_async.redact.marks import REDACTED
+from audit_async.redact.masks import REDACTED
 from audit_async.redact.patterns import hide_cut_end, hide_tokens
-from audit_async.redact.suspicion import is_suspicious
-from audit_async.redact.verdicts import Verdict, Verdicts
 from audit_async.text import CUT_NOTE, CUT_NOTE_MIDDLE_END
 
+if TYPE_CHECKING:  # they ask here whether a key has a clue
+    from audit_async.redact.verdicts import Verdict, Verdicts
+
+_CLUES = re.compile(
+    r"=|\\|<|\"|%3[dDaA]|：|＝"  # an assignment, JSON or XML
+    r"|码(?=.?[ ]{0,3}[0-9])|碼(?=.?[ ]{0,3}[0-9])"  # a code, in Chinese
+    r"|:(?:(?!//|[0-9])|(?<![T\W][0-9]{2}:)(?!//)|(?=//[^\s/@]{0,128}[:@]))"  # no time of day, no plain address
+    r"|Y(?<=PRIVATE KEY)|J(?<=eyJ)|I(?:(?<=AKI)A|(?<=ASI)A|(?<=AI)za)"
+    r"|k(?:(?<=sk)-|(?<=[srp]k)_(?:live|test)_)|x(?:(?<=xox)|app-)"
+).search
+_CLUE = 1  # as a number, since looking for one byte is quicker than for bytes
+_DIGIT = 2
+_MARKED = bytes(
+    _CLUE if code > 127 or chr(code) in '=\\<"%:YJIkx' else _DIGIT if chr(code) in "0123456789" else 0
+    for code in range(256)
+)
+_OF_A_FORGE = re.compile(r"g(?:lpat-|h[pousr]_|ithub_pat_)").search
+_SPACES = re.compile(
+    r" (?:(?=[\"'A-Z0-9])(?=[\"']?(?:[A-Z]-)?[0-9]{3})|(?<=[0-9] )(?<=[0-9]{3} )"
+    r"|(?<=[rcneRCNE] )(?:(?<=(?i:bearer) )|(?<=(?i:basic) )|(?<=(?i:token) )|(?<=(?i:negotiate) )))"
+).search
+_OF_AN_OPTION = "--"
+_ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+_BETWEEN_DIGITS = b" -"
+_SHORTEST_CARD = b"0" * 13
+
 _FIRST_WORD = re.compile(r"\s*\S+")
+
+
+def is_suspicious(text: str, ids: str = "") -> bool:
+    """Return whether *text* may hold a secret, or *ids*, whose digits are no card's."""
+    whole = f"{text}\n{ids}" if ids else text
+    try:
+        marked = whole.encode().translate(_MARKED)
+    except UnicodeEncodeError:
+        return True  # half of a surrogate pair, in an event that no builder made
+    if (_CLUE in marked and _CLUES(whole)) or _OF_A_FORGE(whole):
+        return True
+    if " " in whole and (_OF_AN_OPTION in whole or _SPACES(whole)):
+        return True
+    return marked.count(_DIGIT, 0, len(text.encode())) >= len(_SHORTEST_CARD) and _has_long_number(text)
+
+
+def _has_long_number(text: str) -> bool:
+    """Return whether *text* has as many digits in a row as a card, perhaps in groups."""
+    return _SHORTEST_CARD in text.encode().translate(_ANY_DIGIT, _BETWEEN_DIGITS)
 
 
 def hide_secrets(text: str, verdict: Verdict, verdicts: Verdicts, *, is_cut: bool = False) -> str:
@@ -24,8 +75,10 @@ def hide_secrets(text: str, verdict: Verdict, verdicts: Verdicts, *, is_cut: boo
     """
     if not verdict.is_kept and (is_cut or is_suspicious(text)):
         text = _without_halves(text, is_cut=is_cut)
-        text = hide_assigned(hide_tokens(text), verdicts.in_text)
-        text = hide_codes(text if verdict.is_id else hide_cards(text))
+        text = hide_tokens(text)
+        if not verdict.is_name or "=" in text:
+            text = hide_codes(hide_assigned(text, verdicts.in_text))
+        text = text if verdict.is_id else hide_cards(text)
     return text if verdict.is_reference else verdicts.hide_own(text)
 
 
@@ -42,7 +95,8 @@ def _without_halves(text: str, *, is_cut: bool) -> str:
     behind = text[tail:]
     if first and _looks_random(first[0]):
         behind = REDACTED + text[first.end() :]
-    return hide_cut_end(text[:at].rstrip(" ")) + text[at - 1 : tail] + behind
+    head = text[:at].rstrip(" ")
+    return hide_cut_end(head) + text[len(head) : tail] + behind
 
 
 def _looks_random(word: str) -> bool:

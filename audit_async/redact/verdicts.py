@@ -4,18 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import NoneType
+from typing import Any
 
 from audit_async.config import CONTEXT_SPELLINGS, MAX_KEY_CHARS
 from audit_async.events import AuditEvent
 from audit_async.redact import keys
-from audit_async.redact.addresses import mask_addresses
-from audit_async.redact.marks import REDACTED
-from audit_async.redact.pseudonyms import hide_e_mails, pseudonym_of
+from audit_async.redact.masks import REDACTED, hide_e_mails, mask_addresses, pseudonym_of
 from audit_async.redact.rules import Redaction
-from audit_async.redact.suspicion import is_suspicious
+from audit_async.redact.texts import is_suspicious
 from audit_async.text import CUT_NOTE
 
-_NO_SECRETS = frozenset({"true", "false", "none", "null", "yes", "no"})
+OBJECTS = ("details", "metadata", "old_values", "new_values")
+
+TOLD = ("description", "error_message", "user_agent", "resource_id")
+"""Fields in which a value of the objects may be told once more, and for which the application's rule is asked; tags may
+as well.
+"""
+
+_NAMES = frozenset({"name", "key", "header", "field", "property", "parameter", "setting"})
+_VALUES = frozenset({"value", "oldvalue", "newvalue", "old", "new", "before", "after", "from", "to"})
+
+
+def name_of_values(value: dict[Any, Any]) -> str | None:
+    """Return what the values of an object such as `{"Name": "Password", "NewValue": ...}` are called, None of another.
+
+    Then that, and not their keys, says what they are.
+    """
+    bare = {keys.bare(key): key for key in value if type(key) is str and len(key) <= _LONGEST_NAME_CHARS}
+    if _VALUES.isdisjoint(bare):
+        return None
+    return next((value[bare[name]] for name in bare if name in _NAMES and type(value[bare[name]]) is str), None)
+
+
+def is_value_key(key: str) -> bool:
+    """Return whether in such an object a value stands under *key*."""
+    return len(key) <= _LONGEST_NAME_CHARS and keys.bare(key) in _VALUES
+
+
+_LONGEST_NAME_CHARS = 16
+
+NO_SECRETS = frozenset({bool, NoneType})
+"""Of which nothing is ever taken out: that there is a password is no secret."""
+
+_NO_SECRET_WORDS = frozenset({"true", "false", "none", "null", "yes", "no"})
 _E_MAIL_KEYS = frozenset({"email", "emails", "mail", "emailaddress"})
 
 
@@ -32,8 +64,11 @@ class Verdict:
         is_address: only its network stays.
         is_body: it goes from an action whose bodies are never kept.
         is_id: its digits are no card's.
+        is_identity: it may be who somebody is: whom a pseudonym stands for is looked for in it.
         has_clean_name: the key itself has no clue to a secret.
         is_reference: it is a field that leads to something, into which the application's patterns do not look.
+        is_name: it is a field that names something, in which a colon assigns nothing: `token:refresh` is an action, and
+            `arn:aws:secretsmanager:eu:1:secret:db` a resource.
     """
 
     is_secret: bool = False
@@ -44,13 +79,24 @@ class Verdict:
     is_address: bool = False
     is_body: bool = False
     is_id: bool = False
+    is_identity: bool = False
     has_clean_name: bool = True
     is_reference: bool = False
+    is_name: bool = False
 
+    @property
+    def is_verdict(self) -> bool:
+        """Whether it says something of the value."""
+        return self.is_secret or self.is_pseudonym or self.is_address or self.is_body or self.is_kept
+
+
+_SENTENCES = frozenset({"description", "error_message", "user_agent", "actor_name", "tags"})
 
 HARMLESS = Verdict()
 
-SAID = frozenset({"description", "error_message", "user_agent", "resource_id", "actor_name", "tags"})
+ID = Verdict(is_id=True)
+
+SAID = frozenset({*TOLD, "actor_name", "tags"})
 """Fields of an event that hold what somebody said, or a name."""
 
 
@@ -73,7 +119,10 @@ class Verdicts:
         verdict = self._known.get(key)
         if verdict is None:
             verdict = self._judge(key)
-            if len(self._known) < CONTEXT_SPELLINGS and len(key) <= MAX_KEY_CHARS:
+            if len(key) <= MAX_KEY_CHARS:
+                if len(self._known) >= CONTEXT_SPELLINGS:
+                    # Somebody puts ids into keys. Beginning anew costs a while, never remembering again costs for ever.
+                    self._known.clear()
                 self._known[key] = verdict
         return verdict
 
@@ -92,6 +141,7 @@ class Verdicts:
             is_address=self.rules.mask_ip and name == "ip_address",
             is_id=keys.is_id(name),
             is_reference=name not in SAID,
+            is_name=name not in _SENTENCES,
         )
 
     def in_text(self, key: str) -> Callable[[str], str] | None:
@@ -129,13 +179,14 @@ class Verdicts:
             is_address=self.rules.mask_ip and keys.is_address_key(key),
             is_body=bool(self.rules.drop_bodies) and keys.is_body_key(key),
             is_id=keys.is_id(key),
+            is_identity=bool(self._pseudonymised) and keys.is_identity_key(key),
             has_clean_name=not self._looks_into_names and not is_suspicious(key),
         )
         return HARMLESS if verdict == HARMLESS else verdict
 
 
 def _hide(value: str) -> str:
-    return value if value.casefold() in _NO_SECRETS else REDACTED
+    return value if value.casefold() in _NO_SECRET_WORDS else REDACTED
 
 
 def _keep_counted(value: str) -> str:

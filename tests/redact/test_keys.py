@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audit_async import events
-from audit_async.redact import REDACTED, redact
+from audit_async.redact import REDACTED, Redaction, Redactor, redact
 from audit_async.redact.keys import is_secret_key
 
 
@@ -21,6 +21,7 @@ def details_of(details: Any) -> dict[str, Any]:
         *("password", "Client-Secret", "clientSecret", "pass_word", "user.password", "ｐａｓｓｗｏｒｄ", "passwörd"),
         *("password#2", "new_password_2", "X-Api-Key", "set-cookie", "PIN", "paßword", "access_token", "jwt"),
         *("id_token", "SAMLResponse", "code_verifier", "mfa_code", "totpSecret", "recovery_codes", "SECRET_KEY"),
+        *("sessionid", "SESSIONID_2", "pass", "admin_pass", "newPass", "SMTP_PASS", "client_assertion", "seed_phrase"),
         *("corpsecret", "app_secret", "encoding_aes_key", "suite_ticket", "card_number", "cvv2", "db_pass", "sid"),
         *(
             "Proxy-Authorization",
@@ -44,6 +45,8 @@ def test_a_secret_is_known_by_its_key(key: str) -> None:
     "key",
     [
         *("token_id", "password_policy", "session_id_hash", "provider_type", "keyboard", "password_changed"),
+        *("boarding_pass", "first_pass", "by_pass", "bypass", "pan", "assertion", "mnemonic"),
+        *("session_id", "sessionId", "Session-ID", "SESSION_ID_2"),
         *("compass", "authenticated", "author", "pinned", "secretary", "user_id", "ip_address", "status_code"),
     ],
 )
@@ -88,6 +91,62 @@ def test_secrets_are_found_in_depth(field: str) -> None:
 def test_headers_as_pairs_are_secrets_too(headers: object, kept: object) -> None:
     """A pair of a header's name and value is judged by the name, at any depth."""
     assert {"headers": kept} == details_of({"headers": headers})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(
+            ["password", "phone"],
+            ["token", "name"],
+            ["password", "username"],
+            ["email", "phone"],
+            ["pwd", "phoneNumber"],
+        ),
+        ["password", "swordfish"],  # of which nobody can tell that it is no name
+    ],
+)
+def test_two_names_are_no_header(names: list[str]) -> None:
+    """A list of two words that look like names stays, whether they come as a list, a tuple or a set."""
+    details = {"columns": names, "required": tuple(names), "n": [{"fields": names}, "x"]}
+    assert {"columns": names, "required": names, "n": [{"fields": names}, "x"]} == details_of(details)
+    assert {"columns": sorted(names)} == {"columns": sorted(details_of({"columns": set(names)})["columns"])}
+
+
+def test_the_names_of_what_changed_are_no_header() -> None:
+    """`details.changed` holds names, whatever they look like; only of details, and only there."""
+    rules = Redactor(Redaction(pseudonymise={"email"}, pseudonym_key="k" * 32))
+    event = events.data_change("update", old_values={"password": "a", "Phone 2": 1}, new_values={})
+    assert ["Phone 2", "password"] == redact(event).details["changed"]
+    for changed in (["email", "phone 2"], ["password", "phone-2"]):
+        assert changed == rules.redact(events.custom("a", details={"changed": changed})).details["changed"]
+    assert ["password", REDACTED] == details_of({"a": {"changed": ["password", "phone-2"]}})["a"]["changed"]
+
+
+@pytest.mark.parametrize(
+    ("pair", "kept"),
+    [
+        (["password", "hunter2"], ["password", REDACTED]),
+        (["Authorization", "Bearer abc"], ["Authorization", REDACTED]),
+        (("Set-Cookie", "sid=abc; Path=/"), ["Set-Cookie", REDACTED]),
+        (["password", 12345], ["password", REDACTED]),
+        (["password", ["a"]], ["password", REDACTED]),
+        (["password", "x" * 25], ["password", REDACTED]),
+        (["--password", "a-b"], ["--password", REDACTED]),
+        ([["Authorization", "Bearer x"]], [["Authorization", REDACTED]]),
+        ([["password", "swordfish"]], [["password", REDACTED]]),
+        ([["a", "b"], ["password", "swordfish"]], [["a", "b"], ["password", REDACTED]]),
+    ],
+)
+def test_what_looks_like_a_value_goes_from_a_pair(pair: object, kept: object) -> None:
+    """A list of two stands for a header where its second part is no name, or where it is one of a list of twos."""
+    assert {"x": kept} == details_of({"x": pair})
+
+
+@pytest.mark.parametrize("key", ["headers", "request_headers", "queryParams"])
+def test_a_lone_header_is_known_by_its_key(key: str) -> None:
+    """Under a key that says so, a list of two is a name and its value, whatever it looks like."""
+    assert {key: ["X-Token", REDACTED]} == details_of({key: ["X-Token", "swordfish"]})
 
 
 def test_headers_in_bytes_are_secrets_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def test_no_secret_reaches_a_disk(
     encoded = base64.b64encode(CANARY.encode())[:12]
     sought = (CANARY.encode(), LOGIN.encode(), encoded, b"CANARYCANARY", b"4111111111111111", b"4111-1111")
     assert [] == [each for each in sought if each in journal + found + "".join(lines).encode()]
-    with sqlite3.connect(tmp_path / "audit.db") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "audit.db")) as database:
         assert [(count + 1,)] == database.execute("SELECT count(*) FROM audit_logs").fetchall()
 
 

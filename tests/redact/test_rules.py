@@ -140,6 +140,54 @@ def test_bodies_are_dropped(action: str) -> None:
     assert ({"$redacted": gone}, None) == (event.new_values, event.old_values)
 
 
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("usage", events.usage("api.request", prompt="x", model="m")),
+        ("api_request", events.api_request("request_failed", details={"prompt": "x"})),
+        ("api_request", events.api_request("api.rate_limited", details={"prompt": "x"})),
+        ("data_change", events.data_change("update", details={"prompt": "x"})),
+        ("org_sync", events.org_sync("org.member_update", details={"prompt": "x"})),
+        ("resolve_conversation", events.conversation("conversation.resolve", details={"prompt": "x"})),
+        ("use_log", events.usage("api.request", prompt="x")),
+        ("Conversation", events.conversation("conversation.summarise", details={"prompt": "x"})),
+        ("custom", events.custom("schedule_execute", details={"prompt": "x"})),
+        ("order.paid", events.custom("Order.Paid", details={"prompt": "x"})),
+        ("order-line.*", events.custom("order-line.paid", details={"prompt": "x"})),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bodies_are_dropped_by_every_name(given: str, made: AuditEvent) -> None:
+    """Builders, families, canonical actions, old spellings and an application's own actions are all understood."""
+    event = Redactor(Redaction(drop_bodies={given})).redact(made)
+    assert "[redacted: body]" == event.details["prompt"]
+
+
+@pytest.mark.parametrize("action", ["data.export", "data.import"])
+def test_a_change_is_no_export(action: str) -> None:
+    """`data_change` means the actions of that builder, and not all of their family."""
+    event = redacted(Redaction(drop_bodies={"data_change"}), action, details={"prompt": "x"})
+    assert {"prompt": "x"} == event.details
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("conversatio", "did you mean 'conversation'"),
+        ("api.requets", "did you mean 'api.request'"),
+        ("api_requests", "did you mean 'api_request'"),
+        ("conversation.summarise", "which is no action"),
+        ("schedule_execute", "'custom' for all that have no dot"),
+        ("system", "which is no action"),
+        ("api.req*", "did you mean 'api.request'"),
+    ],
+)
+def test_a_slip_in_an_action_is_answered(given: str, said: str) -> None:
+    """A name that would never drop anything is an error, and the message says what may have been meant."""
+    with pytest.raises(ConfigurationError, match=said):
+        Redaction(drop_bodies={given})
+
+
 def test_bodies_of_other_actions_stay() -> None:
     """An action that is not named keeps its bodies."""
     event = redacted(Redaction(drop_bodies={"api.request", "conversation"}), "api.request_more", details={"body": "x"})
@@ -152,7 +200,7 @@ def test_a_pseudonym_is_the_same_for_the_same_value() -> None:
     found = redacted(rules, details={"email": " Joe@Example.COM", "userEmail": "ｊｏｅ@example.com"}).details
     assert {rules.pseudonym("joe@example.com")} == set(found.values())
     assert re.fullmatch("pseudonym:[0-9a-f]{32}", found["email"])
-    assert found["email"] != Redaction(pseudonym_key="other").pseudonym("joe@example.com")
+    assert found["email"] != Redaction(pseudonym_key="other" * 4).pseudonym("joe@example.com")
 
 
 def test_a_pseudonym_has_no_pseudonym() -> None:
@@ -238,6 +286,9 @@ def test_a_masked_address_goes_from_the_texts() -> None:
         ({"mask_ip": "yes"}, "True nor False"),
         ({"pseudonymise": {"email"}}, KEY_VARIABLE),
         ({"pseudonymise": {"email"}, "pseudonym_key": 5}, "text or bytes"),
+        ({"pseudonym_key": "k" * 15}, "has 15 bytes.*\n.*openssl rand -hex 32"),
+        (lambda value: value, "does not take two arguments"),
+        ({"rule": lambda key, value, *, how: value}, "does not take two arguments"),
         ({"key": ["iban"]}, "did you mean 'keys'"),
         (5, "no redaction"),
     ],
@@ -258,6 +309,14 @@ def test_a_coroutine_function_is_no_rule() -> None:
         Redaction(rule=rule)
 
 
+@pytest.mark.parametrize(
+    "rule", [lambda key, value: value, lambda *both: both[1], lambda key, value, how=1: value, max, dict.get]
+)
+def test_whatever_takes_key_and_value_is_a_rule(rule: Any) -> None:
+    """Optional arguments and starred ones do no harm, and what cannot say what it takes is trusted."""
+    assert rule is Redaction(rule=rule).rule
+
+
 def test_rules_are_values() -> None:
     """Equal rules are equal, whatever kind of collection they came in, and never show their key."""
     one, other = Redaction(keys=["a-b"], pseudonym_key=KEY), Redaction(keys={"aB"}, pseudonym_key=KEY.encode())
@@ -268,6 +327,15 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     """Without a key in the rules, `AUDIT_PSEUDONYM_KEY` is taken."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     assert Redaction(pseudonym_key=KEY).pseudonym(42) == Redaction(pseudonymise={"email"}).pseudonym("42")
+
+
+def test_a_short_key_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts where it is needed; rules without pseudonyms do not look at it."""
+    monkeypatch.setenv(KEY_VARIABLE, "short")
+    assert Redaction(keys={"iban"}).keys
+    for use in (lambda: Redaction(pseudonymise={"email"}), lambda: Redaction().pseudonym(42)):
+        with pytest.raises(ConfigurationError, match="has 5 bytes"):
+            use()
 
 
 def test_rules_come_in_three_forms() -> None:

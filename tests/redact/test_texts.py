@@ -16,7 +16,7 @@ from audit_async.redact.assignments import hide_assigned
 from audit_async.redact.digits import hide_cards, hide_codes, is_card
 from audit_async.redact.keys import is_secret_key
 from audit_async.redact.patterns import hide_tokens
-from audit_async.redact.suspicion import is_suspicious
+from audit_async.redact.texts import is_suspicious
 from audit_async.text import CUT_NOTE
 from tests.redact.shapes import SHAPES
 
@@ -65,6 +65,28 @@ def hidden(text: str) -> str:
         ("your code is 123456.", "your code is [redacted]."),
         ("123 456 is your login code", "[redacted] is your login code"),
         ("您的验证码123456，请勿泄露", "您的验证码[redacted]，请勿泄露"),
+        ("login code 123456", "login code [redacted]"),
+        ("one-time code 123 456", "one-time code [redacted]"),
+        ("code is 123456", "code is [redacted]"),
+        ("code=123456", "code=[redacted]"),
+        ("mfa: 123456", "mfa: [redacted]"),
+        ("otp 123456", "otp [redacted]"),
+        ("Negotiate YIIZzAYGKwYBBQUCoII2Zw", "Negotiate [redacted]"),
+        ("invalid token: a1b2c3", "invalid token: [redacted]"),
+        ("token: abcDef", "token: [redacted]"),
+        ("secret: correct-horse", "secret: [redacted]"),
+        ("token: abcdefghijkl", "token: [redacted]"),
+        ("X-Auth-Token: abc", "X-Auth-Token: [redacted]"),
+        ("access_token: abc", "access_token: [redacted]"),
+        ("TOKEN: abc", "TOKEN: [redacted]"),
+        ("token=abc", "token=[redacted]"),
+        ('"token": "abc"', '"token": "[redacted]"'),
+        ("password: expired", "password: [redacted]"),
+        ("passwd: expired", "passwd: [redacted]"),
+        ("pwd: expired", "pwd: [redacted]"),
+        ("mysql -u joe --password hunter --host db", "mysql -u joe --password [redacted] --host db"),
+        ("run --token abc --api-key  'a b' x", "run --token [redacted] --api-key  '[redacted]' x"),
+        ("run --secret=abc --db-password abc", "run --secret=[redacted] --db-password [redacted]"),
         ("<saml:Assertion x='urn:oasis:names:tc:SAML:2.0'>joe</saml:Assertion>", "[redacted]"),
     ],
 )
@@ -79,6 +101,10 @@ def test_a_secret_is_known_by_its_look(text: str, kept: str) -> None:
         *("basic subscription", "status code 500123", "at 12:30:05", "2026-11-25T17:32:02Z", "Asia/Shanghai"),
         *("http://host:8080/a?mail=joe@x.com", "password: true", "max_tokens=4096", "task-1234567890123456"),
         *("4111111111111112", "1732550000000", "7012345678901234567", "urn:uuid:1-2", "2001:db8::1", "a <b> c: d"),
+        *("promo code 20240101", "in code 4000 lines", "verify 12345 rows", "mfa 2024 rollout", "order code=123456"),
+        *("verify: 12345 rows", "discount code: 20240101", "tan 2024", "negotiate contracts", "status\ncode 2000"),
+        *("invalid token: expired", "token: Expired.", "token: EXPIRED", "client secret: missing", "令牌：已过期"),
+        *("--verbose 12", "--password", "--password --host db", "--token-id abc", "a -- b", "session_id=abc"),
         *('{"b": [1, 2.0, null], "a": "x"}', "[1, 2", "arn:aws:iam::123456789012:user/joe", "xray", "Sasha: hi"),
     ],
 )
@@ -109,7 +135,7 @@ def test_a_card_has_a_check_digit(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["description", "error_message", "user_agent", "resource_id", "actor_name", "session_id"]
+    "field", ["description", "error_message", "user_agent", "resource_id", "actor_name", "session_id", "request_id"]
 )
 def test_the_texts_of_an_event_are_looked_at(field: str) -> None:
     """What looks like a secret goes from the fields as well."""
@@ -142,6 +168,21 @@ def test_a_secret_that_was_cut_off_goes(end: str) -> None:
     """A secret whose end is missing, since the text was cut, is removed."""
     for cut in (f"x {end} {CUT_NOTE}9 bytes]", f"x {end} {CUT_NOTE}9 bytes]… y"):
         assert not any(part in hidden(cut) for part in ("hunter2", "1111"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"abc{CUT_NOTE}5 bytes] password=x", f"abc{CUT_NOTE}5 bytes] password=[redacted]"),
+        (f"{CUT_NOTE}5 bytes] password=x", f"{CUT_NOTE}5 bytes] password=[redacted]"),
+        (f"{CUT_NOTE}5 bytes]… password=x", f"{CUT_NOTE}5 bytes]… password=[redacted]"),
+        (f"abc  {CUT_NOTE}5 bytes] password=x", f"abc  {CUT_NOTE}5 bytes] password=[redacted]"),
+        (f"p://a:hunter2{CUT_NOTE}5 bytes]… password=x", f"p://a:[redacted]{CUT_NOTE}5 bytes]… password=[redacted]"),
+    ],
+)
+def test_the_note_of_a_cut_stays_as_it_was(text: str, kept: str) -> None:
+    """Whatever stands before the note of a cut, nothing of it or of the note is lost or doubled."""
+    assert kept == hidden(text) == hidden(kept)
 
 
 @pytest.mark.parametrize("end", ["postgres://app:hunter2", "4111 1111 11"])
@@ -215,6 +256,10 @@ def test_what_is_not_suspicious_holds_nothing(parts: list[str]) -> None:
             "\n",
             "'",
             "a: ",
+            "--a ",
+            "--password ",
+            "code: ",
+            "token: ",
         ),
     ],
 )
