@@ -9,10 +9,11 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
@@ -32,6 +33,8 @@ from audit_async.table_map import Layout, recognise
 
 if TYPE_CHECKING:
     import aiosqlite
+
+_T = TypeVar("_T")
 
 _IN_MEMORY = ("", ":memory:")
 _SETTINGS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
@@ -120,7 +123,7 @@ class SqliteStore:
                 try:
                     if raw is not self._engine.raw:
                         for setting in _SETTINGS:
-                            await raw.execute(setting)
+                            await _when_free(partial(raw.execute, setting))
                         self._engine.raw = raw
                     yield raw, layout
                 except BaseException as error:
@@ -168,11 +171,7 @@ class SqliteStore:
         )
 
     async def _look_at_table(self, engine: AsyncEngine) -> Layout:
-        async with engine.connect() as connection:
-            found = await inspect_through(connection, self._table)
-            if self._may_create and not found.exists:
-                found = await self._create(connection)
-            layout = recognise(found)
+        layout = await _when_free(partial(self._recognise, engine))
         columns = ", ".join(f'"{column}"' for column in layout.columns)
         values = f"({', '.join('?' * len(layout.columns))})"
         self._insert_statements = {
@@ -184,6 +183,13 @@ class SqliteStore:
         self._may_create = False
         self._layout = layout
         return layout
+
+    async def _recognise(self, engine: AsyncEngine) -> Layout:
+        async with engine.connect() as connection:
+            found = await inspect_through(connection, self._table)
+            if self._may_create and not found.exists:
+                found = await self._create(connection)
+            return recognise(found)
 
     async def _create(self, connection: AsyncConnection) -> InspectedTable:
         try:
@@ -201,18 +207,22 @@ class SqliteStore:
 
 
 async def _begin(raw: aiosqlite.Connection) -> None:
-    """Begin as a writer; another process's transaction is waited for, for `SQLITE_BUSY_SECONDS`.
+    """Begin as a writer. Begun as a reader, a transaction that then writes would be refused at once."""
+    await _when_free(partial(raw.execute, "BEGIN IMMEDIATE"))
 
-    Begun as a reader, a transaction that then writes would be refused at once. SQLite's own waiting is not used: it
-    cannot be cancelled, and looks so seldom that a busy writer starves the others.
+
+async def _when_free(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Return what *work* does; another process's transaction is waited for, for `SQLITE_BUSY_SECONDS`.
+
+    SQLite's own waiting is not used: it cannot be cancelled, and looks so seldom that a busy writer starves the others.
     """
     deadline = time.monotonic() + SQLITE_BUSY_SECONDS
     while True:
         try:
-            await raw.execute("BEGIN IMMEDIATE")
-            return
-        except sqlite3.OperationalError as error:
-            is_busy = str(error.sqlite_errorname).startswith("SQLITE_BUSY")
+            return await work()
+        except (sqlite3.OperationalError, DBAPIError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            is_busy = str(getattr(cause, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
             if not is_busy or time.monotonic() > deadline:
                 raise
         await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
