@@ -74,7 +74,7 @@ def test_a_secret_that_is_told_twice_goes_twice() -> None:
     assert S not in said(redact(event))
 
 
-@pytest.mark.parametrize("name", ["张三", "ab", "joe@example.com"])
+@pytest.mark.parametrize("name", ["张三", "Qx", "joe@example.com"])
 def test_whoever_has_a_pseudonym_has_no_name_beside_it(name: str) -> None:
     """A short name, and one in a script without blanks, goes from the sentences about it as well."""
     rules = Redactor(Redaction(pseudonymise={"email"}, pseudonym_key=KEY))
