@@ -23,33 +23,11 @@ from __future__ import annotations
 
 from audit_async.events.actions import AuditAction
 from audit_async.events.event import AuditEvent
-from audit_async.events.families import (
-    agent,
-    api_key,
-    api_request,
-    auth,
-    budget,
-    config,
-    conversation,
-    custom,
-    data_change,
-    data_export,
-    data_import,
-    identity,
-    job,
-    mfa,
-    module,
-    org_sync,
-    permission,
-    role,
-    security,
-    session,
-    sso,
-    system,
-    tenant,
-    usage,
-    user,
-)
+from audit_async.events.families.operations import config, custom, job, security, system
+from audit_async.events.families.people import org_sync, permission, role, tenant, user
+from audit_async.events.families.records import conversation, data_change, data_export, data_import
+from audit_async.events.families.services import agent, api_key, api_request, budget, module, usage
+from audit_async.events.families.signing_in import auth, identity, mfa, session, sso
 from audit_async.events.vocabulary import Category, Outcome, Severity
 
 __all__ = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
@@ -165,6 +164,11 @@ def verb_of(spelled: str) -> str:
     return spelled.rpartition(".")[2]
 
 
+def assume_success(fields: EventFields, success: bool) -> None:
+    """Note *success* in *fields* where the caller says nothing of how it went."""
+    fields.setdefault("success", success if fields.get("outcome") is None else None)
+
+
 def outcome_of(said: Said, fields: Mapping[str, Any]) -> Outcome:
     """Return the outcome that the event of what was *said*, with *fields*, will have."""
     outcome = fields.get("outcome")
@@ -231,14 +235,9 @@ def _set_identity(values: dict[str, Any], invalid: dict[str, Any]) -> None:
 
 
 def _wrong_name(builder: str, fields: Mapping[str, Any]) -> TypeError:
-    from audit_async.events.families import BUILDERS  # they import this module, and only a slip needs them
+    from audit_async.events.families import own_keywords_of  # they import this module, and only a slip needs them
 
-    family = [
-        name
-        for name, parameter in inspect.signature(BUILDERS[builder]).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
-    known = [*family, *sorted(_FIELD_NAMES)]
+    known = [*own_keywords_of(builder), *sorted(_FIELD_NAMES)]
     wrong = sorted(set(fields) - _FIELD_NAMES)
     hints = ", ".join(f"{name!r}{meant(name, known)}" for name in wrong)
     plural = "s" if len(wrong) > 1 else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from audit_async.events.build import FAMILY_OF_BUILDER
 from audit_async.events.dialects import DIALECTS
 from audit_async.events.event import AuditEvent
-from audit_async.events.families import BUILDERS
+from audit_async.events.families import BUILDERS, own_keywords_of
 from audit_async.events.ocsf import ACTIVITIES, CLASSES, type_uid
 from audit_async.events.vocabulary import TERMS, Outcome, Term
 
@@ -48,7 +47,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(spelling for spellings in found for spelling in spellings))
 
 
-_BUILDER_OF_FAMILY = {"org": "org_sync", "api": "api_request", "data": "data_change", "audit": "custom"}
+_BUILDER_OF_FAMILY = {family: builder for builder, family in reversed(FAMILY_OF_BUILDER.items())} | {"audit": "custom"}
 _BUILDER_OF_ACTION = {"data.export": "data_export", "data.import": "data_import"}
 
 
@@ -83,12 +82,6 @@ def detail_keys_of(builder: str, action: str) -> tuple[str, ...]:
     for keywords in ({}, dict.fromkeys(own_keywords_of(builder), "x")):
         keys |= dict.fromkeys(build(action, error_message="x", old_values={"x": 1}, **keywords).details)
     return tuple(keys)
-
-
-def own_keywords_of(builder: str) -> tuple[str, ...]:
-    """Return the keywords that *builder* has beside the fields of an event."""
-    parameters = inspect.signature(BUILDERS[builder]).parameters.values()
-    return tuple(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)
 
 
 def _item(term: Term) -> Item:

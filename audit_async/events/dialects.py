@@ -94,7 +94,7 @@ account_create_reset     auth.password_reset
 resolve_conversation     conversation.resolve
 transfer_conversation    conversation.transfer
 """,
-    # The outcome is part of the spelling. What it says in the perfect is kept so.
+    # The outcome is part of the spelling.
     "aether": """
 login_success            auth.login ok
 login_failed             auth.login failed

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 
-from audit_async.events.catalogue import Item, own_keywords_of
-from audit_async.events.families import BUILDERS
+from audit_async.events.catalogue import Item
+from audit_async.events.families import BUILDERS, own_keywords_of
 from audit_async.events.vocabulary import Category, Outcome, Severity
 
 FIELDS = {

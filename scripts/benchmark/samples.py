@@ -35,25 +35,13 @@ def details(number: int) -> dict[str, Any]:
 
 def event(number: int = 0, *, with_secrets: bool = False) -> AuditEvent:
     """Return an event; what it leaves open comes from `acting()`."""
-    return events.custom(
-        "sso.login",
-        user_id=USER_ID,
-        resource_type="user",
-        resource_id="u-4711",
-        duration_ms=12.5,
-        details={**details(number), **_SECRETS} if with_secrets else details(number),
-    )
+    return _sign_on({**details(number), **_SECRETS} if with_secrets else details(number))
 
 
 def typical(number: int = 0) -> AuditEvent:
     """Return an event with eight details, none of them a secret."""
-    return events.custom(
-        "sso.login",
-        user_id=USER_ID,
-        resource_type="user",
-        resource_id="u-4711",
-        duration_ms=12.5,
-        details={
+    return _sign_on(
+        {
             "provider_type": "feishu",
             "provider_user_id": f"ou_7dab8a3d3cdcc9da365777c7ad5{number:05d}",
             "department": "sales",
@@ -62,7 +50,18 @@ def typical(number: int = 0) -> AuditEvent:
             "attempt": number,
             "elapsed_ms": 12.5,
             "mfa": True,
-        },
+        }
+    )
+
+
+def _sign_on(said: dict[str, Any]) -> AuditEvent:
+    return events.custom(
+        "sso.login",
+        user_id=USER_ID,
+        resource_type="user",
+        resource_id="u-4711",
+        duration_ms=12.5,
+        details=said,
     )
 
 

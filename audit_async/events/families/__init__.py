@@ -17,6 +17,8 @@ tags, details and description. A canonical one gives the vocabulary's severity a
 
 from __future__ import annotations
 
+import inspect
+
 from audit_async.events.families.operations import config, custom, job, security, system
 from audit_async.events.families.people import org_sync, permission, role, tenant, user
 from audit_async.events.families.records import conversation, data_change, data_export, data_import
@@ -33,31 +35,8 @@ BUILDERS = {
 }
 """Every builder, by the name of its family."""
 
-__all__ = [
-    "BUILDERS",
-    "agent",
-    "api_key",
-    "api_request",
-    "auth",
-    "budget",
-    "config",
-    "conversation",
-    "custom",
-    "data_change",
-    "data_export",
-    "data_import",
-    "identity",
-    "job",
-    "mfa",
-    "module",
-    "org_sync",
-    "permission",
-    "role",
-    "security",
-    "session",
-    "sso",
-    "system",
-    "tenant",
-    "usage",
-    "user",
-]
+
+def own_keywords_of(builder: str) -> tuple[str, ...]:
+    """Return the keywords that *builder* has beside the fields of an event."""
+    parameters = inspect.signature(BUILDERS[builder]).parameters.values()
+    return tuple(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from audit_async.events.build import Id, Number, Text, build, given, say, settle
+from audit_async.events.build import Id, Number, Text, assume_success, build, given, say, settle
 from audit_async.events.dialects import is_spelled_in
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields, convert
@@ -54,7 +54,7 @@ def security(action: Any, *, event_type: Text = None, **fields: Unpack[EventFiel
     spelled = said.spelled
     about: dict[str, Any] = {"resource_type": "security", "resource_id": event_type}
     if not said.term.is_known:
-        fields.setdefault("success", False if fields.get("outcome") is None else None)
+        assume_success(fields, False)
     own: dict[str, Any] = {}
     if is_spelled_in("aether", spelled):
         about["severity"] = convert("severity", fields.get("severity"), {}) or Severity.MEDIUM
@@ -72,7 +72,7 @@ def system(action: Any, **fields: Unpack[EventFields]) -> AuditEvent:
     """
     about = {"resource_type": "system", "category": Category.SYSTEM, "severity": Severity.LOW}
     said = settle(action, "system")
-    fields.setdefault("success", True if fields.get("outcome") is None else None)
+    assume_success(fields, True)
     return build(said, {}, fields, builder="system", about=about, tags=("system", said.spelled))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from audit_async.events.build import Id, Text, build, given, named, outcome_of, say, settle
+from audit_async.events.build import Id, Text, assume_success, build, given, named, outcome_of, say, settle
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields, to_text
 from audit_async.events.vocabulary import Outcome
@@ -143,7 +143,8 @@ def identity(
     """
     said = settle(action, "identity")
     # As of old: it went well unless somebody says otherwise, whatever the spelling of the action implies.
-    success = fields.setdefault("success", True if fields.get("outcome") is None else None)
+    assume_success(fields, True)
+    success = fields.get("success")
     went_well = success if success is not None else outcome_of(said, fields) == Outcome.SUCCESS
     return build(said, _at_provider(provider_type, provider_user_id, went_well, fields), fields, builder="identity")
 
