@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import re
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from audit_async.config import LEAST_PSEUDONYM_KEY_BYTES
-from audit_async.errors import ConfigurationError
+from audit_async.errors import ConfigurationError, meant
 from audit_async.events.catalogue import builder_of
 from audit_async.events.dialects import LEGACY, term_of
 from audit_async.events.vocabulary import TERMS, family_of
@@ -116,10 +115,8 @@ def read_redaction(given: object) -> Redaction | None:
         names = [each.name for each in fields(Redaction)]
         for name in given:
             if name not in names:
-                near = difflib.get_close_matches(str(name), names, n=1)
-                meant = f"did you mean {near[0]!r}? " if near else ""
                 raise ConfigurationError(
-                    f"redact has no setting {name!r}", hint=f"{meant}There are: {', '.join(names)}"
+                    f"redact has no setting {name!r}{meant(str(name), names)}", hint=f"there are: {', '.join(names)}"
                 )
         return Redaction(**given)
     if callable(given) and not isinstance(given, type):
@@ -184,11 +181,9 @@ def _actions(given: Any) -> frozenset[str]:
 
 def _no_action(given: Any, name: str) -> ConfigurationError:
     known = [*TERMS, *_FAMILIES, *_BUILDERS, *LEGACY, _NO_FAMILY]
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
     return ConfigurationError(
-        f"drop_bodies has {given!r}, which is no action",
-        hint=f"{meant}Give an action, a family of them or a builder: 'api.request', 'conversation.*', 'usage'; "
+        f"drop_bodies has {given!r}, which is no action{meant(name.lower(), known)}",
+        hint="give an action, a family of them or a builder: 'api.request', 'conversation.*', 'usage'; "
         "one of your own as 'family.verb', and 'custom' for all that have no dot",
     )
 
