@@ -77,7 +77,7 @@ async def test_a_wrong_keyword_is_told_the_right_one(family: str, default_url: s
 def test_the_right_keywords_are_all_named() -> None:
     """The message names the family's own keywords, too."""
     with pytest.raises(TypeError, match=r"did you mean 'cost_usd'.*It takes: model, provider, input_tokens"):
-        events.usage("api.request", cost_us=0)  # type: ignore[call-arg]
+        events.usage("api.request", cost_us=0)  # type: ignore[call-arg]  # the slip
 
 
 @pytest.mark.parametrize("family", FAMILIES)

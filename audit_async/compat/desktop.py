@@ -226,9 +226,9 @@ def _address(db_config: Any) -> str:
             f"db_config is of type {type(db_config).__name__}, not a dict",
             hint="give {'host': ..., 'user': ..., 'password': ..., 'database': ...} or {'url': ...}",
         )
-    url = db_config.get("url")
+    url: str = db_config.get("url", "")
     if url:
-        return url  # type: ignore[no-any-return]
+        return url
     # An empty password is one; nothing else may be empty.
     missing = [key for key in ("host", "user", "database") if not db_config.get(key)]
     missing += ["password"] if db_config.get("password") is None else []

@@ -40,7 +40,7 @@ class Hostile:
         raise RuntimeError("hostile")
 
     __repr__ = __str__
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # a type without one
 
 
 async def rows_of(desktop: DesktopAuditLogger, url: str) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ async def rows_of(desktop: DesktopAuditLogger, url: str) -> list[dict[str, Any]]
 async def test_a_use_keeps_every_place(desktop: DesktopAuditLogger, sqlite_url: str) -> None:
     """Each parameter of `log_use` is found again where it belongs, and the time is that of the call."""
     before = datetime.now(UTC)
-    desktop.log_use(**USE)  # type: ignore[arg-type]
+    desktop.log_use(**USE)  # type: ignore[arg-type]  # a dict of several types
     (row,) = await rows_of(desktop, sqlite_url)
     assert ("api.request", "user", "王小明", "王小明") == tuple(
         row[n] for n in ("action", "actor_type", "actor_name", "user_id")
@@ -87,7 +87,7 @@ def test_the_parameters_are_the_old_ones() -> None:
 @pytest.mark.parametrize("nobody", [None, "", "未知用户"])
 async def test_nobody_is_an_unknown_user(nobody: Any, desktop: DesktopAuditLogger, sqlite_url: str) -> None:
     """Who is not known gets the old default for a name, and no id."""
-    desktop.log_use(nobody, "", None, None, "success", None, None, None, None)  # type: ignore[arg-type]
+    desktop.log_use(nobody, "", None, None, "success", None, None, None, None)  # type: ignore[arg-type]  # None for a name, as of old
     (row,) = await rows_of(desktop, sqlite_url)
     assert ("未知用户", None) == (row["actor_name"], row["user_id"])
     assert ("未知设备", "") == (row["details"]["device_name"], row["details"]["prompt"])
@@ -128,7 +128,7 @@ def test_no_fault_of_our_own_raises(desktop: DesktopAuditLogger, monkeypatch: py
     """Whatever breaks inside, both calls return, and a line says so."""
     with heard() as lines, monkeypatch.context() as broken:
         broken.setattr(desktop, "_audit", object())
-        desktop.log_use(**USE)  # type: ignore[arg-type]
+        desktop.log_use(**USE)  # type: ignore[arg-type]  # a dict of several types
         desktop.log_login("王小明", None, None, None)
     assert ["ERROR"] == [line.partition(" ")[0] for line in lines]
 
@@ -136,7 +136,7 @@ def test_no_fault_of_our_own_raises(desktop: DesktopAuditLogger, monkeypatch: py
 def test_a_wrong_number_of_arguments_is_the_callers_slip(desktop: DesktopAuditLogger) -> None:
     """A call without its arguments is a TypeError, as of any function."""
     with pytest.raises(TypeError):
-        desktop.log_login("王小明")  # type: ignore[call-arg]
+        desktop.log_login("王小明")  # type: ignore[call-arg]  # the slip
 
 
 def test_a_call_returns_with_the_event_on_disk(desktop: DesktopAuditLogger) -> None:

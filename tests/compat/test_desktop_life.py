@@ -160,7 +160,7 @@ def test_what_is_missing_is_named(key: str, queue_path: Path) -> None:
 def test_what_cannot_be_meant_is_named(config: object, path: object, said: str) -> None:
     """A configuration that no logger can be made of is refused with a message that says which part."""
     with pytest.raises(ConfigurationError, match=said):
-        init_audit_logger(config, path)  # type: ignore[arg-type]
+        init_audit_logger(config, path)  # type: ignore[arg-type]  # the slip
 
 
 @pytest.mark.parametrize("password", ["p@ss:w/rd#?%20 +&", "密码", "", "[::1]", "a%40b"])

@@ -119,6 +119,6 @@ def test_rules_are_a_setting(sqlite_url: str, journal_dir: Path) -> None:
         assert first is configure(sqlite_url, journal_dir=journal_dir, redact=Redaction(keys={"IBAN"}))
         assert first is not configure(sqlite_url, journal_dir=journal_dir)
         with pytest.raises(ConfigurationError, match="no redaction"):
-            configure(sqlite_url, journal_dir=journal_dir, redact=5)  # type: ignore[arg-type]
+            configure(sqlite_url, journal_dir=journal_dir, redact=5)  # type: ignore[arg-type]  # the slip
     finally:
         shutdown()
