@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from audit_async.redact import Redaction as Redaction
     from audit_async.stats import Health as Health
     from audit_async.stats import Stats as Stats
-    from audit_async.table import create_table as create_table
-    from audit_async.table import inspect_table as inspect_table
+    from audit_async.table.creation import create_table as create_table
+    from audit_async.table.creation import inspect_table as inspect_table
     from audit_async.write import write_agent_audit_log as write_agent_audit_log
     from audit_async.write import write_api_key_audit_log as write_api_key_audit_log
     from audit_async.write import write_api_request_audit_log as write_api_request_audit_log
@@ -87,10 +87,10 @@ _HOMES = {
     "audit_context": "context",
     "configure": "default",
     "context": "",
-    "create_table": "table",
+    "create_table": "table.creation",
     "events": "",
     "get_audit_logger": "default",
-    "inspect_table": "table",
+    "inspect_table": "table.creation",
     "job_actor": "context",
     "shutdown": "default",
     "system_actor": "context",

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the terminal tool; say what to install where its packages are missing."""
     try:
-        from audit_async.cli import run
+        from audit_async.cli.run import run
     except ModuleNotFoundError as missing:
         if missing.name not in ("cyclopts", "rich"):
             raise

@@ -127,9 +127,14 @@ def async_url(url: str | URL) -> URL:
 
 async def inspect_through(connection: AsyncConnection, name: TableName) -> InspectedTable:
     """Look at the table *name* through an open connection."""
+    return await connection.run_sync(inspect_now, name)
+
+
+def inspect_now(connection: Connection, name: TableName) -> InspectedTable:
+    """Look at the table *name* through an open connection that blocks."""
     if connection.dialect.name == "postgresql":
-        return await _inspect_postgres(connection, name)
-    return await connection.run_sync(_inspect_generic, name)
+        return _inspect_postgres(connection, name)
+    return _inspect_generic(connection, name)
 
 
 # The catalogue itself, since the information schema shows only what one may read.
@@ -158,10 +163,10 @@ SELECT key.indisprimary AS is_primary,
 """
 
 
-async def _inspect_postgres(connection: AsyncConnection, name: TableName) -> InspectedTable:
+def _inspect_postgres(connection: Connection, name: TableName) -> InspectedTable:
     bound = {"table": name.quoted()}
-    columns = (await connection.execute(text(_POSTGRES_COLUMNS), bound)).all()
-    keys = (await connection.execute(text(_POSTGRES_KEYS), bound)).all()
+    columns = connection.execute(text(_POSTGRES_COLUMNS), bound).all()
+    keys = connection.execute(text(_POSTGRES_KEYS), bound).all()
     return InspectedTable(
         schema=name.schema,
         name=name.name,

@@ -20,7 +20,8 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
-from audit_async.table_map import Layout, recognise
+from audit_async.table_map.layout import Layout
+from audit_async.table_map.recognition import recognise
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]

@@ -34,7 +34,8 @@ from audit_async.store.engine import OwnEngine
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
-from audit_async.table_map import Layout, recognise
+from audit_async.table_map.layout import Layout
+from audit_async.table_map.recognition import recognise
 
 if TYPE_CHECKING:
     RawConnection = asyncpg.Connection[asyncpg.Record]

@@ -28,8 +28,10 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import InspectedTable, TableName, inspect_through
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
-from audit_async.table import create, make_private
-from audit_async.table_map import Layout, recognise
+from audit_async.table.connection import make_private
+from audit_async.table.creation import create
+from audit_async.table_map.layout import Layout
+from audit_async.table_map.recognition import recognise
 
 if TYPE_CHECKING:
     import aiosqlite

@@ -21,8 +21,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from audit_async.entry import Entry
-from audit_async.table import COLUMNS
-from audit_async.table_map import own_row
+from audit_async.table.columns import COLUMNS
+from audit_async.table_map.own import own_row
 
 _DRAIN_SECONDS = 60.0
 

@@ -14,8 +14,8 @@ from audit_async import AuditLogger
 from audit_async.entry import Entry
 from audit_async.store import StoreOptions
 from audit_async.store.postgres import PostgresStore
-from audit_async.table import COLUMNS
-from audit_async.table_map import own_row
+from audit_async.table.columns import COLUMNS
+from audit_async.table_map.own import own_row
 from scripts.benchmark import samples
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.comparison import Comparison, Goal

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from audit_async.store import Store, StoreOptions
 from audit_async.store.opening import open_store
-from audit_async.table import create_table
+from audit_async.table.creation import create_table
 from tests.servers.postgres import PostgresCluster
 
 

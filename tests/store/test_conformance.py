@@ -11,8 +11,8 @@ import pytest
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError
 from audit_async.store import Store
-from audit_async.table import COLUMNS
-from audit_async.table_map import own_row
+from audit_async.table.columns import COLUMNS
+from audit_async.table_map.own import own_row
 from tests.store.conftest import Place
 from tests.store.entries import entries, entry
 
@@ -191,7 +191,7 @@ async def test_stores_that_insert_the_same_entries_at_once_store_them_once(place
 
 async def test_a_missing_table_is_a_fault_of_the_set_up(empty: Place) -> None:
     """Without a table the hint says how to make it; once made, the same store goes on."""
-    from audit_async.table import create_table
+    from audit_async.table.creation import create_table
 
     if empty.dialect == "sqlite":
         await empty.execute("CREATE TABLE other (a)")

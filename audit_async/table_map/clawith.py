@@ -12,9 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -25,97 +23,7 @@ from audit_async.events.dialects import spell, term_of
 from audit_async.events.event import SPELLING_KEY
 from audit_async.events.vocabulary import FAILED, Outcome
 from audit_async.inspection import InspectedColumn, InspectedTable, TableName
-from audit_async.table import COLUMNS, KEY, is_ours, lacking
-
-Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """How entries become rows of one table.
-
-    Attributes:
-        name: `audit_async` for our own table, `clawith` for the six-column one.
-        columns: those that are filled, in the order of `row`'s values.
-        key: the columns by which a row is recognised as one that is there already.
-        row: makes a row of an entry: JSON as text, times as the database takes them.
-        has_other_keys: the table has further unique keys, whose violation is no sign of a replay.
-    """
-
-    name: str
-    table: TableName
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
-    row: Callable[[Entry], Row]
-    has_other_keys: bool = False
-
-
-def recognise(found: InspectedTable) -> Layout:
-    """Return the layout for the table that was found.
-
-    Raises:
-        ConfigStoreError: there is none, or it is neither ours nor the six-column one.
-    """
-    name = TableName(found.schema, found.name)
-    if not found.exists:
-        raise ConfigStoreError(
-            f"there is no table {name}",
-            hint="make it with `audit-async init URL`, or name another one by table=",
-        )
-    if is_ours(found):
-        row = own_row_sqlite if found.dialect == "sqlite" else own_row
-        others = bool(found.unique_keys)
-        return Layout(name="audit_async", table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others)
-    if _looks_like_ours(found):
-        raise ConfigStoreError(
-            f"table {name} lacks {', '.join(lacking(found)) or 'the primary key (created_at, id)'}",
-            hint=f"ALTER TABLE {name}: add what is missing, as `audit-async init` would make it",
-        )
-    return _six_columns(found, name)
-
-
-def _looks_like_ours(found: InspectedTable) -> bool:
-    return found.column("writer_seq") is not None and found.column("category") is not None
-
-
-# --- ours --------------------------------------------------------------------------------------------
-
-_JSON = ("details", "metadata", "old_values", "new_values", "tags")
-_before_json = attrgetter(*list(COLUMNS)[: list(COLUMNS).index("details")])
-_after_created_at = attrgetter(*list(COLUMNS)[2 : list(COLUMNS).index("details")])
-
-
-def own_row(entry: Entry) -> Row:
-    """Return the row of our table, in the order of `COLUMNS`."""
-    return (
-        *_before_json(entry),
-        bytes(entry.details).decode(),
-        bytes(entry.metadata).decode(),
-        bytes(entry.old_values).decode() or None,
-        bytes(entry.new_values).decode() or None,
-        bytes(entry.tags).decode(),
-        entry.writer_id,
-        entry.writer_seq,
-    )
-
-
-def own_row_sqlite(entry: Entry) -> Row:
-    """Return the row of our table on SQLite: the time as text that sorts as time does."""
-    return (
-        entry.id,
-        f"{entry.created_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
-        *_after_created_at(entry),
-        bytes(entry.details).decode(),
-        bytes(entry.metadata).decode(),
-        bytes(entry.old_values).decode() or None,
-        bytes(entry.new_values).decode() or None,
-        bytes(entry.tags).decode(),
-        entry.writer_id,
-        entry.writer_seq,
-    )
-
-
-# --- the six-column table ----------------------------------------------------------------------------
+from audit_async.table_map.layout import Layout, Row
 
 SIX_COLUMNS = ("id", "action", "details", "agent_id", "user_id", "created_at")
 
@@ -132,7 +40,7 @@ Adapter = Callable[[str], Any]
 """Turns an id into what its column takes; raises ValueError when it cannot be one."""
 
 
-def _six_columns(found: InspectedTable, name: TableName) -> Layout:
+def six_columns(found: InspectedTable, name: TableName) -> Layout:
     columns = {column.name: column for column in found.columns}
     unfilled = [
         column.name

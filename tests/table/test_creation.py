@@ -12,7 +12,9 @@ from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName, async_url
-from audit_async.table import COLUMNS, create_table, inspect_table, is_ours, months
+from audit_async.table.columns import COLUMNS, is_ours
+from audit_async.table.creation import create_table, inspect_table
+from audit_async.table.partitions import months
 from tests.store.conftest import Place, add_role, empty, postgres_empty  # noqa: F401 -- fixtures
 from tests.store.entries import entries
 

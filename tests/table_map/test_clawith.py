@@ -16,7 +16,8 @@ from audit_async.errors import ConfigStoreError
 from audit_async.events import AuditAction, AuditEvent
 from audit_async.inspection import InspectedColumn, InspectedTable
 from audit_async.store import Store
-from audit_async.table_map import Layout, recognise
+from audit_async.table_map.layout import Layout
+from audit_async.table_map.recognition import recognise
 from tests.store.conftest import Place, empty, postgres_empty  # noqa: F401 -- fixtures
 
 USER, TENANT, AGENT = (uuid.UUID(int=number) for number in (1, 2, 3))

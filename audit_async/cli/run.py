@@ -1,0 +1,52 @@
+"""The tool as a whole: every command, and how errors are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from io import TextIOWrapper
+from typing import Any
+
+from rich.markup import escape
+
+from audit_async.cli import catalog as _catalog
+from audit_async.cli import drain as _drain
+from audit_async.cli import tables as _tables
+from audit_async.cli.console import FINDING, OK, USAGE, app, err
+from audit_async.errors import AuditError, ConfigurationError
+
+COMMANDS = (_tables, _drain, _catalog)
+"""Loading one puts its commands into `app`."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the tool and return its exit code; errors are told in two lines, what and what to do."""
+    from loguru import logger
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a character is no reason to fail.
+            stream.reconfigure(errors="replace")
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="<level>{level: <8}</level> {message}")
+    call: Callable[..., Any] = app
+    try:
+        result = call(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough. What is still in the buffer goes nowhere, and not into a traceback at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return OK
+    except ConfigurationError as error:
+        return _say(error, USAGE)
+    except AuditError as error:
+        return _say(error, FINDING)
+    return result if isinstance(result, int) else OK
+
+
+def _say(error: AuditError, code: int) -> int:
+    err.print(f"[red]Failed:[/] {escape(error.message)}", soft_wrap=True)
+    if error.hint:
+        err.print(f"  [dim]HINT:[/] {escape(error.hint)}", soft_wrap=True)
+    return code

@@ -1,0 +1,8 @@
+"""Our own table.
+
+columns      what it has, and how it is recognised
+ddl          the statements that make it, for each database
+partitions   its months, on PostgreSQL
+creation     it is made, or looked at
+connection   a connection of its own for that
+"""

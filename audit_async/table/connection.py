@@ -1,0 +1,53 @@
+"""A connection of its own to the database of a table, for as long as something is looked at or made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from audit_async.errors import AuditError, ConfigStoreError
+from audit_async.faults import Place, translate
+from audit_async.inspection import TableName, async_url
+
+
+@asynccontextmanager
+async def connected(url: str, name: TableName, purpose: str) -> AsyncIterator[AsyncConnection]:
+    """Open a connection of its own, and turn what the database says into errors of ours."""
+    parsed = async_url(url)
+    engine = create_async_engine(parsed, poolclass=NullPool, hide_parameters=True)
+    is_connecting = True
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            make_private(parsed.database or "")
+        async with engine.connect() as connection:
+            is_connecting = False
+            yield connection
+    except AuditError:
+        raise
+    except Exception as error:
+        raise translate(error, Place.of(parsed, name, purpose), connecting=is_connecting) from error
+    finally:
+        await engine.dispose()
+
+
+def make_private(file: str) -> None:
+    """Make a SQLite file that is not there yet for its owner alone: SQLite itself would let everybody read it.
+
+    Raises:
+        OSError: it cannot be made.
+        ConfigStoreError: its folder is not there.
+    """
+    path = Path(file)
+    if file in ("", ":memory:") or file.startswith("file:") or path.exists():
+        return
+    if not path.parent.is_dir():
+        raise ConfigStoreError(
+            f"there is no folder {path.parent.absolute()} for the SQLite file {path.name}",
+            hint="make it, or correct the URL",
+        )
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))

@@ -1,0 +1,1 @@
+"""Which column holds what of an entry, in our own table and in others."""
