@@ -136,7 +136,7 @@ def test_months_cross_the_year() -> None:
         ("postgresql+psycopg2://u@h/d", "postgresql+asyncpg://"),
         ("postgres://u:s3cret@h/d", "postgresql+asyncpg://"),
         ("sqlite:///x.db", "sqlite+aiosqlite://"),
-        ("mysql+asyncmy://u@h/d", "pip install asyncmy"),
+        ("mysql+aiomysql://u@h/d", "pip install aiomysql"),
         ("mysql://u@h/d", "mysql+asyncmy://"),
         ("nonsense s3cret", "postgresql+asyncpg://"),
         ("", "postgresql+asyncpg://"),
