@@ -44,7 +44,7 @@ class TableName:
 
     def quoted(self, quote: str = '"') -> str:
         """Return the name for a statement."""
-        return ".".join(f"{quote}{part}{quote}" for part in (self.schema, self.name) if part)
+        return ".".join(quoted_name(part, quote) for part in (self.schema, self.name) if part)
 
     def beside(self, suffix: str) -> TableName:
         """Return the name of a relation that belongs to this one."""
@@ -52,6 +52,11 @@ class TableName:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+def quoted_name(name: str, quote: str = '"') -> str:
+    """Return the name of a column, whatever it holds, for a statement."""
+    return f"{quote}{name.replace(quote, quote * 2)}{quote}"
 
 
 def _is_name(part: str) -> bool:

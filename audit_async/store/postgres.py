@@ -28,14 +28,14 @@ from audit_async.errors import (
     TransientStoreError,
 )
 from audit_async.faults import Place, raise_verdict, translate
-from audit_async.inspection import TableName, inspect_through
+from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
 from audit_async.table_map.layout import Layout
-from audit_async.table_map.recognition import recognise
+from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
 
 if TYPE_CHECKING:
     RawConnection = asyncpg.Connection[asyncpg.Record]
@@ -63,28 +63,30 @@ class PostgresStore:
     def __init__(self, options: StoreOptions) -> None:
         self._options = options
         self._url = make_url(options.url)
-        self._table = TableName.parse(options.table)
-        self._place = Place.of(self._url, self._table)
+        self._tables = Tables.read(options.table)
+        self._place = Place.of(self._url, self._tables)
         self._has_pooler = has_pooler(self._url)
         self._engine = OwnEngine(lambda: new_engine(self._url))
-        self._layout: Layout | None = None
-        self._insert_statement = ""
+        self._layouts: Layouts | None = None
+        self._statements: dict[TableName, str] = {}
         self._copy_is_refused = False
         self._carries = ""
         self._look_ahead_at = 0.0
 
     def __repr__(self) -> str:
         state = "connected" if self._engine.raw is not None else "not connected"
-        return f"<PostgresStore {self._place.server}/{self._place.database} {self._table}, {state}>"
+        return f"<PostgresStore {self._place.server}/{self._place.database} {self._tables}, {state}>"
 
     async def insert(self, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
         """Put *entries* into the table, all or none. As `Store.insert`."""
-        async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layout):
+        async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layouts):
             if is_replay:
                 await self._end_own_sessions(raw)
-            elif len(entries) >= COPY_ROWS and not self._copy_is_refused:
+            parts = layouts.parts(entries)
+            with_copy = not is_replay and not self._copy_is_refused
+            if with_copy and any(len(part) >= COPY_ROWS for _, part in parts):
                 try:
-                    await self._copy(raw, layout, entries)
+                    await self._insert_parts(raw, parts, with_copy=True)
                 except (asyncpg.FeatureNotSupportedError, asyncpg.InternalClientError) as error:
                     if isinstance(error, asyncpg.InvalidCachedStatementError):
                         raise
@@ -93,8 +95,10 @@ class PostgresStore:
                 else:
                     return
             try:
-                await self._insert_rows(raw, layout, entries)
+                await self._insert_parts(raw, parts, with_copy=False, is_replay=is_replay)
             except asyncpg.UniqueViolationError as error:
+                if error.table_name in {layout.delivered.name for layout, _ in parts if layout.delivered}:
+                    raise
                 # Not our key, which the statement passes over: a row is refused for what is in it.
                 raise self._other_key(error.constraint_name) from None
 
@@ -108,27 +112,69 @@ class PostgresStore:
 
     # --- the way of a batch ------------------------------------------------------------------------------
 
+    async def _insert_parts(
+        self, raw: RawConnection, parts: list[Part], *, with_copy: bool, is_replay: bool = False
+    ) -> None:
+        """Put each part into its table, in one transaction."""
+        (layout, entries), *others = parts
+        if not others and layout.delivered is None:
+            await (self._copy(raw, layout, entries) if with_copy else self._insert_rows(raw, layout, entries))
+            return
+        async with self._transaction(raw):
+            for layout, entries in parts:
+                fresh = entries
+                if layout.delivered is not None:
+                    fresh = await self._mark_delivered(raw, layout.delivered, entries, is_replay=is_replay)
+                if with_copy and len(fresh) >= COPY_ROWS:
+                    await self._copy_rows(raw, layout, fresh)
+                elif fresh:
+                    await self._execute_rows(raw, layout, fresh)
+
     async def _copy(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
+        async with self._transaction(raw):
+            await self._copy_rows(raw, layout, entries)
+
+    async def _copy_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
         rows: Any
         if self._options.gives_up_interpreter:
             rows = rows_giving_up(entries, layout.row)
         else:
             rows = rows_letting_loop_run(entries, layout.row)
-        async with self._transaction(raw):
-            await raw.copy_records_to_table(
-                layout.table.name, schema_name=layout.table.schema, columns=layout.columns, records=rows
-            )
+        await raw.copy_records_to_table(
+            layout.table.name, schema_name=layout.table.schema, columns=layout.columns, records=rows
+        )
 
     async def _insert_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
         """Insert what is not there yet. Each statement below is a transaction of its own, all or none."""
         if self._has_pooler or not (self._options.gives_up_interpreter or len(entries) < COPY_ROWS):
             async with self._transaction(raw):
-                for part in slices(entries):
-                    await raw.executemany(self._insert_statement, map(layout.row, part))
+                await self._execute_rows(raw, layout, entries)
         elif len(entries) == 1:
-            await raw.execute(self._insert_statement, *layout.row(entries[0]))
+            await raw.execute(self._statements[layout.table], *layout.row(entries[0]))
         else:
-            await raw.executemany(self._insert_statement, rows_giving_up(entries, layout.row))
+            await raw.executemany(self._statements[layout.table], rows_giving_up(entries, layout.row))
+
+    async def _execute_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
+        """Insert what is not there yet, in slices, in the transaction that is open."""
+        for part in slices(entries):
+            await raw.executemany(self._statements[layout.table], map(layout.row, part))
+
+    async def _mark_delivered(
+        self, raw: RawConnection, delivered: TableName, entries: Sequence[Entry], *, is_replay: bool
+    ) -> Sequence[Entry]:
+        """Note the ids of *entries* beside a table that has no key, and return those that were not noted yet.
+
+        The first attempt notes them blindly: a violated key means a replay, which then looks first.
+        """
+        if is_replay:
+            found = await raw.fetch(
+                f"SELECT id FROM {delivered.quoted()} WHERE id = ANY($1::text[])", [entry.id for entry in entries]
+            )
+            entries = not_delivered(entries, {row["id"] for row in found})
+        await raw.execute(
+            f"INSERT INTO {delivered.quoted()} (id) SELECT unnest($1::text[])", [entry.id for entry in entries]
+        )
+        return entries
 
     @asynccontextmanager
     async def _transaction(self, raw: RawConnection) -> AsyncIterator[None]:
@@ -158,12 +204,12 @@ class PostgresStore:
     # --- the connection ----------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _connection(self, application_name: str) -> AsyncIterator[tuple[RawConnection, Layout]]:
+    async def _connection(self, application_name: str) -> AsyncIterator[tuple[RawConnection, Layouts]]:
         """Give the raw connection of a short-lived session; turn every error into one of ours."""
         is_connecting = True
         try:
             engine = self._engine.get()
-            layout = self._layout or await self._look_at_table(engine)
+            layouts = self._layouts or await self._look_at_tables(engine)
             session = AsyncSession(engine)
             raw: Any = None
             try:
@@ -171,10 +217,10 @@ class PostgresStore:
                 is_connecting = False
                 if raw is not self._engine.raw or application_name != self._carries:
                     await self._greet(raw, application_name)
-                if time.monotonic() > self._look_ahead_at and layout.name == "audit_async":
+                if time.monotonic() > self._look_ahead_at and layouts.are_ours:
                     self._look_ahead_at = time.monotonic() + CHECK_SECONDS
-                    await warn_of_missing(raw, layout.table)
-                yield raw, layout
+                    await warn_of_missing(raw, layouts.all[0].table)
+                yield raw, layouts
             except BaseException as error:
                 about_row = isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError))
                 if not is_connecting and (raw.is_closed() or not about_row):
@@ -191,30 +237,26 @@ class PostgresStore:
             verdict = self._verdict(error, is_connecting)
             if isinstance(verdict, ConfigStoreError):
                 # Somebody will mend the table: look at it anew.
-                self._layout = None
+                self._layouts = None
             if verdict is None:
                 raise
             raise_verdict(verdict, error)
 
-    async def _look_at_table(self, engine: AsyncEngine) -> Layout:
+    async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
         async with engine.connect() as connection:
-            layout = recognise(await inspect_through(connection, self._table))
-        columns = ", ".join(f'"{column}"' for column in layout.columns)
-        values = ", ".join(f"${number + 1}" for number in range(len(layout.columns)))
-        # Without a target a role that may only insert suffices; but it would pass over other keys as well.
-        target = f" ({', '.join(layout.key)})" if layout.has_other_keys else ""
-        into = f"INSERT INTO {layout.table.quoted()} ({columns})"
-        self._insert_statement = f"{into} VALUES ({values}) ON CONFLICT{target} DO NOTHING"
+            layouts = await connection.run_sync(self._tables.lay_out)
+        self._statements = {layout.table: _insert_statement(layout) for layout in layouts.all}
         self._copy_is_refused = False
-        self._layout = layout
-        if layout.name != "audit_async":
-            report(
-                "layout",
-                f"table {layout.table} is the six-column one: actions keep their old spelling, "
-                "and what has no column goes into details",
-                level="INFO",
-            )
-        return layout
+        self._layouts = layouts
+        for layout in layouts.all:
+            if layout.name == "clawith":
+                report(
+                    "layout",
+                    f"table {layout.table} is the six-column one: actions keep their old spelling, "
+                    "and what has no column goes into details",
+                    level="INFO",
+                )
+        return layouts
 
     async def _greet(self, raw: RawConnection, application_name: str) -> None:
         """Give the session its name, by which a later one can end it, and see that its commits last."""
@@ -229,10 +271,21 @@ class PostgresStore:
 
     def _other_key(self, constraint: str | None) -> DataStoreError:
         return DataStoreError(
-            f"table {self._table} refuses a row: its value for {constraint} is there already [23505]",
+            f"table {self._tables} refuses a row: its value for {constraint} is there already [23505]",
             sqlstate="23505",
             culprit=constraint,
         )
+
+
+def _insert_statement(layout: Layout) -> str:
+    columns = ", ".join(map(quoted_name, layout.columns))
+    values = ", ".join(f"${number + 1}" for number in range(len(layout.columns)))
+    into = f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES ({values})"
+    if not layout.key:
+        return into
+    # Without a target a role that may only insert suffices; but it would pass over other keys as well.
+    target = f" ({', '.join(map(quoted_name, layout.key))})" if layout.has_other_keys else ""
+    return f"{into} ON CONFLICT{target} DO NOTHING"
 
 
 def _raw_connection(session: Session) -> Any:

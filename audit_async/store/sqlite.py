@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import sqlite3
@@ -25,13 +26,13 @@ from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
 from audit_async.faults import Place, raise_verdict, translate
-from audit_async.inspection import InspectedTable, TableName, inspect_through
+from audit_async.inspection import TableName, inspect_through, quoted_name
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
 from audit_async.table.connection import make_private
 from audit_async.table.creation import create
 from audit_async.table_map.layout import Layout
-from audit_async.table_map.recognition import recognise
+from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
 
 if TYPE_CHECKING:
     import aiosqlite
@@ -47,13 +48,13 @@ class SqliteStore:
 
     def __init__(self, options: StoreOptions) -> None:
         self._url = make_url(options.url)
-        self._table = TableName.parse(options.table)
+        self._tables = Tables.read(options.table)
         self._file = self._url.database or ""
-        self._place = Place.of(self._url, self._table)
+        self._place = Place.of(self._url, self._tables)
         self._may_create = options.may_create
         self._engine = OwnEngine(self._new_engine)
-        self._layout: Layout | None = None
-        self._insert_statements: dict[int, str] = {}
+        self._layouts: Layouts | None = None
+        self._statements: dict[tuple[TableName, int], str] = {}
         # Held during a batch, by the thread of its loop: a fork waits for it. See `_before_fork`.
         self._batch_lock = threading.RLock()
         self._is_in_batch = False
@@ -62,7 +63,7 @@ class SqliteStore:
 
     def __repr__(self) -> str:
         state = "connected" if self._engine.raw is not None else "not connected"
-        return f"<SqliteStore {self._file} {self._table}, {state}>"
+        return f"<SqliteStore {self._file} {self._tables}, {state}>"
 
     async def insert(self, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
         """Put *entries* into the table, all or none. As `Store.insert`.
@@ -73,17 +74,21 @@ class SqliteStore:
         with self._batch_lock:
             self._is_in_batch = True
             try:
-                async with self._connection() as (raw, layout):
-                    await self._insert(raw, layout, entries)
+                async with self._connection() as (raw, layouts):
+                    await self._insert(raw, layouts.parts(entries))
             finally:
                 self._is_in_batch = False
 
-    async def _insert(self, raw: aiosqlite.Connection, layout: Layout, entries: Sequence[Entry]) -> None:
+    async def _insert(self, raw: aiosqlite.Connection, parts: list[Part]) -> None:
         await _begin(raw)
         try:
-            for part in _parts(entries):
-                row_values = [value for entry in part for value in layout.row(entry)]
-                await raw.execute(self._insert_statements[len(part)], row_values)
+            for layout, entries in parts:
+                fresh = entries
+                if layout.delivered is not None:
+                    fresh = await _mark_delivered(raw, layout.delivered, entries)
+                for some in _slices(fresh):
+                    row_values = [value for entry in some for value in layout.row(entry)]
+                    await raw.execute(self._statements[layout.table, len(some)], row_values)
             await raw.execute("COMMIT")
         except BaseException:
             if raw.in_transaction:
@@ -111,13 +116,13 @@ class SqliteStore:
             self._batch_lock.release()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[tuple[aiosqlite.Connection, Layout]]:
+    async def _connection(self) -> AsyncIterator[tuple[aiosqlite.Connection, Layouts]]:
         """Give the raw connection of a short-lived session; turn every error into one of ours."""
         is_connecting = True
         try:
             self._see_to_file()
             engine = self._engine.get()
-            layout = self._layout or await self._look_at_table(engine)
+            layouts = self._layouts or await self._look_at_tables(engine)
             async with AsyncSession(engine) as session:
                 connection = await session.connection()
                 raw: aiosqlite.Connection = await raw_connection(connection)
@@ -127,7 +132,7 @@ class SqliteStore:
                         for setting in _SETTINGS:
                             await _when_free(partial(raw.execute, setting))
                         self._engine.raw = raw
-                    yield raw, layout
+                    yield raw, layouts
                 except BaseException as error:
                     is_about_row = isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError))
                     if not is_about_row and self._file not in _IN_MEMORY:
@@ -140,11 +145,11 @@ class SqliteStore:
                 # Not our key, which the statement passes over: a row is refused for what is in it.
                 culprit = describe(error).rpartition(".")[2]
                 verdict = DataStoreError(
-                    f"table {self._table} refuses a row: its {culprit} is there already", culprit=culprit
+                    f"table {self._tables} refuses a row: its {culprit} is there already", culprit=culprit
                 )
             if isinstance(verdict, ConfigStoreError):
                 # Somebody will mend the table: look at it anew.
-                self._layout = None
+                self._layouts = None
             if verdict is None:
                 raise
             raise_verdict(verdict, error)
@@ -172,37 +177,31 @@ class SqliteStore:
             hide_parameters=True,
         )
 
-    async def _look_at_table(self, engine: AsyncEngine) -> Layout:
-        layout = await _when_free(partial(self._recognise, engine))
-        columns = ", ".join(f'"{column}"' for column in layout.columns)
-        values = f"({', '.join('?' * len(layout.columns))})"
-        self._insert_statements = {
-            size: f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES {', '.join([values] * size)}"
-            f" ON CONFLICT ({', '.join(layout.key)}) DO NOTHING"
-            for size in ROWS_AT_ONCE
+    async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
+        layouts = await _when_free(partial(self._lay_out, engine))
+        self._statements = {
+            (layout.table, size): _insert_statement(layout, size) for layout in layouts.all for size in ROWS_AT_ONCE
         }
         # A table that is missing from now on was taken away, and its rows with it: that needs somebody's eye.
         self._may_create = False
-        self._layout = layout
-        return layout
+        self._layouts = layouts
+        return layouts
 
-    async def _recognise(self, engine: AsyncEngine) -> Layout:
+    async def _lay_out(self, engine: AsyncEngine) -> Layouts:
         async with engine.connect() as connection:
-            found = await inspect_through(connection, self._table)
-            if self._may_create and not found.exists:
-                found = await self._create(connection)
-            return recognise(found)
+            if self._may_create:
+                await self._create_missing(connection)
+            return await connection.run_sync(self._tables.lay_out)
 
-    async def _create(self, connection: AsyncConnection) -> InspectedTable:
+    async def _create_missing(self, connection: AsyncConnection) -> None:
+        if (await inspect_through(connection, self._tables.name)).exists:
+            return
         try:
-            await create(connection, self._table)
+            await create(connection, self._tables.name)
         except DBAPIError:
             # Another process may have made it in this very moment.
-            found = await inspect_through(connection, self._table)
-            if not found.exists:
+            if not (await inspect_through(connection, self._tables.name)).exists:
                 raise
-            return found
-        return await inspect_through(connection, self._table)
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
         return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
@@ -230,8 +229,27 @@ async def _when_free(work: Callable[[], Awaitable[_T]]) -> _T:
         await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
 
 
-def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Yield *entries* in parts of the sizes there are statements for, the largest that fits first."""
+async def _mark_delivered(raw: aiosqlite.Connection, delivered: TableName, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Note the ids of *entries* beside a table that has no key, and return those that were not noted yet."""
+    ids = json.dumps([entry.id for entry in entries])
+    found = await raw.execute_fetchall(
+        f"SELECT id FROM {delivered.quoted()} WHERE id IN (SELECT value FROM json_each(?))", [ids]
+    )
+    fresh = not_delivered(entries, {row[0] for row in found})
+    ids = json.dumps([entry.id for entry in fresh])
+    await raw.execute(f"INSERT INTO {delivered.quoted()} (id) SELECT value FROM json_each(?)", [ids])
+    return fresh
+
+
+def _insert_statement(layout: Layout, rows: int) -> str:
+    columns = ", ".join(map(quoted_name, layout.columns))
+    values = f"({', '.join('?' * len(layout.columns))})"
+    into = f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES {', '.join([values] * rows)}"
+    return f"{into} ON CONFLICT ({', '.join(map(quoted_name, layout.key))}) DO NOTHING" if layout.key else into
+
+
+def _slices(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Yield *entries* in slices of the sizes there are statements for, the largest that fits first."""
     start = 0
     while start < len(entries):
         size = next(size for size in ROWS_AT_ONCE if size <= len(entries) - start)

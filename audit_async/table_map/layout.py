@@ -17,11 +17,13 @@ class Layout:
     """How entries become rows of one table.
 
     Attributes:
-        name: `audit_async` for our own table, `clawith` for the six-column one.
+        name: `audit_async` for our own table, else that of the map.
         columns: those that are filled, in the order of `row`'s values.
-        key: the columns by which a row is recognised as one that is there already.
+        key: the columns by which a row is recognised as one that is there already; empty where the table has none.
         row: makes a row of an entry: JSON as text, times as the database takes them.
         has_other_keys: the table has further unique keys, whose violation is no sign of a replay.
+        delivered: a table beside it with the ids of the events that are in it, in place of a key.
+        actions: canonical names of those that it takes; None for all.
     """
 
     name: str
@@ -30,3 +32,18 @@ class Layout:
     key: tuple[str, ...]
     row: Callable[[Entry], Row]
     has_other_keys: bool = False
+    delivered: TableName | None = None
+    actions: frozenset[str] | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is that of our own table."""
+        return self.name == OURS
+
+    def takes(self, entry: Entry) -> bool:
+        """Return whether *entry* belongs into this table."""
+        return self.actions is None or entry.action in self.actions
+
+
+OURS = "audit_async"
+"""Name of the layout of our own table."""

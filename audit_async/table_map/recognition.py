@@ -6,7 +6,7 @@ from audit_async.errors import ConfigStoreError
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking
 from audit_async.table_map.clawith import six_columns
-from audit_async.table_map.layout import Layout
+from audit_async.table_map.layout import OURS, Layout
 from audit_async.table_map.own import own_row, own_row_sqlite
 
 
@@ -25,7 +25,7 @@ def recognise(found: InspectedTable) -> Layout:
     if is_ours(found):
         row = own_row_sqlite if found.dialect == "sqlite" else own_row
         others = bool(found.unique_keys)
-        return Layout(name="audit_async", table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others)
+        return Layout(name=OURS, table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others)
     if _looks_like_ours(found):
         raise ConfigStoreError(
             f"table {name} lacks {', '.join(lacking(found)) or 'the primary key (created_at, id)'}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
@@ -11,6 +11,8 @@ from audit_async.entry import Entry
 from audit_async.inspection import TableName, inspect_now
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.recognition import recognise
+
+Part = tuple[Layout, Sequence[Entry]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,14 @@ class Layouts:
 
     all: tuple[Layout, ...]
 
-    def parts(self, entries: Sequence[Entry]) -> list[tuple[Layout, Sequence[Entry]]]:
+    def parts(self, entries: Sequence[Entry]) -> list[Part]:
         """Return which of *entries* go into which table, in their order; tables that get none are left out."""
         return [(self.all[0], entries)]
+
+    @property
+    def are_ours(self) -> bool:
+        """Whether it is our own table that is written to."""
+        return self.all[0].is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +64,8 @@ class Tables:
             ConfigStoreError: one is not there, or not as it must be.
         """
         return Layouts((recognise(inspect_now(connection, self.name)),))
+
+
+def not_delivered(entries: Iterable[Entry], delivered: set[str]) -> list[Entry]:
+    """Return those of *entries* whose ids are not among *delivered*, each id once."""
+    return list({entry.id: entry for entry in reversed(list(entries)) if entry.id not in delivered}.values())[::-1]

@@ -21,6 +21,7 @@ from audit_async.errors import (
     TransientStoreError,
 )
 from audit_async.store.postgres import PostgresStore
+from audit_async.table_map.tables import Layouts
 from tests.store.conftest import Place, add_role
 from tests.store.entries import WRITER, entries, entry
 
@@ -110,14 +111,14 @@ async def test_the_loop_turns_while_a_task_inserts(postgres_place: Place, is_rep
             turns += 1
 
     assert isinstance(store, PostgresStore)
-    layout = store._layout
-    assert layout is not None
+    assert store._layouts is not None
+    (layout,) = store._layouts.all
 
     def row(made: Entry) -> tuple[object, ...]:
         turn_of_row.append(turns)
         return layout.row(made)
 
-    store._layout = replace(layout, row=row)
+    store._layouts = Layouts((replace(layout, row=row),))
     counting = asyncio.create_task(count_turns())
     await store.insert(entries(2000), is_replay=is_replay)
     counting.cancel()
