@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from audit_async.stats import Stats as Stats
     from audit_async.table.creation import create_table as create_table
     from audit_async.table.creation import inspect_table as inspect_table
+    from audit_async.table_map.mapping import TableMap as TableMap
     from audit_async.write import write_agent_audit_log as write_agent_audit_log
     from audit_async.write import write_api_key_audit_log as write_api_key_audit_log
     from audit_async.write import write_api_request_audit_log as write_api_request_audit_log
@@ -82,6 +83,7 @@ _HOMES = {
     "Redaction": "redact",
     "Severity": "events",
     "Stats": "stats",
+    "TableMap": "table_map.mapping",
     "UnknownActionError": "errors",
     "ashutdown": "default",
     "audit_context": "context",
@@ -136,6 +138,7 @@ __all__ = [
     "Redaction",
     "Severity",
     "Stats",
+    "TableMap",
     "UnknownActionError",
     "ashutdown",
     "audit_context",

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import URL, inspect, make_url, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.exc import CompileError, NoSuchTableError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.address import read_address
@@ -65,12 +65,20 @@ def _is_name(part: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class InspectedColumn:
-    """A column as the database describes it; `type` is its type's text in lower case."""
+    """A column as the database describes it.
+
+    Attributes:
+        type: its type's text in lower case; of a domain the one beneath it.
+        labels: those of an enumeration.
+        is_generated: its values are made by the database and cannot be given.
+    """
 
     name: str
     type: str
     is_nullable: bool
     has_default: bool
+    labels: tuple[str, ...] = ()
+    is_generated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +153,17 @@ def inspect_now(connection: Connection, name: TableName) -> InspectedTable:
 # The catalogue itself, since the information schema shows only what one may read.
 _POSTGRES_COLUMNS = """
 SELECT attribute.attname AS name,
-       lower(format_type(attribute.atttypid, attribute.atttypmod)) AS type,
+       lower(CASE WHEN type.typtype = 'd' THEN format_type(type.typbasetype, type.typtypmod)
+                  ELSE format_type(attribute.atttypid, attribute.atttypmod) END) AS type,
+       ARRAY(SELECT enumlabel::text FROM pg_enum
+              WHERE enumtypid = attribute.atttypid ORDER BY enumsortorder) AS labels,
+       attribute.attgenerated <> '' OR attribute.attidentity = 'a' AS is_generated,
        NOT attribute.attnotnull AS is_nullable,
        attribute.atthasdef OR attribute.attidentity <> '' AS has_default,
        relation.relkind = 'p' AS is_partitioned
   FROM pg_attribute AS attribute
   JOIN pg_class AS relation ON relation.oid = attribute.attrelid
+  JOIN pg_type AS type ON type.oid = attribute.atttypid
  WHERE relation.oid = to_regclass(:table) AND attribute.attnum > 0 AND NOT attribute.attisdropped
  ORDER BY attribute.attnum
 """
@@ -176,7 +189,10 @@ def _inspect_postgres(connection: Connection, name: TableName) -> InspectedTable
         schema=name.schema,
         name=name.name,
         dialect="postgresql",
-        columns=tuple(InspectedColumn(c.name, c.type, c.is_nullable, c.has_default) for c in columns),
+        columns=tuple(
+            InspectedColumn(c.name, c.type, c.is_nullable, c.has_default, tuple(c.labels), c.is_generated)
+            for c in columns
+        ),
         primary_key=next((tuple(key.columns) for key in keys if key.is_primary), ()),
         unique_keys=tuple(tuple(key.columns) for key in keys if not key.is_primary),
         is_partitioned=any(column.is_partitioned for column in columns),
@@ -195,21 +211,39 @@ def _inspect_generic(connection: Connection, name: TableName) -> InspectedTable:
             for index in inspector.get_indexes(**where)
             if index["unique"]
         }
+        declared = _declared_types(connection, name)
     except NoSuchTableError:
-        columns, primary_key, unique = [], (), set()
+        columns, primary_key, unique, declared = [], (), set(), {}
     return InspectedTable(
         schema=name.schema,
         name=name.name,
         dialect=connection.dialect.name,
-        columns=tuple(
-            InspectedColumn(
-                column["name"],
-                str(column["type"]).lower(),
-                bool(column["nullable"]),
-                column.get("default") is not None or column.get("autoincrement") is True,
-            )
-            for column in columns
-        ),
+        columns=tuple(_generic_column(connection, column, declared) for column in columns),
         primary_key=tuple(primary_key),
         unique_keys=tuple(sorted(unique)),
+    )
+
+
+def _declared_types(connection: Connection, name: TableName) -> dict[str, str]:
+    """Return the types of a SQLite table as they were declared: its own inspector knows but a few of them."""
+    if connection.dialect.name != "sqlite":
+        return {}
+    schema = f"{quoted_name(name.schema)}." if name.schema else ""
+    rows = connection.exec_driver_sql(f"PRAGMA {schema}table_xinfo({quoted_name(name.name)})")
+    return {row.name: row.type.lower() for row in rows if row.type}
+
+
+def _generic_column(connection: Connection, column: Any, declared: dict[str, str]) -> InspectedColumn:
+    kind = column["type"]
+    try:
+        compiled = kind.compile(dialect=connection.dialect).lower()
+    except CompileError:
+        compiled = str(kind).lower()
+    return InspectedColumn(
+        column["name"],
+        declared.get(column["name"], compiled),
+        bool(column["nullable"]),
+        column.get("default") is not None or column.get("autoincrement") is True,
+        tuple(getattr(kind, "enums", ())),
+        bool(column.get("computed")) or bool((column.get("identity") or {}).get("always")),
     )

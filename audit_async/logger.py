@@ -40,7 +40,8 @@ class AuditLogger:
         url: SQLAlchemy address with an async driver; None for `$AUDIT_DATABASE_URL`, else the embedded default.
         journal_dir: where events wait; None for `$AUDIT_JOURNAL_DIR`, `$STATE_DIRECTORY`, the user's state directory.
         service: part of the journal's file names; None for `$AUDIT_SERVICE`, else `app`.
-        table: name of the table, optionally with its schema; `audit_logs` by default.
+        table: name of the table, optionally with its schema, `audit_logs` by default; or a `TableMap` of a table that
+            is there already, or several, of which the first that takes an event gets it.
         writer: `thread` (a private one), `task` (of the asyncio loop that enters `async with`) or `none` (another
             process uploads: `audit-async drain`).
         destination: names the database in the journal, for hosts that are renamed; made from *url* by default.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -14,6 +14,7 @@ from audit_async.errors import ConfigurationError, meant
 from audit_async.journal.place import default_directory
 from audit_async.redact import Redaction, read_redaction
 from audit_async.redact.rules import Rule
+from audit_async.table_map.mapping import TableMap
 
 WriterHost = Literal["thread", "task", "none"]
 
@@ -26,7 +27,7 @@ class LoggerOptions(TypedDict, total=False):
 
     journal_dir: str | os.PathLike[str] | None
     service: str | None
-    table: str | None
+    table: str | TableMap | Sequence[TableMap] | None
     writer: WriterHost
     destination: str | None
     max_wait_seconds: float
@@ -49,7 +50,7 @@ class Settings:
     address: Address
     journal_dir: Path
     service: str
-    table: str
+    table: str | TableMap | tuple[TableMap, ...]
     writer: WriterHost
     destination: str
     max_wait_seconds: float
@@ -86,7 +87,7 @@ def read_settings(
     *,
     journal_dir: str | os.PathLike[str] | None = None,
     service: str | None = None,
-    table: str | None = None,
+    table: str | TableMap | Sequence[TableMap] | None = None,
     writer: WriterHost = "thread",
     destination: str | None = None,
     max_wait_seconds: float = MAX_WAIT_SECONDS,
@@ -127,16 +128,14 @@ def read_settings(
     for name, switch in (("mirror", mirror), ("strict", strict)):
         if type(switch) is not bool:
             raise ConfigurationError(f"{name}={switch!r} is neither True nor False", hint="give one of them")
-    if table is not None and not (type(table) is str and table.strip()):
-        raise ConfigurationError(f"table={table!r} names no table", hint="give a name, such as 'audit_logs'")
-    named = table or "audit_logs"
+    tables = _read_table(table)
     return Settings(
         address=address,
         journal_dir=_journal_dir(journal_dir, None if given else address),
         service=service or os.environ.get("AUDIT_SERVICE") or "app",
-        table=named,
+        table=tables,
         writer=writer,
-        destination=address.destination(named) if destination is None else fingerprint(destination),
+        destination=address.destination(_named(tables)) if destination is None else fingerprint(destination),
         max_wait_seconds=max_wait_seconds,
         journal_max_bytes=journal_max_bytes,
         memory_max_bytes=memory_max_bytes,
@@ -145,6 +144,25 @@ def read_settings(
         redact=read_redaction(redact),
         is_embedded=not given,
     )
+
+
+def _read_table(table: object) -> str | TableMap | tuple[TableMap, ...]:
+    if table is None:
+        return "audit_logs"
+    if isinstance(table, TableMap) or (type(table) is str and table.strip()):
+        return table
+    if isinstance(table, (list, tuple)) and table and all(isinstance(each, TableMap) for each in table):
+        return tuple(table)
+    raise ConfigurationError(
+        f"table={table!r} names no table",
+        hint="give a name, such as 'audit_logs', a TableMap, or a list of TableMaps",
+    )
+
+
+def _named(table: str | TableMap | tuple[TableMap, ...]) -> str:
+    """Return the tables' names: a destination is where events go, however they are mapped."""
+    maps = (table,) if isinstance(table, (str, TableMap)) else table
+    return ",".join(each if isinstance(each, str) else each.table for each in maps)
 
 
 def _is_number(value: object) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from audit_async.entry import Entry
+from audit_async.table_map.mapping import TableMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +25,14 @@ class StoreOptions:
 
     Attributes:
         url: SQLAlchemy address of the database, with an async driver.
-        table: name of the table, optionally with its schema.
+        table: name of the table, optionally with its schema; or maps of tables that are there already.
         may_create: whether a missing table is made (the embedded database; never a server's).
         gives_up_interpreter: sleep for a moment every `GIVE_UP_ROWS` rows (own thread), or let the loop run
             instead (a task of the application's loop).
     """
 
     url: str
-    table: str = "audit_logs"
+    table: str | TableMap | Sequence[TableMap] = "audit_logs"
     may_create: bool = False
     gives_up_interpreter: bool = True
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from audit_async.inspection import TableName, async_url
+from audit_async.inspection import async_url
 from audit_async.store import Store, StoreOptions
+from audit_async.table_map.tables import Tables
 
 
 def open_store(options: StoreOptions) -> Store:
@@ -14,7 +15,7 @@ def open_store(options: StoreOptions) -> Store:
             name is none; the hint says what to write or to install.
     """
     driver = async_url(options.url).drivername
-    TableName.parse(options.table)
+    Tables.read(options.table)
     if driver == "postgresql+asyncpg":
         from audit_async.store.postgres import PostgresStore
 

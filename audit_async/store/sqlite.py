@@ -189,7 +189,7 @@ class SqliteStore:
 
     async def _lay_out(self, engine: AsyncEngine) -> Layouts:
         async with engine.connect() as connection:
-            if self._may_create:
+            if self._may_create and not self._tables.maps:
                 await self._create_missing(connection)
             return await connection.run_sync(self._tables.lay_out)
 

@@ -1,17 +1,21 @@
-"""Which table is it that is there?"""
+"""Which table is it that is there, where nobody gave a map?"""
 
 from __future__ import annotations
 
 from audit_async.errors import ConfigStoreError
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking
-from audit_async.table_map.clawith import six_columns
+from audit_async.table_map.fitting import fit
 from audit_async.table_map.layout import OURS, Layout
+from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.own import own_row, own_row_sqlite
+from audit_async.table_map.ready import READY
+
+SIX_COLUMNS = frozenset(READY["clawith"]["columns"])
 
 
 def recognise(found: InspectedTable) -> Layout:
-    """Return the layout for the table that was found.
+    """Return the layout for the table that was found: ours, or the six-column one.
 
     Raises:
         ConfigStoreError: there is none, or it is neither ours nor the six-column one.
@@ -31,8 +35,33 @@ def recognise(found: InspectedTable) -> Layout:
             f"table {name} lacks {', '.join(lacking(found)) or 'the primary key (created_at, id)'}",
             hint=f"ALTER TABLE {name}: add what is missing, as `audit-async init` would make it",
         )
-    return six_columns(found, name)
+    columns = {column.name for column in found.columns}
+    if not columns >= SIX_COLUMNS:
+        raise ConfigStoreError(_unknown(found, name), hint=_way_out(name, columns))
+    layout = fit(TableMap.ready("clawith", table=str(name)), found)
+    if not layout.key:
+        raise ConfigStoreError(
+            f"table {name} has no unique key on id, so that a repeated row could not be recognised",
+            hint=f"ALTER TABLE {name} ADD PRIMARY KEY (id)",
+        )
+    return layout
 
 
 def _looks_like_ours(found: InspectedTable) -> bool:
     return found.column("writer_seq") is not None and found.column("category") is not None
+
+
+def _unknown(found: InspectedTable, name: TableName) -> str:
+    named = [column.name for column in found.columns]
+    shown = ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")
+    return f"table {name} ({shown}) is neither ours nor one that is known without a map"
+
+
+def _way_out(name: TableName, columns: set[str]) -> str:
+    for ready, arguments in READY.items():
+        if set(arguments["columns"]) <= columns:
+            return f'it looks like that of {ready}: table=TableMap.ready("{ready}", table="{name}")'
+    return (
+        f"map it: `audit-async map propose URL {name} > map.toml`, then table=TableMap.load('map.toml'); "
+        "or name another table by table=, and make it with `audit-async init`"
+    )

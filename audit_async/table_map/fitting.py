@@ -1,0 +1,37 @@
+"""A map and the table that was found become a layout."""
+
+from __future__ import annotations
+
+from audit_async.errors import ConfigStoreError
+from audit_async.inspection import InspectedTable, TableName
+from audit_async.table_map.layout import Layout
+from audit_async.table_map.mapping import TableMap
+from audit_async.table_map.review import ERROR, key_of, other_keys_of, review
+from audit_async.table_map.rows import MappedRows
+
+
+def fit(table_map: TableMap, found: InspectedTable) -> Layout:
+    """Return how entries become rows of the table *found*.
+
+    Raises:
+        ConfigStoreError: the map does not fit the table; events wait until one of them is mended.
+    """
+    errors = [finding for finding in review(table_map, found) if finding.level == ERROR]
+    if errors:
+        first, others = errors[0], len(errors) - 1
+        named = f"column {first.column} {first.message}" if first.column not in first.message else first.message
+        raise ConfigStoreError(
+            f"the map does not fit table {table_map.table}: {named}" + (f" (and {others} more)" if others else ""),
+            hint=f"{first.hint}; `audit-async map check` says all",
+        )
+    key = key_of(table_map, found)
+    return Layout(
+        name=table_map.name,
+        table=TableName(found.schema, found.name),
+        columns=tuple(table_map.sources),
+        key=key,
+        row=MappedRows(table_map, found, key).make,
+        has_other_keys=bool(other_keys_of(table_map, found)),
+        delivered=None if key or table_map.delivered_ids is None else TableName.parse(table_map.delivered_ids),
+        actions=None if table_map.actions is None else frozenset(table_map.actions),
+    )

@@ -1,0 +1,148 @@
+"""What has no column: it is put into the JSON column, under its own name, and only where nothing else says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from audit_async.entry import Entry
+from audit_async.events.dialects import term_of
+from audit_async.events.event import SPELLING_KEY
+from audit_async.events.vocabulary import FAILED, Outcome
+from audit_async.text import unused_name
+
+# Of a table without a column for them, readers filter tenants by these keys: the caller's own give way.
+_TENANCY = ("tenant_id", "organization_id")
+_OBJECTS = ("details", "metadata", "old_values", "new_values", "tags")
+_DECIDED_APART = frozenset(
+    {"id", "created_at", "action", "category", "severity", "outcome", "error_message", "resource_type", "resource_id"}
+    | {"writer_id", "writer_seq", *_TENANCY, *_OBJECTS}
+)
+_PLAIN = tuple(name for name in Entry.__struct_fields__ if name not in _DECIDED_APART)
+
+
+_SAID_BY = {"success": ("success", "failure"), "result": ("success", "failure", "partial")}
+"""Outcomes that a column filled from a view tells apart."""
+
+
+class Folding:
+    """Puts into an object what of an entry no column holds.
+
+    Args:
+        covered: fields that a column holds, or that are kept nowhere.
+    """
+
+    def __init__(self, covered: Iterable[str]) -> None:
+        covered = frozenset(covered)
+        self._covered = covered
+        self._outcomes_said = frozenset(
+            outcome for view, outcomes in _SAID_BY.items() if view in covered for outcome in outcomes
+        )
+        self._plain = tuple(name for name in _PLAIN if name not in covered)
+        # With one name more than needed, so that the getter always returns a tuple; `id` is never missing.
+        self._get_plain = attrgetter("id", *self._plain)
+        self._tenancy = tuple(name for name in _TENANCY if name not in covered)
+        self._objects = tuple(name for name in _OBJECTS if name not in covered)
+        self._verdicts = tuple(name for name in ("outcome", "category", "severity") if name not in covered)
+
+    def is_empty(self, entry: Entry, spelling: str) -> bool:
+        """Return whether there is nothing to fold: most entries of a wide table."""
+        return (
+            self._get_plain(entry)[1:].count(None) == len(self._plain)
+            and all(getattr(entry, name) is None for name in self._tenancy)
+            and all(len(getattr(entry, name)) <= 2 for name in self._objects)
+            and {"id", "created_at"} <= self._covered
+            and ("error_message" in self._covered or not entry.error_message)
+            and ("resource_type" in self._covered or entry.resource_type is None)
+            and ("resource_id" in self._covered or entry.resource_id is None)
+            and all(self._is_implied(name, entry, spelling, {}) for name in self._verdicts)
+        )
+
+    def fold(self, entry: Entry, spelling: str, target: dict[str, Any]) -> None:
+        """Add to *target*, which holds what the column has anyway.
+
+        Args:
+            spelling: of the action, as its column has it; empty where no column has it.
+        """
+        own = dict(target)
+        for name in self._tenancy:
+            value = getattr(entry, name)
+            if value:
+                target[name] = value
+                if name in own and str(own[name]) != value:
+                    fold(target, name, own[name])
+        for name, value in zip(self._plain, self._get_plain(entry)[1:], strict=True):
+            if value is not None:
+                fold(target, name, value)
+        self._fold_apart(entry, spelling, own, target)
+        self._fold_resource(entry, own, target)
+        for name in self._verdicts:
+            if not self._is_implied(name, entry, spelling, own):
+                fold(target, name, getattr(entry, name))
+        for name in self._objects:
+            self._fold_object(entry, name, target)
+
+    def _fold_apart(self, entry: Entry, spelling: str, own: dict[str, Any], target: dict[str, Any]) -> None:
+        if "id" not in self._covered:
+            fold(target, "event_id", entry.id)
+        if "created_at" not in self._covered:
+            fold(target, "created_at", entry.created_at.isoformat())
+        if "action" not in self._covered:
+            fold(target, "action", entry.action)
+        if "error_message" not in self._covered and entry.error_message and "error" not in own:
+            fold(target, "error_message", entry.error_message)
+
+    def _fold_resource(self, entry: Entry, own: dict[str, Any], target: dict[str, Any]) -> None:
+        """Fold the resource, unless it repeats what the builders of its family took it from."""
+        kind, resource = entry.resource_type, entry.resource_id
+        if kind in _REPEATED and "resource_id" not in self._covered and _REPEATED[kind](entry, own) == resource:
+            return
+        for name in ("resource_type", "resource_id"):
+            value = getattr(entry, name)
+            if value is not None and name not in self._covered:
+                fold(target, name, value)
+
+    def _is_implied(self, name: str, entry: Entry, spelling: str, own: dict[str, Any]) -> bool:
+        """Return whether the row says *name* without a place of its own, by its action or by its details."""
+        if name == "outcome":
+            if self._outcomes_said:
+                return entry.outcome in self._outcomes_said
+            implied = term_of(spelling).outcome if spelling else None
+            if implied is None:
+                implied = Outcome.SUCCESS if own.get("success", True) else Outcome.FAILURE
+            return entry.outcome == implied
+        term = term_of(entry.action)
+        if name == "category":
+            return entry.category == term.category
+        return entry.severity == (term.severity_failed if entry.outcome in FAILED else term.severity)
+
+    def _fold_object(self, entry: Entry, name: str, target: dict[str, Any]) -> None:
+        raw = getattr(entry, name)
+        if len(raw) <= 2:
+            return
+        value = msgspec.json.decode(raw)
+        if name == "metadata":
+            value.pop(SPELLING_KEY, None)
+        if value:
+            fold(target, name, value)
+
+
+_REPEATED: dict[str | None, Any] = {
+    "tenant": lambda entry, own: entry.tenant_id,
+    "agent": lambda entry, own: entry.agent_id,
+    "user": lambda entry, own: entry.user_id,
+    "api_key": lambda entry, own: entry.api_key_id,
+    "session": lambda entry, own: entry.session_id,
+    "role": lambda entry, own: None if own.get("role_name") is None else str(own["role_name"]),
+}
+"""What the resource of a type repeats."""
+
+
+def fold(target: dict[str, Any], name: str, value: Any) -> None:
+    """Add *value* under *name*, or under `name#2` and so on where the caller has a key of that name."""
+    if target.get(name) == value and name in target:
+        return
+    target[unused_name(name, target, {})] = value

@@ -1,0 +1,253 @@
+"""What will not arrive in a mapped table as it is: said from the map and the table's description alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from audit_async.config import MAX_ACTION_CHARS
+from audit_async.errors import ConfigStoreError, meant
+from audit_async.events.vocabulary import Category, Outcome, Severity
+from audit_async.inspection import InspectedColumn, InspectedTable
+from audit_async.table_map.kinds import Kind, UnfitError, adapter, kind_of
+from audit_async.table_map.mapping import TableMap
+from audit_async.table_map.rows import constant, covered_by
+from audit_async.table_map.source import FIELDS, OBJECTS, Constant, First, Function, Source, paths_of
+
+ERROR, WARNING, INFO = "error", "warning", "info"
+
+_ALWAYS_SET = {"id", "created_at", "action", "category", "severity", "outcome", "details", "metadata", "tags", "event"}
+_ALWAYS_SET |= {"success", "result", "family", "created_at.epoch", "created_at.epoch_ms"}
+_WORDS = {"category": Category, "severity": Severity, "outcome": Outcome}
+_UUID_CHARS = 36
+_NEVER_FOLDED = {"writer_id", "writer_seq"}
+_IMPLIED = {"category", "severity", "outcome"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a map and its table do not agree on.
+
+    Attributes:
+        level: `error` (nothing is written until it is mended: events wait), `warning` (some events are refused, or
+            lose a value) or `info` (nothing is lost).
+        column: the table's; empty where it is about the table as a whole.
+        message: what it is, and what happens.
+        hint: what to do about it, or None.
+    """
+
+    level: str
+    column: str
+    message: str
+    hint: str | None = None
+
+
+def review(table_map: TableMap, found: InspectedTable) -> list[Finding]:
+    """Return what is to be said of *table_map* on the table *found*, errors first."""
+    if not found.exists:
+        return [Finding(ERROR, "", f"there is no table {table_map.table}", "correct the map, or make the table")]
+    findings = [*_of_columns(table_map, found), *_of_unfilled(table_map, found), *_of_folding(table_map, found)]
+    findings += _of_keys(table_map, found)
+    return sorted(findings, key=lambda finding: (ERROR, WARNING, INFO).index(finding.level))
+
+
+def key_of(table_map: TableMap, found: InspectedTable) -> tuple[str, ...]:
+    """Return the unique columns by which a row is recognised: those of the event's id, or of its time and id."""
+    id_columns = [name for name, source in table_map.sources.items() if paths_of(source) == ("id",)]
+    times = [name for name, source in table_map.sources.items() if paths_of(source) == ("created_at",)]
+    keys = [found.primary_key, *found.unique_keys]
+    for column in id_columns:
+        if (column,) in keys:
+            return (column,)
+    for key in keys:
+        if len(key) == 2 and set(key) & set(id_columns) and set(key) & set(times):
+            return key
+    return ()
+
+
+def other_keys_of(table_map: TableMap, found: InspectedTable) -> list[tuple[str, ...]]:
+    """Return the further unique keys that a row of ours could violate."""
+    own = key_of(table_map, found)
+    filled = set(table_map.sources)
+    keys = {found.primary_key, *found.unique_keys} - {own}
+    return sorted(key for key in keys if (key and set(key) & filled) or (not key and key in found.unique_keys))
+
+
+# --- columns -----------------------------------------------------------------------------------------
+
+
+def _of_columns(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]:
+    for name, source in table_map.sources.items():
+        column = found.column(name)
+        if column is None:
+            there = [each.name for each in found.columns]
+            yield Finding(
+                ERROR,
+                name,
+                f"table {found.name} has no column {name}{meant(name, there)}",
+                f"there are {', '.join(there)}: correct the map",
+            )
+        elif column.is_generated:
+            yield Finding(ERROR, name, "its values are made by the database and cannot be given", "take it off the map")
+        else:
+            yield from _of_column(table_map, column, source, kind_of(column, found.dialect), found)
+
+
+def _of_column(
+    table_map: TableMap, column: InspectedColumn, source: Source, kind: Kind, found: InspectedTable
+) -> Iterator[Finding]:
+    """Yield what is to be said of a column that is there; three kinds of sources."""
+    fixed = source.value if isinstance(source, Constant) else source.otherwise if isinstance(source, First) else None
+    try:
+        constant(column, fixed, adapter(kind))
+    except ConfigStoreError as error:
+        yield Finding(ERROR, column.name, error.message, error.hint)
+    if isinstance(source, Function):
+        yield Finding(INFO, column.name, "is filled by a function of the program; what it returns is not looked at")
+        return
+    paths = paths_of(source)
+    if paths and fixed is None and not column.is_nullable and not _ALWAYS_SET & set(paths):
+        yield Finding(
+            WARNING,
+            column.name,
+            f"must not be empty: events without {_or(paths)} are refused and go to quarantine",
+            f'give a constant for them: {column.name} = {{ first = ["{paths[0]}"], otherwise = ... }}',
+        )
+    if column.name != table_map.fold_into:
+        for path in paths:
+            yield from _of_value(table_map, column, path, kind, is_key=column.name in key_of(table_map, found))
+
+
+def _of_value(
+    table_map: TableMap, column: InspectedColumn, path: str, kind: Kind, *, is_key: bool
+) -> Iterator[Finding]:
+    """Yield what of the values of *path* does not fit; seven kinds of columns."""
+    level, kept = (INFO, f"and is in {table_map.fold_into} whole") if table_map.fold_into else (WARNING, "and is lost")
+    is_id = path == "id" or path.endswith("_id")
+    instead = "is left out" if column.is_nullable else "refuses the event, which goes to quarantine,"
+    if kind.name == "int" and path == "id":
+        yield Finding(
+            ERROR,
+            column.name,
+            f"is of type {column.type}, and events have ids of text",
+            "take it off the map, so that the database numbers the rows",
+        )
+    elif kind.name in ("uuid", "int", "address", "decimal", "float", "bool") and path in _texts():
+        if is_key:
+            kept, instead = f"and {kept.removeprefix('and ')}", "becomes a UUID made from it"
+        elif not column.is_nullable:
+            level = WARNING
+        yield Finding(level, column.name, f"a {path} that is no {_said(kind)} {instead} {kept}")
+    elif kind.name == "text" and kind.chars is not None and _may_exceed(path, kind.chars):
+        what = "is left out" if is_id and column.is_nullable else "is cut"
+        if is_key:
+            what = "is replaced by a digest of it"
+        yield Finding(level, column.name, f"a {path} of more than {kind.chars} characters {what} {kept}")
+    elif kind.name == "enum":
+        yield from _of_labels(column, path, kind, f"{instead} {kept}", level if column.is_nullable else WARNING)
+    elif kind.name == "moment" and not kind.has_fractions:
+        yield Finding(INFO, column.name, "keeps whole seconds: events of one second have no order among them")
+    elif kind.name == "moment" and path not in ("created_at",) and path in FIELDS:
+        yield Finding(WARNING, column.name, f"is of type {column.type}, which {path} is not")
+    elif kind.name == "other":
+        yield Finding(INFO, column.name, f"is of type {column.type}, which is not known here: it is given text")
+
+
+def _texts() -> set[str]:
+    return set(FIELDS) - {*OBJECTS, "tags", "created_at", "status_code", "duration_ms", "writer_seq"}
+
+
+def _may_exceed(path: str, chars: int) -> bool:
+    """Return whether values of *path* are seen that are longer than *chars*."""
+    if path == "action":
+        return chars < MAX_ACTION_CHARS
+    if path in _WORDS:
+        return any(len(word) > chars for word in _WORDS[path])
+    if path in ("success", "result", "family", "actor_type"):
+        return False
+    return chars < _UUID_CHARS or path in ("description", "error_message", "user_agent", *OBJECTS) or "." in path
+
+
+def _of_labels(column: InspectedColumn, path: str, kind: Kind, what: str, level: str) -> Iterator[Finding]:
+    adapt = adapter(kind)
+    missing = []
+    for word in _WORDS.get(path, ()):
+        try:
+            adapt(str(word))
+        except UnfitError:
+            missing.append(str(word))
+    if missing:
+        yield Finding(level, column.name, f"has no label for the {path} {_or(missing)}, which {what}")
+    elif path not in _WORDS:
+        yield Finding(level, column.name, f"takes {_or(kind.labels)}; any other {path} {what}")
+
+
+def _said(kind: Kind) -> str:
+    words = {"uuid": "UUID", "int": f"integer of {kind.bits} bits", "address": "IP address", "decimal": "number"}
+    return words.get(kind.name, {"float": "number", "bool": "truth value"}.get(kind.name, kind.name))
+
+
+# --- the table as a whole ----------------------------------------------------------------------------
+
+
+def _of_unfilled(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]:
+    for column in found.columns:
+        if column.name in table_map.sources or column.is_nullable or column.has_default or column.is_generated:
+            continue
+        yield Finding(
+            ERROR,
+            column.name,
+            "must not be empty, has no default, and the map does not fill it",
+            f"add it to the map: {column.name} = ...",
+        )
+
+
+def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]:
+    target = table_map.fold_into
+    homeless = [name for name in FIELDS if name not in covered_by(table_map) | _NEVER_FOLDED]
+    if target is None:
+        if homeless:
+            yield Finding(
+                WARNING,
+                "",
+                f"{', '.join(homeless)} have no column and are lost",
+                "name a JSON column by fold_into, or name them in left_out",
+            )
+        return
+    column = found.column(target)
+    if target not in table_map.sources:
+        yield Finding(
+            ERROR,
+            target,
+            "is to take what has no column, but the map does not fill it",
+            f'add it to the map: {target} = "details"',
+        )
+    elif column is not None:
+        kind = kind_of(column, found.dialect)
+        if kind.name not in ("json", "text", "other") or (kind.chars is not None):
+            yield Finding(
+                ERROR, target, f"is of type {column.type}, which holds no JSON", "name another column by fold_into"
+            )
+    said = [name for name in homeless if name not in _IMPLIED]
+    if said:
+        yield Finding(INFO, target, f"takes what has no column: {', '.join(said)}")
+
+
+def _of_keys(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]:
+    key = key_of(table_map, found)
+    if not key and table_map.delivered_ids is None:
+        yield Finding(
+            WARNING,
+            "",
+            "has no unique column for an event's id: when a connection breaks in the middle of a commit, the events of "
+            "that batch cannot be told from new ones, and may be stored twice",
+            "give it a unique column for id, or a table beside it that remembers them: delivered_ids",
+        )
+    for other in other_keys_of(table_map, found):
+        named = ", ".join(other) or "an expression"
+        yield Finding(WARNING, "", f"has a unique key over {named}: a second row with the same values is refused")
+
+
+def _or(words: tuple[str, ...] | list[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

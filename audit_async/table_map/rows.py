@@ -1,0 +1,205 @@
+"""Rows for a table that is mapped: every column's value taken, adapted to the column, and the rest folded."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, TypeGuard
+
+from audit_async.diagnostics import report
+from audit_async.entry import Entry
+from audit_async.errors import ConfigStoreError
+from audit_async.inspection import InspectedColumn, InspectedTable
+from audit_async.table_map.folding import Folding, fold
+from audit_async.table_map.kinds import Adapter, Kind, TooLongError, UnfitError, adapter, kind_of, to_json, to_text
+from audit_async.table_map.layout import Row
+from audit_async.table_map.mapping import TableMap
+from audit_async.table_map.source import FIELDS, Constant, Field, First, Source, paths_of
+from audit_async.table_map.values import RowInMaking, getter
+
+Fill = Callable[[RowInMaking], Any]
+
+CUT = "…"
+"""At the end of a text that was cut to fit its column."""
+
+_ID_NAMESPACE = uuid.UUID("6b0f3f5e-8a53-5c0e-9a55-2f6d1f0a7c11")
+"""For ids that are no UUIDs, where the column takes nothing else: one id always becomes the same UUID."""
+
+Without = tuple[tuple[str, str], ...]
+"""Keys of objects that are left out."""
+
+_EMPTY: dict[str, str | None] = {
+    "details": "{}",
+    "metadata": "{}",
+    "tags": "[]",
+    "old_values": None,
+    "new_values": None,
+}
+_TEXT_FIELDS = frozenset(FIELDS) - {*_EMPTY, "created_at", "status_code", "duration_ms", "writer_seq"}
+
+
+class MappedRows:
+    """Makes the rows of one table.
+
+    Args:
+        table_map: what goes where.
+        found: the table as it is; it has every column of the map.
+        key: the columns that a row is recognised by.
+    """
+
+    def __init__(self, table_map: TableMap, found: InspectedTable, key: tuple[str, ...]) -> None:
+        self._spelling = table_map.spelling
+        self._table = found.name
+        self._without = tuple((of, key) for of, _, key in (path.partition(".") for path in table_map.left_out) if key)
+        covered = covered_by(table_map)
+        self._fills: list[Fill] = []
+        self._fold_at: int | None = None
+        for number, (name, source) in enumerate(table_map.sources.items()):
+            column = next(column for column in found.columns if column.name == name)
+            kind = kind_of(column, found.dialect)
+            if name == table_map.fold_into:
+                self._fold_at = number
+                self._base = getter(source, name)
+                self._as_it_is = _object_fill(source.path, kind, self._without) if _is_object(source) else None
+                self._write = adapter(kind) if kind.name == "json" else to_json
+            else:
+                loose = loose_in(table_map, name)
+                self._fills.append(_fill(column, source, kind, self._without, is_key=name in key, loose=loose))
+        self._folding = Folding(covered)
+        self._has_action = "action" in covered
+
+    def make(self, entry: Entry) -> Row:
+        """Return the row of *entry*. Never raises on a value."""
+        row = RowInMaking(entry, self._spelling, self._without)
+        values = [fill(row) for fill in self._fills]
+        if self._fold_at is not None:
+            values.insert(self._fold_at, self._folded(row))
+        elif row.misfits:
+            self._tell(row)
+        return tuple(values)
+
+    def _folded(self, row: RowInMaking) -> Any:
+        spelling = row.spelling if self._has_action else ""
+        if self._as_it_is is not None and not row.misfits and self._folding.is_empty(row.entry, spelling):
+            return self._as_it_is(row)
+        target = dict(self._base(row) or {})
+        self._folding.fold(row.entry, spelling, target)
+        for path, value in row.misfits:
+            fold(target, "event_id" if path == "id" else path, value)
+        return self._write(target)
+
+    def _tell(self, row: RowInMaking) -> None:
+        paths = ", ".join(dict.fromkeys(path for path, _ in row.misfits))
+        report(
+            f"misfit_{self._table}",
+            f"table {self._table} has no room for the {paths} of an event, and no JSON column for what does not fit: "
+            "it is cut or left out. `audit-async map check` says more",
+        )
+
+
+def covered_by(table_map: TableMap) -> set[str]:
+    """Return the paths that columns hold, as far as can be said before there is an event, or that are kept nowhere."""
+    covered = {path for source in table_map.sources.values() for path in paths_of(source)} | set(table_map.left_out)
+    if "event" in covered:
+        covered |= set(FIELDS)
+    if any(path.startswith("created_at.") for path in covered):
+        covered.add("created_at")
+    return covered
+
+
+def loose_in(table_map: TableMap, column: str) -> frozenset[str]:
+    """Return the fields that *column* takes one of, and that no other column holds."""
+    source = table_map.sources[column]
+    if not isinstance(source, First) or len(source.paths) < 2:
+        return frozenset()
+    others = {name: s for name, s in table_map.sources.items() if name != column}
+    held = {path for s in others.values() for path in (s.paths[:1] if isinstance(s, First) else paths_of(s))}
+    return frozenset(source.paths) - held - set(table_map.left_out)
+
+
+def _is_object(source: Source) -> TypeGuard[Field]:
+    return isinstance(source, Field) and source.path in _EMPTY
+
+
+def _object_fill(path: str, kind: Kind, without: Without) -> Fill:
+    """Return how an object's JSON is taken: its exact text, where nothing is left out and blanks do not matter."""
+    get, empty = attrgetter(f"entry.{path}"), _EMPTY[path]
+    write = adapter(kind) if kind.name == "json" else to_json
+    is_exact = kind.form == "compact" and path != "metadata" and not any(of == path for of, _ in without)
+
+    def fill(row: RowInMaking) -> Any:
+        raw = get(row)
+        if len(raw) <= 2:
+            return empty
+        return bytes(raw).decode() if is_exact else write(row.object(path))
+
+    return fill
+
+
+def _fill(
+    column: InspectedColumn, source: Source, kind: Kind, without: Without, *, is_key: bool, loose: frozenset[str]
+) -> Fill:
+    """Return how *column* is filled."""
+    path = paths_of(source)[0] if paths_of(source) else column.name
+    if _is_object(source) and kind.name in ("json", "text", "other") and kind.chars is None:
+        return _object_fill(source.path, kind, without)
+    adapt, get = adapter(kind), getter(source, column.name, loose)
+    if isinstance(source, Constant):
+        value = constant(column, source.value, adapt)
+        return lambda row: value
+    otherwise = constant(column, source.otherwise, adapt) if isinstance(source, First) else None
+    if kind.name in ("text", "other") and kind.chars is None and _is_text(source):
+        return get if otherwise is None else lambda row: otherwise if (value := get(row)) is None else value
+    instead = _instead(column, kind, path, is_key=is_key)
+
+    def fill(row: RowInMaking) -> Any:
+        value = get(row)
+        if value is None:
+            return otherwise
+        try:
+            return adapt(value)
+        except UnfitError as error:
+            row.misfits.append((path, value))
+            found = instead(value, error)
+            return otherwise if found is None else found
+
+    return fill
+
+
+def constant(column: InspectedColumn, value: Any, adapt: Adapter) -> Any:
+    """Return *value* as the column takes it.
+
+    Raises:
+        ConfigStoreError: it does not.
+    """
+    if value is None:
+        return None
+    try:
+        return adapt(value)
+    except UnfitError:
+        raise ConfigStoreError(
+            f"column {column.name} ({column.type}) does not take the constant {value!r}",
+            hint="give another one in the map",
+        ) from None
+
+
+def _is_text(source: Source) -> bool:
+    """Return whether *source* yields nothing but texts."""
+    return isinstance(source, (Field, First)) and all(path in _TEXT_FIELDS for path in paths_of(source))
+
+
+def _instead(column: InspectedColumn, kind: Kind, path: str, *, is_key: bool) -> Callable[[Any, UnfitError], Any]:
+    """Return what a column gets in the place of a value that does not fit it; four cases."""
+    if is_key and kind.name == "uuid":
+        adapt = adapter(kind)
+        return lambda value, error: adapt(str(uuid.uuid5(_ID_NAMESPACE, to_text(value))))
+    if is_key and kind.name == "text":
+        return lambda value, error: hashlib.sha256(to_text(value).encode()).hexdigest()[: kind.chars]
+    # Half an id is another's id: it is left out where the column may be empty.
+    is_id = path == "id" or path.endswith("_id")
+    if kind.name == "text" and kind.chars is not None and not (is_id and column.is_nullable):
+        chars = kind.chars
+        return lambda value, error: f"{to_text(value)[: chars - 1]}{CUT}" if isinstance(error, TooLongError) else None
+    return lambda value, error: None

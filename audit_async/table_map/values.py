@@ -1,0 +1,174 @@
+"""The values of an entry that a column can be filled from, each taken once for a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from audit_async.diagnostics import describe, report
+from audit_async.entry import Entry
+from audit_async.events.dialects import spell
+from audit_async.events.event import SPELLING_KEY, AuditEvent
+from audit_async.events.vocabulary import Category, Outcome, Severity, family_of
+from audit_async.table_map.folding import fold
+from audit_async.table_map.source import OBJECTS, Constant, Field, First, Function, Merge, Source
+
+Getter = Callable[["RowInMaking"], Any]
+
+
+class RowInMaking:
+    """An entry on its way into a row.
+
+    Attributes:
+        misfits: values that did not fit their column, by path.
+    """
+
+    __slots__ = ("_event", "_objects", "_spelling", "dialect", "entry", "misfits", "without")
+
+    def __init__(self, entry: Entry, dialect: str | None, without: tuple[tuple[str, str], ...]) -> None:
+        self.entry = entry
+        self.dialect = dialect
+        self.without = without
+        self.misfits: list[tuple[str, Any]] = []
+        self._objects: dict[str, Any] = {}
+        self._spelling: str | None = None
+        self._event: AuditEvent | None = None
+
+    @property
+    def spelling(self) -> str:
+        """The action, as this table spells it."""
+        if self._spelling is None:
+            entry = self.entry
+            if self.dialect is None:
+                self._spelling = entry.action
+            else:
+                given = entry.objects("metadata").get(SPELLING_KEY) if len(entry.metadata) > 2 else None
+                given = given if isinstance(given, str) else None
+                self._spelling = spell(entry.action, Outcome(entry.outcome), self.dialect, given)
+        return self._spelling
+
+    def object(self, name: str) -> Any:
+        """Return the JSON of the field *name*, parsed, without what the map leaves out; None where there is none."""
+        if name not in self._objects:
+            raw = getattr(self.entry, name)
+            found = msgspec.json.decode(raw) if len(raw) else None
+            if isinstance(found, dict):
+                if name == "metadata":
+                    found.pop(SPELLING_KEY, None)
+                for of, key in self.without:
+                    if of == name:
+                        found.pop(key, None)
+            self._objects[name] = found
+        return self._objects[name]
+
+    @property
+    def event(self) -> AuditEvent:
+        """The entry as the event that it was."""
+        if self._event is None:
+            entry = self.entry
+            fields = {name: getattr(entry, name) for name in Entry.__struct_fields__}
+            fields |= {name: msgspec.json.decode(raw) if len(raw := fields[name]) else None for name in OBJECTS}
+            fields["tags"] = tuple(msgspec.json.decode(entry.tags))
+            fields |= {"category": Category(entry.category), "severity": Severity(entry.severity)}
+            self._event = AuditEvent(**{**fields, "outcome": Outcome(entry.outcome)})
+        return self._event
+
+
+_RESULTS = {"success": "success", "partial": "partial"}
+_VIEWS: dict[str, Getter] = {
+    "success": lambda row: row.entry.outcome == "success",
+    "result": lambda row: _RESULTS.get(row.entry.outcome, "failure"),
+    "family": lambda row: family_of(row.entry.action),
+    "event": lambda row: row.event.to_dict(),
+    "created_at.epoch": lambda row: row.entry.created_at.timestamp(),
+    "created_at.epoch_ms": lambda row: int(row.entry.created_at.timestamp() * 1000),
+    "action": lambda row: row.spelling,
+    "tags": lambda row: row.object("tags"),
+}
+
+
+def getter(source: Source, column: str, loose: frozenset[str] = frozenset()) -> Getter:
+    """Return how the value for *column* is got; None where there is none.
+
+    Args:
+        loose: fields that nothing else holds: of several that are set, those not taken are misfits.
+    """
+    if isinstance(source, Field):
+        return _of_path(source.path)
+    if isinstance(source, First):
+        return _first(source, loose)
+    if isinstance(source, Merge):
+        return lambda row: _merged(row, source.paths)
+    if isinstance(source, Function):
+        return _called(source, column)
+    return _always(source)
+
+
+def _always(source: Constant) -> Getter:
+    return lambda row: source.value
+
+
+def _of_path(path: str) -> Getter:
+    if path in _VIEWS:
+        return _VIEWS[path]
+    if path in OBJECTS:
+        return lambda row: row.object(path)
+    head, _, rest = path.partition(".")
+    if rest:
+        return lambda row: _dig(row.object(head), rest)
+    get = attrgetter(f"entry.{path}")
+    return lambda row: get(row)
+
+
+def _dig(found: Any, path: str) -> Any:
+    """Return what is under *path*: a key that has its dots itself, or keys within objects."""
+    if not isinstance(found, dict):
+        return None
+    if path in found:
+        return found[path]
+    key, _, rest = path.partition(".")
+    return _dig(found.get(key), rest) if rest else None
+
+
+def _first(source: First, loose: frozenset[str]) -> Getter:
+    getters = [(path, _of_path(path), path in loose) for path in source.paths]
+
+    def get(row: RowInMaking) -> Any:
+        chosen = None
+        for path, each, is_loose in getters:
+            value = each(row)
+            if value is None:
+                continue
+            if chosen is None:
+                chosen = value
+            elif is_loose and value != chosen:
+                row.misfits.append((path, value))
+        return chosen
+
+    return get
+
+
+def _merged(row: RowInMaking, paths: tuple[str, ...]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for path in paths:
+        for key, value in (row.object(path) or {}).items():
+            fold(merged, key, value)
+    return merged
+
+
+def _called(source: Function, column: str) -> Getter:
+    def get(row: RowInMaking) -> Any:
+        try:
+            return source.call(row.event)
+        except Exception as error:
+            report(
+                f"map_function_{column}",
+                f"the function that fills column {column} failed on an event, whose column is left empty: "
+                f"{describe(error)}",
+            )
+            return None
+
+    return get
