@@ -137,8 +137,11 @@ def _source(column: InspectedColumn, path: str, paths: dict[str, str], kind: Kin
     if path == "outcome" and kind.name == "bool":
         return "success"
     others = [also for also in _ALSO.get(path, [path]) if also == path or also not in paths.values()]
-    if path in ("description", "resource_type"):
-        others = _ALSO[path] if not column.is_nullable else [path]
+    if path in ("description", "resource_type", "user_id") and column.is_nullable:
+        # A user's column may point to a table of users, in which no other actor stands.
+        others = [path]
+    elif path in ("description", "resource_type"):
+        others = _ALSO[path]
     otherwise = _OTHERWISE.get(path) if not column.is_nullable and kind.name == "text" else None
     if otherwise is not None:
         return {"first": others, "otherwise": otherwise}

@@ -116,7 +116,7 @@ def loose_in(table_map: TableMap, column: str) -> frozenset[str]:
         return frozenset()
     others = {name: s for name, s in table_map.sources.items() if name != column}
     held = {path for s in others.values() for path in (s.paths[:1] if isinstance(s, First) else paths_of(s))}
-    return frozenset(source.paths) - held - set(table_map.left_out)
+    return (frozenset(source.paths) & frozenset(FIELDS)) - held - set(table_map.left_out)
 
 
 def _is_object(source: Source) -> TypeGuard[Field]:
