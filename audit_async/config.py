@@ -285,6 +285,10 @@ PARTITION_MONTHS_AHEAD = 24
 PARTITION_WARNING_DAYS = 60
 """Of partitions left when the daily warning starts."""
 
+PARTITION_NEAR_DAYS = 40
+"""Between now and a row's time: a table without a partition for it lacks one, and somebody will make it. A row that is
+farther away has an odd time, and must not hold up the others."""
+
 CHECK_SECONDS = 24 * 3600.0
 """Between two looks whether partitions are running out."""
 

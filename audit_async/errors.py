@@ -103,6 +103,10 @@ class DataStoreError(StoreError):
         return self.sqlstate == "23503"
 
 
+class MissingPartitionError(DataStoreError):
+    """The table has no partition for the row's time."""
+
+
 class TableDoubtError(ConfigStoreError):
     """The table refuses every row that was tried for the same column or constraint: is it the rows, or the table?"""
 

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -17,13 +18,14 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from audit_async.config import CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
+from audit_async.config import CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, PARTITION_NEAR_DAYS, TERMINATED_SECONDS
 from audit_async.diagnostics import report
 from audit_async.entry import Entry
 from audit_async.errors import (
     ConfigStoreError,
     DataStoreError,
     DuplicateStoreError,
+    MissingPartitionError,
     StoreError,
     TransientStoreError,
 )
@@ -79,6 +81,18 @@ class PostgresStore:
 
     async def insert(self, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
         """Put *entries* into the table, all or none. As `Store.insert`."""
+        try:
+            await self._insert(entries, is_replay=is_replay)
+        except DataStoreError as refusal:
+            if await self._has_changed():
+                raise TransientStoreError(
+                    f"table {self._tables} was changed under way: {refusal.message}", sqlstate=refusal.sqlstate
+                ) from None
+            if isinstance(refusal, MissingPartitionError) and all(map(_is_near, entries)):
+                raise ConfigStoreError(refusal.message, hint=refusal.hint, sqlstate=refusal.sqlstate) from None
+            raise
+
+    async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layouts):
             if is_replay:
                 await self._end_own_sessions(raw)
@@ -258,6 +272,18 @@ class PostgresStore:
                 )
         return layouts
 
+    async def _has_changed(self) -> bool:
+        """Return whether the tables are others than those that rows were made for; they are looked at anew then."""
+        layouts = self._layouts
+        try:
+            async with self._engine.get().connect() as connection:
+                has_changed = layouts is None or await connection.run_sync(self._tables.have_changed, layouts)
+        except Exception as error:
+            raise_verdict(translate(error, self._place, connecting=True), error)
+        if has_changed:
+            self._layouts = None
+        return has_changed
+
     async def _greet(self, raw: RawConnection, application_name: str) -> None:
         """Give the session its name, by which a later one can end it, and see that its commits last."""
         self._engine.raw, self._carries = raw, application_name
@@ -267,6 +293,13 @@ class PostgresStore:
             report("tls", f"the connection to {self._place.server} is not encrypted; add ?ssl=require to the URL")
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
+        if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
+            # No constraint has the name of this one: the row's time has no partition.
+            return MissingPartitionError(
+                f"table {self._tables} has no partition for the time of a row",
+                sqlstate=error.sqlstate,
+                hint="make it: `audit-async maintain URL`, or what makes that table's partitions",
+            )
         return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
 
     def _other_key(self, constraint: str | None) -> DataStoreError:
@@ -275,6 +308,11 @@ class PostgresStore:
             sqlstate="23505",
             culprit=constraint,
         )
+
+
+def _is_near(entry: Entry) -> bool:
+    """Return whether a table without a partition for *entry* lacks one; a time far from now is the row's own fault."""
+    return abs(entry.created_at - datetime.now(UTC)) < timedelta(days=PARTITION_NEAR_DAYS)
 
 
 def _insert_statement(layout: Layout) -> str:

@@ -55,3 +55,20 @@ def lacking(found: InspectedTable) -> tuple[str, ...]:
 def is_ours(found: InspectedTable) -> bool:
     """Say whether *found* is our table: all its columns, and its key."""
     return not lacking(found) and found.primary_key == KEY
+
+
+def unfit(found: InspectedTable) -> str | None:
+    """Return what of a table with our columns is not as the rows need it, as a sentence; None when all is well."""
+    for column in found.columns:
+        wanted = COLUMNS.get(column.name)
+        if wanted is None:
+            if not column.is_nullable and not column.has_default and not column.is_generated:
+                return f"column {column.name} must not be empty and has no default"
+        elif (kind := wanted.removesuffix(" NOT NULL")) in _NUMBERS and not _NUMBERS[kind] & set(column.type.split()):
+            return f"column {column.name} is of type {column.type}, and events have numbers there"
+    return None
+
+
+_INTEGERS = {"smallint", "integer", "bigint", "int", "int(11)", "bigint(20)", "numeric"}
+_NUMBERS = {"integer": _INTEGERS, "bigint": _INTEGERS, "double precision": {"double", "real", "float", "numeric"}}
+"""What may stand for each: drivers convert between them, but no number into a text."""

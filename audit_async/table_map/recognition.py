@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audit_async.errors import ConfigStoreError
 from audit_async.inspection import InspectedTable, TableName
-from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking
+from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking, unfit
 from audit_async.table_map.fitting import fit
 from audit_async.table_map.layout import OURS, Layout
 from audit_async.table_map.mapping import TableMap
@@ -27,6 +27,12 @@ def recognise(found: InspectedTable) -> Layout:
             hint="make it with `audit-async init URL`, or name another one by table=",
         )
     if is_ours(found):
+        fault = unfit(found)
+        if fault is not None:
+            raise ConfigStoreError(
+                f"table {name} is not as events need it: {fault}",
+                hint=f"ALTER TABLE {name}, as `audit-async init` would make it",
+            )
         row = own_row_sqlite if found.dialect == "sqlite" else own_row
         others = bool(found.unique_keys)
         return Layout(name=OURS, table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others)

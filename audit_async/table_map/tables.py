@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from audit_async.entry import Entry
 from audit_async.errors import ConfigurationError, DataStoreError
-from audit_async.inspection import TableName, inspect_now
+from audit_async.inspection import InspectedTable, TableName, inspect_now
 from audit_async.table_map.fitting import fit
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.mapping import TableMap
@@ -25,9 +25,11 @@ class Layouts:
 
     Attributes:
         all: in the order in which they are asked whether they take an entry.
+        found: what they were laid out for.
     """
 
     all: tuple[Layout, ...]
+    found: tuple[InspectedTable, ...] = ()
 
     def parts(self, entries: Sequence[Entry]) -> list[Part]:
         """Return which of *entries* go into which table, in their order; tables that get none are left out.
@@ -104,10 +106,17 @@ class Tables:
         Raises:
             ConfigStoreError: one is not there, or not as it must be.
         """
+        found = self._look(connection)
         if not self.maps:
-            return Layouts((recognise(inspect_now(connection, self.name)),))
-        looked_at = zip(self.maps, self.names, strict=True)
-        return Layouts(tuple(fit(each, inspect_now(connection, name)) for each, name in looked_at))
+            return Layouts((recognise(found[0]),), found)
+        return Layouts(tuple(fit(each, table) for each, table in zip(self.maps, found, strict=True)), found)
+
+    def have_changed(self, connection: Connection, layouts: Layouts) -> bool:
+        """Return whether the tables are others than *layouts* were made for: then a refused row is no fault of it."""
+        return self._look(connection) != layouts.found
+
+    def _look(self, connection: Connection) -> tuple[InspectedTable, ...]:
+        return tuple(inspect_now(connection, name) for name in self.names)
 
 
 def not_delivered(entries: Iterable[Entry], delivered: set[str]) -> list[Entry]:

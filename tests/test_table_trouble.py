@@ -1,0 +1,217 @@
+"""A table that somebody changes under a running writer: events wait or find their way, and none is taken for poison."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from audit_async import AuditLogger, create_table, events
+from tests.polling import eventually
+from tests.tables import count_rows, run_sql
+
+SECONDS = 30
+
+
+@pytest.fixture
+async def url(postgres_url: str) -> str:
+    await create_table(postgres_url)
+    return postgres_url
+
+
+@pytest.fixture
+async def audit(url: str, tmp_path: Path) -> AsyncIterator[AuditLogger]:
+    """A logger that is connected, with two rows in the table."""
+    async with AuditLogger(url, journal_dir=tmp_path / "journal") as audit:
+        log_some(audit, 2)
+        assert await audit.flush(SECONDS)
+        yield audit
+
+
+def log_some(audit: AuditLogger, count: int) -> None:
+    for number in range(count):
+        audit.log(events.custom("report.print", status_code=200, duration_ms=1.5, details={"number": number}))
+
+
+async def said(audit: AuditLogger, words: str) -> None:
+    """Wait until the writer says of the fault that it met what is to be known."""
+    await eventually(lambda: words in (audit.stats().last_error or ""))
+
+
+async def healed(audit: AuditLogger, url: str, rows: int) -> None:
+    assert await audit.flush(SECONDS)
+    stats = audit.stats()
+    assert (rows, 0, 0) == (await count_rows(url), stats.quarantined, stats.pending)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize(
+    ("harm", "repair", "named"),
+    [
+        ("ALTER TABLE audit_logs RENAME TO gone", "ALTER TABLE gone RENAME TO audit_logs", "audit-async init"),
+        (
+            "ALTER TABLE audit_logs RENAME COLUMN status_code TO gone",
+            "ALTER TABLE audit_logs RENAME COLUMN gone TO status_code",
+            "status_code",
+        ),
+        (
+            "ALTER TABLE audit_logs ALTER COLUMN status_code TYPE boolean USING true",
+            "ALTER TABLE audit_logs ALTER COLUMN status_code TYPE integer USING 200",
+            "status_code",
+        ),
+        (
+            "ALTER TABLE audit_logs ALTER COLUMN duration_ms TYPE boolean USING true",
+            "ALTER TABLE audit_logs ALTER COLUMN duration_ms TYPE double precision USING 1.5",
+            "duration_ms",
+        ),
+        (
+            "ALTER TABLE audit_logs ADD COLUMN needed text NOT NULL DEFAULT 'x';"
+            " ALTER TABLE audit_logs ALTER COLUMN needed DROP DEFAULT",
+            "ALTER TABLE audit_logs DROP COLUMN needed",
+            "needed",
+        ),
+    ],
+    ids=["table", "column", "int", "float", "not null"],
+)
+async def test_a_table_that_was_changed_is_named_and_healed(
+    audit: AuditLogger, url: str, count: int, harm: str, repair: str, named: str
+) -> None:
+    """Whether one event waits or many, in whichever way they go in: all are there when the table is as it was."""
+    await run_sql(url, *harm.split(";"))
+    log_some(audit, count)
+    await said(audit, named)
+    await run_sql(url, *repair.split(";"))
+    await healed(audit, url, 2 + count)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+async def test_a_type_that_is_wider_needs_no_repair(audit: AuditLogger, url: str, count: int) -> None:
+    """jsonb in the place of json, bigint in that of integer: the next batch is prepared anew."""
+    await run_sql(
+        url,
+        "ALTER TABLE audit_logs ALTER COLUMN details TYPE jsonb",
+        "ALTER TABLE audit_logs ALTER COLUMN status_code TYPE bigint",
+    )
+    log_some(audit, count)
+    await healed(audit, url, 2 + count)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+async def test_a_right_that_was_taken_is_named_and_healed(url: str, tmp_path: Path, count: int) -> None:
+    """The hint is the statement that gives it back."""
+    role = "audit_trouble_writer"
+    await run_sql(url, f"DROP ROLE IF EXISTS {role}", f"CREATE ROLE {role} LOGIN PASSWORD 'only-here'")
+    await run_sql(url, f"GRANT INSERT ON audit_logs TO {role}")
+    host = url.rpartition("@")[2]
+    address = f"postgresql+asyncpg://{role}:only-here@{host}"
+    async with AuditLogger(address, journal_dir=tmp_path / "journal") as audit:
+        log_some(audit, 2)
+        assert await audit.flush(SECONDS)
+        await run_sql(url, f"REVOKE INSERT ON audit_logs FROM {role}")
+        log_some(audit, count)
+        await said(audit, f"GRANT INSERT ON audit_logs TO {role}")
+        await run_sql(url, f"GRANT INSERT ON audit_logs TO {role}")
+        await healed(audit, url, 2 + count)
+    await run_sql(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("count", [1, 40])
+async def test_a_missing_partition_for_today_makes_events_wait(audit: AuditLogger, url: str, count: int) -> None:
+    """It is the table's fault and not the row's: nothing goes to quarantine, and the hint is `maintain`."""
+    await run_sql(
+        url,
+        "CREATE TABLE kept AS SELECT * FROM audit_logs",
+        "DO $$ DECLARE part regclass; BEGIN FOR part IN SELECT inhrelid FROM pg_inherits"
+        " WHERE inhparent = 'audit_logs'::regclass LOOP EXECUTE format('DROP TABLE %s', part); END LOOP; END $$",
+    )
+    log_some(audit, count)
+    await said(audit, "audit-async maintain")
+    await run_sql(
+        url,
+        "CREATE TABLE audit_logs_default PARTITION OF audit_logs DEFAULT",
+        "INSERT INTO audit_logs SELECT * FROM kept",
+    )
+    await healed(audit, url, 2 + count)
+
+
+async def test_a_row_far_from_today_without_a_partition_is_the_rows_own_matter(audit: AuditLogger, url: str) -> None:
+    """A table without a default partition refuses a row of 1999; the others go in, that one waits in quarantine."""
+    await run_sql(url, "DROP TABLE audit_logs_default")
+    audit.log(events.custom("report.print", created_at="1999-01-01T00:00:00Z"))
+    log_some(audit, 40)
+    assert not await audit.flush(SECONDS)
+    await eventually(lambda: audit.stats().pending == 0)
+    assert (42, 1) == (await count_rows(url), audit.stats().quarantined)
+
+
+async def test_a_database_that_only_reads_is_waited_for(audit: AuditLogger, url: str) -> None:
+    """As on a standby: transient, whatever it says."""
+    database = url.rpartition("/")[2]
+    await run_sql(url, f'ALTER DATABASE "{database}" SET default_transaction_read_only = on', END_OTHERS)
+    log_some(audit, 20)
+    await said(audit, "read-only")
+    await run_sql(
+        url,
+        "SET TRANSACTION READ WRITE",
+        f'ALTER DATABASE "{database}" RESET default_transaction_read_only',
+        END_OTHERS,
+    )
+    await healed(audit, url, 22)
+
+
+END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+async def test_a_serialization_failure_is_tried_again(audit: AuditLogger, url: str) -> None:
+    """40001 means: the same once more."""
+    await run_sql(
+        url,
+        "CREATE TABLE fails (is_on boolean)",
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF EXISTS (SELECT FROM fails) THEN RAISE EXCEPTION 'could not serialize' USING ERRCODE = '40001'; END IF;"
+        " RETURN NEW; END $$",
+        "CREATE TRIGGER fail BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION fail()",
+        "INSERT INTO fails VALUES (true)",
+    )
+    log_some(audit, 20)
+    await said(audit, "could not serialize")
+    await run_sql(url, "DELETE FROM fails")
+    await healed(audit, url, 22)
+
+
+async def test_a_deadlock_is_tried_again(audit: AuditLogger, url: str) -> None:
+    """The writer is the one that the server chooses to end; its batch goes in when the other is done."""
+    first = events.custom("report.print", details={"of": "the writer"})
+    second = events.custom("report.print", details={"of": "both"})
+    engine = create_async_engine(url, poolclass=NullPool)
+    insert = text(
+        "INSERT INTO audit_logs (id, created_at, action, category, severity, outcome, details, metadata, tags)"
+        " VALUES (:id, :at, 'x', 'system', 'low', 'success', '{}', '{}', '[]') ON CONFLICT DO NOTHING"
+    )
+    try:
+        async with engine.connect() as other:
+            await other.execute(text("SET deadlock_timeout = '20s'"))
+            await other.execute(insert, {"id": second.id, "at": second.created_at})
+            audit.log(first)
+            audit.log(second)
+            # The writer has the first key, and waits for the second.
+            await eventually_waits(url)
+            blocked = asyncio.create_task(other.execute(insert, {"id": first.id, "at": first.created_at}))
+            await said(audit, "deadlock")
+            await blocked
+            await other.rollback()
+        await healed(audit, url, 4)
+    finally:
+        await engine.dispose()
+
+
+async def eventually_waits(url: str) -> None:
+    await eventually(lambda: run_sql(url, "SELECT 1 FROM pg_locks WHERE NOT granted"))
