@@ -15,12 +15,14 @@ from audit_async.errors import (
     ConfigStoreError,
     DataStoreError,
     DuplicateStoreError,
+    StoreError,
     TransientStoreError,
 )
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
+from audit_async.store.revision import revise
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Tables
 
@@ -93,8 +95,10 @@ class GenericStore:
                 await self._insert_missing(engine, parts)
         except Exception as error:
             verdict = translate(error, self._place, connecting=self._layouts is None)
-            if isinstance(verdict, ConfigStoreError):
-                # Somebody will mend the table: look at it anew.
+            if isinstance(verdict, DataStoreError):
+                verdict = await self._revised(verdict)
+            if isinstance(verdict, (ConfigStoreError, TransientStoreError)):
+                # Somebody will mend the table, or has changed it: look at it anew.
                 self._layouts = None
             raise_verdict(verdict, error)
 
@@ -165,6 +169,12 @@ class GenericStore:
         async with engine.connect() as connection:
             self._layouts = await connection.run_sync(self._tables.lay_out)
         return self._layouts
+
+    async def _revised(self, refusal: DataStoreError) -> StoreError:
+        try:
+            return await revise(refusal, self._engine.get(), self._tables, self._layouts)
+        except Exception as error:
+            return translate(error, self._place, connecting=True)
 
     def _new_engine(self) -> AsyncEngine:
         return create_async_engine(

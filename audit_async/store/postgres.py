@@ -36,6 +36,7 @@ from audit_async.store.engine import OwnEngine
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
+from audit_async.store.revision import revise
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
 
@@ -84,13 +85,10 @@ class PostgresStore:
         try:
             await self._insert(entries, is_replay=is_replay)
         except DataStoreError as refusal:
-            if await self._has_changed():
-                raise TransientStoreError(
-                    f"table {self._tables} was changed under way: {refusal.message}", sqlstate=refusal.sqlstate
-                ) from None
-            if isinstance(refusal, MissingPartitionError) and all(map(_is_near, entries)):
+            verdict = await self._revised(refusal)
+            if isinstance(verdict, MissingPartitionError) and all(map(_is_near, entries)):
                 raise ConfigStoreError(refusal.message, hint=refusal.hint, sqlstate=refusal.sqlstate) from None
-            raise
+            raise verdict from None
 
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layouts):
@@ -272,17 +270,14 @@ class PostgresStore:
                 )
         return layouts
 
-    async def _has_changed(self) -> bool:
-        """Return whether the tables are others than those that rows were made for; they are looked at anew then."""
-        layouts = self._layouts
+    async def _revised(self, refusal: DataStoreError) -> StoreError:
         try:
-            async with self._engine.get().connect() as connection:
-                has_changed = layouts is None or await connection.run_sync(self._tables.have_changed, layouts)
+            verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts)
         except Exception as error:
-            raise_verdict(translate(error, self._place, connecting=True), error)
-        if has_changed:
+            return translate(error, self._place, connecting=True)
+        if verdict is not refusal:
             self._layouts = None
-        return has_changed
+        return verdict
 
     async def _greet(self, raw: RawConnection, application_name: str) -> None:
         """Give the session its name, by which a later one can end it, and see that its commits last."""

@@ -61,7 +61,8 @@ def key_of(table_map: TableMap, found: InspectedTable) -> tuple[str, ...]:
             return (column,)
     for key in keys:
         if len(key) == 2 and set(key) & set(id_columns) and set(key) & set(times):
-            return key
+            # The id last: it is what a row is looked for by where no conflict clause does it.
+            return tuple(sorted(key, key=lambda column: column in id_columns))
     return ()
 
 
@@ -69,7 +70,7 @@ def other_keys_of(table_map: TableMap, found: InspectedTable) -> list[tuple[str,
     """Return the further unique keys that a row of ours could violate."""
     own = key_of(table_map, found)
     filled = set(table_map.sources)
-    keys = {found.primary_key, *found.unique_keys} - {own}
+    keys = {key for key in (found.primary_key, *found.unique_keys) if set(key) != set(own)}
     return sorted(key for key in keys if (key and set(key) & filled) or (not key and key in found.unique_keys))
 
 
