@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.inspection import TableName
+from audit_async.table.guard import guard_partition_statements, has_guard
 
 
 async def create_partitions(connection: AsyncConnection, name: TableName) -> tuple[str, ...]:
@@ -20,6 +21,7 @@ async def create_partitions(connection: AsyncConnection, name: TableName) -> tup
         if row.starts and row.ends
     ]
     made = []
+    is_guarded = await has_guard(connection, name)
     for first, after in months(datetime.now(UTC), PARTITION_MONTHS_AHEAD):
         if any(starts < after and first < ends for starts, ends in there):
             continue
@@ -28,6 +30,8 @@ async def create_partitions(connection: AsyncConnection, name: TableName) -> tup
             f"CREATE TABLE {partition.quoted()} PARTITION OF {name.quoted()}"
             f" FOR VALUES FROM ('{first.isoformat()}') TO ('{after.isoformat()}')"
         )
+        for statement in guard_partition_statements(name, partition) if is_guarded else ():
+            await connection.exec_driver_sql(statement)
         made.append(str(partition))
     return tuple(made)
 
