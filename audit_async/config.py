@@ -272,6 +272,9 @@ TERMINATED_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.005
 """Between two looks whether it has ended: it takes a backend a millisecond or two."""
 
+READER_STATEMENT_SECONDS = 30
+"""For one statement of a reading role: what takes longer wants a narrower time, and keeps a server busy."""
+
 SQLITE_BUSY_SECONDS = 5.0
 """For another process's transaction on the same SQLite file."""
 

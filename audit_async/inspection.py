@@ -35,7 +35,7 @@ class TableName:
             ConfigurationError: it is empty, too long, or holds a quote, a control character or a second dot.
         """
         parts = name.split(".")
-        if len(parts) > 2 or not all(_is_name(part) for part in parts):
+        if len(parts) > 2 or not all(is_name(part) for part in parts):
             raise ConfigurationError(
                 f"{name[:100]!r} is no table name",
                 hint="give `table` or `schema.table`, each 1 to 63 characters",
@@ -59,7 +59,8 @@ def quoted_name(name: str, quote: str = '"') -> str:
     return f"{quote}{name.replace(quote, quote * 2)}{quote}"
 
 
-def _is_name(part: str) -> bool:
+def is_name(part: str) -> bool:
+    """Say whether *part* can stand in a statement between quotes: nothing in it ends them."""
     return 1 <= len(part.encode()) <= MAX_NAME_BYTES and part.isprintable() and not set(part) & set("\"'`;\\")
 
 

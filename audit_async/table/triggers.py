@@ -62,8 +62,9 @@ BEGIN
       FROM ({_TREE.format(root="root")}) AS found (relid)
       JOIN (VALUES ('{ROW_TRIGGER}'::name), ('{STATEMENT_TRIGGER}')) AS wanted (name)
         ON wanted.name = '{STATEMENT_TRIGGER}' OR found.relid = root AND {{has_own_row_trigger}}
-     WHERE (found.relid, wanted.name) NOT IN (SELECT tgrelid, tgname FROM (
-       {_SOUND.format(body="body", row=f"'{ROW_TRIGGER}'", statement=f"'{STATEMENT_TRIGGER}'")}) AS sound)
+     WHERE (found.relid, wanted.name) NOT IN (SELECT tgrelid, tgname FROM ({
+    _SOUND.format(body="body", row=f"'{ROW_TRIGGER}'", statement=f"'{STATEMENT_TRIGGER}'")
+}) AS sound)
   LOOP
     EXECUTE 'DROP TRIGGER IF EXISTS ' || ours::text || ' ON ' || part::text;
     EXECUTE 'CREATE TRIGGER ' || ours::text || ' BEFORE UPDATE OR DELETE' ||

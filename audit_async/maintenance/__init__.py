@@ -1,0 +1,1 @@
+"""The table is looked after, as its owner: months ahead, what is old, legal holds, roles and rights."""

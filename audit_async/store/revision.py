@@ -1,0 +1,21 @@
+"""A row is refused: is it the row, or has somebody changed the table since it was looked at?"""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from audit_async.errors import DataStoreError, TransientStoreError
+from audit_async.table_map.tables import Layouts, Tables
+
+
+async def revise(
+    refusal: DataStoreError, engine: AsyncEngine, tables: Tables, layouts: Layouts | None
+) -> DataStoreError | TransientStoreError:
+    """Return *refusal*, or an error that says to look at the tables anew since they are others than *layouts* are for.
+
+    A type that was changed, or a column that was added, refuses rows which the table as it was would have taken.
+    """
+    async with engine.connect() as connection:
+        if layouts is not None and not await connection.run_sync(tables.have_changed, layouts):
+            return refusal
+    return TransientStoreError(f"table {tables} was changed under way: {refusal.message}", sqlstate=refusal.sqlstate)
