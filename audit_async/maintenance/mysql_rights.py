@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audit_async.inspection import TableName
-from audit_async.table.columns import COLUMNS, KEY
+from audit_async.table.columns import COLUMNS
 from audit_async.table.triggers import literal
 
 
 def mysql_rights(name: TableName, writer: str, reader: str, auditor: str) -> Iterator[tuple[str, str]]:
     """Yield what each account may. None has DROP, without which there is no TRUNCATE, nor ALTER or TRIGGER."""
     table = name.quoted("`")
-    columns, key = (", ".join(f"`{column}`" for column in names) for names in (COLUMNS, KEY))
+    columns = ", ".join(f"`{column}`" for column in COLUMNS)
     yield (
-        "The writer adds rows, without the columns that the database fills. A repeated row says id = id, which asks\n"
-        "for rights on the key; the guard lets that pass, since it changes nothing.",
-        f"GRANT INSERT ({columns}), SELECT ({key}), UPDATE (`id`) ON {table} TO {_account(writer)}",
+        "The writer adds rows, without the columns that the database fills.",
+        f"GRANT INSERT ({columns}) ON {table} TO {_account(writer)}",
     )
     for role, account in (("reader", reader), ("auditor", auditor)):
         yield f"The {role} reads.", f"GRANT SELECT ON {table} TO {_account(account)}"

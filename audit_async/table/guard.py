@@ -10,7 +10,9 @@ superuser's `session_replication_role = replica` skips triggers, save those that
 On SQLite `INSERT OR REPLACE` removes a row without a word to the triggers for DELETE. A trigger for INSERT
 passes over a key that is there, as our own statement does.
 
-On MariaDB and MySQL a repeated batch fires the trigger for UPDATE though it changes nothing: that may pass.
+On MariaDB and MySQL dropping a trigger would end the transaction, and would show to everybody. So the triggers
+ask a variable of the session, which dies with it. It stops mistakes only: whoever has the right to update or
+delete rows can set it. The writer has no such right.
 
 No trigger stops a DROP, a DETACH or an ALTER, by which whoever owns the table lifts the guard as well; on
 MariaDB and MySQL a TRUNCATE is one of these. That is for the rights to forbid, see `maintenance.roles`.
@@ -29,8 +31,10 @@ from audit_async.inspection import TableName
 from audit_async.table.triggers import (
     BODY,
     IS_GUARDED,
+    MYSQL_PUT_BACK,
     ROW_TRIGGER,
     STATEMENT_TRIGGER,
+    mysql_lift,
     mysql_triggers,
     postgres_guard,
     postgres_lift,
@@ -109,19 +113,14 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
     """Lift the guard of *name* for the open transaction alone, and put it back before the block ends.
 
     A table that is not guarded stays so. *name* may be one partition: then the table itself, through which
-    writers insert, is not locked. On PostgreSQL and SQLite the block is a savepoint: an exception undoes all of it,
-    a crash leaves the guard on, and nobody else can write to *name* until the transaction ends. On MariaDB and
-    MySQL the guard is lifted for this session alone, since dropping a trigger there would end the transaction.
+    writers insert, is not locked. The block is a savepoint: an exception undoes all of it, and a crash leaves the guard
+    on. On PostgreSQL and SQLite nobody else can write to *name* until the transaction ends.
 
     Raises:
         ConfigurationError: the block ended the transaction itself; the guard was off meanwhile, and is on again.
     """
     if not await has_guard(connection, name):
         yield
-        return
-    if connection.dialect.name in _MYSQL:
-        async with _unguarded_session(connection, name):
-            yield
         return
     await _begin(connection)
     nested = await connection.begin_nested()
@@ -132,11 +131,12 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
     except BaseException:
         if nested.is_active:
             await nested.rollback()
+            await _end_session(connection)
         else:
-            await guard(connection, name)
+            await _put_back(connection, name)
             await connection.commit()
         raise
-    await guard(connection, name)
+    await _put_back(connection, name)
     if not nested.is_active:
         await connection.commit()
         raise ConfigurationError(
@@ -146,9 +146,22 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
 
 
 def _lifting(name: TableName, dialect: str) -> list[str]:
+    if dialect in _MYSQL:
+        return [mysql_lift(name)]
     if dialect == "sqlite":
         return [f"DROP TRIGGER {quoted}" for quoted in sqlite_triggers(name)]
     return [postgres_lift(name)]
+
+
+async def _put_back(connection: AsyncConnection, name: TableName) -> None:
+    await _end_session(connection)
+    await guard(connection, name)
+
+
+async def _end_session(connection: AsyncConnection) -> None:
+    """Forget on MariaDB and MySQL what no savepoint undoes: that this session may change rows."""
+    if connection.dialect.name in _MYSQL:
+        await connection.exec_driver_sql(MYSQL_PUT_BACK)
 
 
 async def _begin(connection: AsyncConnection) -> None:
@@ -166,12 +179,3 @@ async def _mysql_triggers(connection: AsyncConnection, name: TableName) -> set[s
     )
     found = await connection.execute(text(statement), {"table": name.name, "schema": name.schema})
     return {f"{TableName(name.schema, str(trigger)).quoted('`')}" for trigger in found.scalars()}
-
-
-@asynccontextmanager
-async def _unguarded_session(connection: AsyncConnection, name: TableName) -> AsyncIterator[None]:
-    await connection.execute(text("SET @audit_unguarded = :table"), {"table": name.name})
-    try:
-        yield
-    finally:
-        await connection.execute(text("SET @audit_unguarded = NULL"))

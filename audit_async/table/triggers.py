@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit_async.inspection import TableName
-from audit_async.table.columns import COLUMNS, KEY
+from audit_async.table.columns import KEY
 
 ROW_TRIGGER = "audit_append_only"
 STATEMENT_TRIGGER = "audit_append_only_statement"
@@ -194,16 +194,19 @@ def _beside(name: TableName, change: str) -> TableName:
 # --- MariaDB and MySQL ---------------------------------------------------------------------------------------
 
 
+MYSQL_PUT_BACK = "SET @audit_unguarded = NULL"
+
+
 def mysql_triggers(name: TableName) -> dict[str, str]:
     """Return the triggers by their quoted names. Triggers share their names with all tables of the database."""
-    is_same = " AND ".join(f"CAST(NEW.`{column}` AS BINARY) <=> CAST(OLD.`{column}` AS BINARY)" for column in COLUMNS)
-    conditions = {"update": f"NOT ({is_same}) AND", "delete": ""}
     return {
-        trigger: f"CREATE TRIGGER {trigger} BEFORE {change.upper()} ON {name.quoted('`')} FOR EACH ROW BEGIN"
-        f" IF {condition} NOT (@audit_unguarded <=> {literal(name.name)}) THEN"
-        f" SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT ="
-        f" {literal(f'table {name.name} is append-only: {change.upper()} is refused')}; END IF; END"
-        for trigger, change, condition in (
-            (_beside(name, change).quoted("`"), change, condition) for change, condition in conditions.items()
-        )
+        trigger: f"CREATE TRIGGER {trigger} BEFORE {change} ON {name.quoted('`')} FOR EACH ROW BEGIN"
+        f" IF NOT (@audit_unguarded <=> {literal(name.name)}) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT ="
+        f" {literal(f'table {name.name} is append-only: {change} is refused')}; END IF; END"
+        for trigger, change in ((_beside(name, change.lower()).quoted("`"), change) for change in ("UPDATE", "DELETE"))
     }
+
+
+def mysql_lift(name: TableName) -> str:
+    """Return what lifts the guard of *name* for this session."""
+    return f"SET @audit_unguarded = {literal(name.name)}"

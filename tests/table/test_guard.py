@@ -275,11 +275,9 @@ async def test_a_detached_partition_can_be_attached_again(postgres_place: Place)
     await postgres_place.execute(detach, "DROP TABLE audit_logs_default")
 
 
-@pytest.mark.parametrize("hostile", ["a$audit$ $audit_$", "Sel ect", "ünïcode", "a:b%s{x}"])
+@pytest.mark.parametrize("hostile", ["a$audit$ $audit_$", "Sel ect", "ünïcode", "a:b{x}"])
 async def test_a_hostile_name_is_only_a_name(empty: Place, hostile: str) -> None:  # noqa: F811
     """Dollars, colons, braces and blanks in a table's name stay in it."""
-    if empty.dialect == "postgresql" and "psycopg" in empty.url and "%" in hostile:
-        pytest.skip("this driver takes no per cent sign in a name")
     name = TableName.parse(hostile)
     await create_table(empty.url, table=hostile)
     await put_guard(empty, name)
