@@ -33,12 +33,19 @@ if TYPE_CHECKING:
     from audit_async.events import Outcome as Outcome
     from audit_async.events import Severity as Severity
     from audit_async.logger import AuditLogger as AuditLogger
+    from audit_async.maintenance.holds import Hold as Hold
+    from audit_async.maintenance.holds import find_holds as find_holds
+    from audit_async.maintenance.holds import place_hold as place_hold
+    from audit_async.maintenance.holds import release_hold as release_hold
+    from audit_async.maintenance.maintain import maintain as maintain
+    from audit_async.maintenance.retention import Retention as Retention
     from audit_async.receipt import Receipt as Receipt
     from audit_async.redact import Redaction as Redaction
     from audit_async.stats import Health as Health
     from audit_async.stats import Stats as Stats
     from audit_async.table.creation import create_table as create_table
     from audit_async.table.creation import inspect_table as inspect_table
+    from audit_async.table.upgrade import upgrade_table as upgrade_table
     from audit_async.table_map.mapping import TableMap as TableMap
     from audit_async.write import write_agent_audit_log as write_agent_audit_log
     from audit_async.write import write_api_key_audit_log as write_api_key_audit_log
@@ -78,9 +85,11 @@ _HOMES = {
     "Category": "events",
     "ConfigurationError": "errors",
     "Health": "stats",
+    "Hold": "maintenance.holds",
     "Outcome": "events",
     "Receipt": "receipt",
     "Redaction": "redact",
+    "Retention": "maintenance.retention",
     "Severity": "events",
     "Stats": "stats",
     "TableMap": "table_map.mapping",
@@ -91,11 +100,16 @@ _HOMES = {
     "context": "",
     "create_table": "table.creation",
     "events": "",
+    "find_holds": "maintenance.holds",
     "get_audit_logger": "default",
     "inspect_table": "table.creation",
     "job_actor": "context",
+    "maintain": "maintenance.maintain",
+    "place_hold": "maintenance.holds",
+    "release_hold": "maintenance.holds",
     "shutdown": "default",
     "system_actor": "context",
+    "upgrade_table": "table.upgrade",
     "write_agent_audit_log": "write",
     "write_api_key_audit_log": "write",
     "write_api_request_audit_log": "write",
@@ -133,9 +147,11 @@ __all__ = [
     "Category",
     "ConfigurationError",
     "Health",
+    "Hold",
     "Outcome",
     "Receipt",
     "Redaction",
+    "Retention",
     "Severity",
     "Stats",
     "TableMap",
@@ -146,11 +162,16 @@ __all__ = [
     "context",
     "create_table",
     "events",
+    "find_holds",
     "get_audit_logger",
     "inspect_table",
     "job_actor",
+    "maintain",
+    "place_hold",
+    "release_hold",
     "shutdown",
     "system_actor",
+    "upgrade_table",
     "write_agent_audit_log",
     "write_api_key_audit_log",
     "write_api_request_audit_log",

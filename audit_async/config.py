@@ -295,6 +295,32 @@ farther away has an odd time, and must not hold up the others."""
 CHECK_SECONDS = 24 * 3600.0
 """Between two looks whether partitions are running out."""
 
+MAX_MONTHS_AHEAD = 1200
+"""That can be asked for: a century. More is a slip of the finger."""
+
+STRAY_MONTHS_BACK = 12
+"""Months before this one that get a partition of their own as soon as one row of them lies in the default one."""
+
+STRAY_ROWS = 10_000
+"""Rows of one month farther away that are worth a partition. Fewer are no load where they are, and a table with a
+partition for every wrong clock is slower to read."""
+
+LOCK_TRY_SECONDS = 0.5
+"""That maintenance waits for a lock, and writers behind it: below the second after which PostgreSQL looks for a
+deadlock, and a quarter of what a caller of `write()` may wait."""
+
+LOCK_TRIES = 8
+"""Times that it tries before it says what it could not do: about ten seconds beside a report that reads the table."""
+
+LOCK_TURN_SECONDS = 300.0
+"""That a second `maintain` waits for the first one: longer than a usual one takes."""
+
+LOCK_TURN_LOOK_SECONDS = 0.1
+"""Between two looks whether it has ended."""
+
+PURGE_ROWS = 10_000
+"""Deleted in one transaction: a fraction of a second, for which writers into the same partition wait."""
+
 KEYS_AT_ONCE = 100
 """Keys looked for in one statement of the plain store: 200 parameters, which every database takes."""
 

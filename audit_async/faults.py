@@ -64,6 +64,7 @@ _TRANSIENT = ("08", "25", "40", "53", "55", "57")
 _DATA = ("22", "23", "44", "54", "P0")
 _DAMAGE = ("58", "XX")
 _UNIQUE_VIOLATION = "23505"
+_CHECK_VIOLATION = "23514"
 _UNFIT_VALUE = (TypeError, ValueError, OverflowError, RecursionError)
 
 _SQLITE_TRANSIENT = (
@@ -148,6 +149,8 @@ def _of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
     if type(native).__name__ == "InvalidCachedStatementError":
         # The table was altered while its statement was prepared: a fresh connection prepares it anew.
         return TransientStoreError(f"table {place.table} was altered under a prepared statement", sqlstate=state)
+    if state == _CHECK_VIOLATION and _came_between(native, place):
+        return TransientStoreError(f"a partition of table {place.table} was made for a row under way", sqlstate=state)
     if state.startswith(_DATA):
         return _unfit_row(state, native, place)
     if state.startswith(_TRANSIENT):
@@ -159,6 +162,16 @@ def _of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
             hint="look at the server's own log; nothing is given up meanwhile",
         )
     return ConfigStoreError(_refusal(state, native, place), sqlstate=state, hint=_hint(state, native, place))
+
+
+def _came_between(native: BaseException, place: Place) -> bool:
+    """Say whether a row was on its way into one partition when another one was made for it.
+
+    PostgreSQL then names the partition, and no constraint: the next attempt finds the right one.
+    """
+    source = getattr(native, "diag", native)
+    partition, constraint = (getattr(source, name, None) for name in ("table_name", "constraint_name"))
+    return bool(partition) and not constraint and partition != place.table.rpartition(".")[2]
 
 
 def _refusal(state: str, native: BaseException, place: Place) -> str:
@@ -179,7 +192,7 @@ def _hint(state: str, native: BaseException, place: Place) -> str:
     if state == "42501":
         if "row-level security" in _primary(native):
             return f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
-        if place.purpose == "make":
+        if place.purpose in ("make", "maintain", "upgrade"):
             return f"GRANT CREATE ON SCHEMA {place.table.rpartition('.')[0] or 'public'} TO {place.role}"
         return f"GRANT INSERT ON {place.table} TO {place.role}"
     if state in ("42P01", "3F000"):

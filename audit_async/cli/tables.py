@@ -36,6 +36,8 @@ def init(
     else:
         made = asyncio.run(create_table(settings.address.url, table=table))
         out.print(f"[green]OK[/] {escape(str(made))}", soft_wrap=True)
+        if made.advice:
+            out.print(f"   [yellow]But[/] {escape(made.advice)}", soft_wrap=True)
     out.print(f"   [dim]in {escape(str(settings.address))}[/]", soft_wrap=True)
     if not settings.address.is_file:
         out.print(f"   [dim]Next: GRANT INSERT ON {escape(table)} TO the application's role[/]")

@@ -198,7 +198,9 @@ class SqliteStore:
             return
         try:
             await create(connection, self._tables.name)
+            await connection.commit()
         except DBAPIError:
+            await connection.rollback()
             # Another process may have made it in this very moment.
             if not (await inspect_through(connection, self._tables.name)).exists:
                 raise

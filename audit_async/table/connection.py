@@ -16,14 +16,20 @@ from audit_async.inspection import TableName, async_url
 
 
 @asynccontextmanager
-async def connected(url: str, name: TableName, purpose: str) -> AsyncIterator[AsyncConnection]:
-    """Open a connection of its own, and turn what the database says into errors of ours."""
+async def connected(
+    url: str, name: TableName, purpose: str, *, makes_file: bool = True
+) -> AsyncIterator[AsyncConnection]:
+    """Open a connection of its own, and turn what the database says into errors of ours.
+
+    Args:
+        makes_file: whether a SQLite file that is not there is made; else that is an error.
+    """
     parsed = async_url(url)
     engine = create_async_engine(parsed, poolclass=NullPool, hide_parameters=True)
     is_connecting = True
     try:
         if parsed.get_backend_name() == "sqlite":
-            make_private(parsed.database or "")
+            make_private(parsed.database or "", makes_file=makes_file)
         async with engine.connect() as connection:
             is_connecting = False
             yield connection
@@ -35,16 +41,20 @@ async def connected(url: str, name: TableName, purpose: str) -> AsyncIterator[As
         await engine.dispose()
 
 
-def make_private(file: str) -> None:
+def make_private(file: str, *, makes_file: bool = True) -> None:
     """Make a SQLite file that is not there yet for its owner alone: SQLite itself would let everybody read it.
 
     Raises:
         OSError: it cannot be made.
-        ConfigStoreError: its folder is not there.
+        ConfigStoreError: its folder is not there, or the file is not and must be.
     """
     path = Path(file)
     if file in ("", ":memory:") or file.startswith("file:") or path.exists():
         return
+    if not makes_file:
+        raise ConfigStoreError(
+            f"there is no SQLite file {path.absolute()}", hint="correct the URL, or make it with `audit-async init URL`"
+        )
     if not path.parent.is_dir():
         raise ConfigStoreError(
             f"there is no folder {path.parent.absolute()} for the SQLite file {path.name}",

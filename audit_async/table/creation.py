@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigurationError
 from audit_async.inspection import (
     MAX_NAME_BYTES,
@@ -19,7 +20,10 @@ from audit_async.inspection import (
 from audit_async.table.columns import is_ours, lacking
 from audit_async.table.connection import connected
 from audit_async.table.ddl import ddl
-from audit_async.table.partitions import create_partitions
+from audit_async.table.ownership import owned
+from audit_async.table.partitions import add_month, create_partitions, find_partitions, missing_months, months
+from audit_async.table.transactions import begin_on_sqlite
+from audit_async.table.versions import SCHEMA_VERSION, make_beside, server_version, version_of
 
 _LONGEST_SUFFIX = "_tenant_id_created_at_idx"
 
@@ -31,11 +35,22 @@ class CreatedTable:
     Attributes:
         is_new: False if our table was there already.
         partitions: names of those that were made now.
+        version: of the table's schema.
     """
 
     name: str
     is_new: bool
     partitions: tuple[str, ...] = ()
+    version: int = SCHEMA_VERSION
+
+    @property
+    def advice(self) -> str | None:
+        """What is left to do for the table, or None."""
+        if self.version < SCHEMA_VERSION:
+            return f"it has version {self.version} of the schema, of {SCHEMA_VERSION}: run `audit-async upgrade URL`"
+        if self.version > SCHEMA_VERSION:
+            return f"it has version {self.version} of the schema, newer than the {SCHEMA_VERSION} of this program"
+        return None
 
     def __str__(self) -> str:
         if not self.is_new and not self.partitions:
@@ -62,9 +77,10 @@ async def inspect_table(url: str, table: str = "audit_logs") -> InspectedTable:
 
 
 async def create_table(url: str, *, table: str = "audit_logs") -> CreatedTable:
-    """Make our table, in one transaction; on PostgreSQL with its partitions, those that are missing.
+    """Make our table, in one transaction; on PostgreSQL with its partitions.
 
-    A table of ours that is there already is left as it is, apart from missing partitions.
+    A table of ours that is there already is left as it is, apart from missing partitions, which are made beside
+    writers at work; `upgrade_table` brings an older one to the present version.
 
     Raises:
         ConfigurationError: the database is none of the supported ones, or there is a table of that name and
@@ -80,30 +96,48 @@ async def create_table(url: str, *, table: str = "audit_logs") -> CreatedTable:
     async with connected(url, name, "make") as connection:
         made = await create(connection, name)
         await connection.commit()
-        return made
+        if made.is_new or connection.dialect.name != "postgresql":
+            return made
+        return replace(made, partitions=await _add_missing(connection, name))
 
 
 async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
-    """Make our table through an open connection, in its transaction. As `create_table`."""
+    """Make our table through an open connection, in its transaction, if it is not there.
+
+    Raises:
+        ConfigurationError: as `create_table`.
+    """
     dialect = connection.dialect.name
     if dialect not in ("postgresql", "sqlite"):
         raise ConfigurationError(f"no table can be made on {dialect}", hint=f"supported: {SUPPORTED}")
     if dialect == "postgresql":
         # Two processes that start together make the table one after the other.
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('audit_async.create_table'))"))
+    else:
+        await begin_on_sqlite(connection)
     found = await inspect_through(connection, name)
     if found.exists and not is_ours(found):
         raise ConfigurationError(
             f"there is a table {name} ({_named(found)}) of another shape: it lacks {_few(lacking(found)) or 'our key'}",
             hint="give ours another name: --table, and table= in the program",
         )
-    if not found.exists:
-        for statement in ddl(name, dialect, _version(connection)):
-            await connection.exec_driver_sql(statement)
-    if dialect != "postgresql" or (found.exists and not found.is_partitioned):
-        return CreatedTable(name=str(name), is_new=not found.exists)
-    partitions = await create_partitions(connection, name)
-    return CreatedTable(name=str(name), is_new=not found.exists, partitions=partitions)
+    if found.exists:
+        return CreatedTable(name=str(name), is_new=False, version=await version_of(connection, name))
+    for statement in ddl(name, dialect, server_version(connection)):
+        await connection.exec_driver_sql(statement)
+    await make_beside(connection, name)
+    partitions = await create_partitions(connection, name) if dialect == "postgresql" else ()
+    return CreatedTable(name=str(name), is_new=True, partitions=partitions)
+
+
+async def _add_missing(connection: AsyncConnection, name: TableName) -> tuple[str, ...]:
+    there = await find_partitions(connection, name)
+    if not there:
+        return ()
+    missing = missing_months(there, months(datetime.now(UTC), PARTITION_MONTHS_AHEAD))
+    where = await owned(connection, name, "add partitions to") if missing else name
+    made = [await add_month(connection, where, month) for month in missing]
+    return tuple(str(added.partition) for added in made if added is not None)
 
 
 def _named(found: InspectedTable) -> str:
@@ -113,10 +147,3 @@ def _named(found: InspectedTable) -> str:
 def _few(names: tuple[str, ...]) -> str:
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     return f"{', '.join(names[:6])}{more}"
-
-
-def _version(connection: AsyncConnection) -> tuple[int, ...]:
-    version = connection.dialect.server_version_info
-    if version is None:
-        return sqlite3.sqlite_version_info
-    return tuple(int(part) for part in version)

@@ -8,6 +8,7 @@ from audit_async.table.columns import COLUMNS
 
 _POSTGRES_TYPES = {"time": "timestamptz"}
 _SQLITE_TYPES = {"time": "TEXT", "json": "TEXT", "double precision": "REAL", "bigint": "INTEGER"}
+_SQLITE_NOW = "(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z')"
 _SQLITE_STRICT_SINCE = (3, 37)
 _POSTGRES_SINCE = (13,)
 
@@ -41,13 +42,38 @@ def ddl(name: TableName, dialect: str, version: tuple[int, ...]) -> list[str]:
     ]
 
 
+def beside_ddl(name: TableName, dialect: str, version: tuple[int, ...]) -> list[str]:
+    """Return the statements that make what lies beside our table: its legal holds, and the versions of schemas."""
+    time = "timestamptz" if dialect == "postgresql" else "TEXT"
+    now = "clock_timestamp()" if dialect == "postgresql" else _SQLITE_NOW
+    end = " STRICT" if dialect == "sqlite" and version >= _SQLITE_STRICT_SINCE else ""
+    return [
+        # A hold outlives its table: it counts for one that is made anew under the same name.
+        f"CREATE TABLE IF NOT EXISTS {holds_table(name).quoted()} (id text NOT NULL PRIMARY KEY, tenant_id text,"
+        f" category text, user_id text, since {time}, until {time}, reason text NOT NULL,"
+        f" placed_at {time} NOT NULL DEFAULT {now}, placed_by text){end}",
+        f"CREATE TABLE IF NOT EXISTS {versions_table(name).quoted()} (table_name text NOT NULL PRIMARY KEY,"
+        f" version integer NOT NULL, upgraded_at {time} NOT NULL DEFAULT {now}){end}",
+    ]
+
+
+def holds_table(name: TableName) -> TableName:
+    """Return the name of the table of legal holds on the rows of *name*."""
+    return name.beside("_holds")
+
+
+def versions_table(name: TableName) -> TableName:
+    """Return the name of the table that says which version the schema of *name* has."""
+    return TableName(name.schema, "audit_schema")
+
+
 def _sqlite_ddl(name: TableName, version: tuple[int, ...]) -> list[str]:
     columns = _columns(_SQLITE_TYPES)
     strict = " STRICT" if version >= _SQLITE_STRICT_SINCE else ""
     return [
         # With a rowid: it is the order of commits here, since there is one writer at a time.
         f"CREATE TABLE {name.quoted()} ({columns},"
-        " recorded_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'),"
+        f" recorded_at TEXT NOT NULL DEFAULT {_SQLITE_NOW},"
         f" PRIMARY KEY (created_at, id)){strict}",
         f"{_index(name, 'tenant_id_created_at')} (tenant_id, created_at)",
         f"{_index(name, 'user_id_created_at')} (user_id, created_at, action)",

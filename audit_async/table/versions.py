@@ -1,0 +1,77 @@
+"""Which version the schema of our table has.
+
+1  as first made: the table, its partitions and indexes; it says nothing of its version
+2  beside it the table of legal holds, and `audit_schema`, which says the version
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit_async.errors import ConfigStoreError, ConfigurationError
+from audit_async.inspection import TableName, inspect_through
+from audit_async.table.columns import is_ours
+from audit_async.table.ddl import beside_ddl, holds_table, versions_table
+from audit_async.table.ownership import own_like
+
+SCHEMA_VERSION = 2
+"""The version that this program makes, and upgrades to."""
+
+_COLUMNS = {"table_name", "version", "upgraded_at"}
+
+
+async def version_of(connection: AsyncConnection, name: TableName) -> int:
+    """Return the schema's version of our table *name*. One that was made before there were versions has 1.
+
+    Raises:
+        ConfigStoreError: there is no table of that name.
+        ConfigurationError: the table, or the one of versions, is none of ours.
+    """
+    found = await inspect_through(connection, name)
+    if not found.exists:
+        raise ConfigStoreError(f"there is no table {name}", hint="make it with `audit-async init URL`")
+    if not is_ours(found):
+        raise ConfigurationError(f"table {name} is none of ours", hint="name the right one: --table")
+    versions = versions_table(name)
+    there = await inspect_through(connection, versions)
+    if not there.exists:
+        return 1
+    if not {column.name for column in there.columns} >= _COLUMNS:
+        raise ConfigurationError(
+            f"there is a table {versions} of another shape", hint=f"ours needs that name: give table {versions} another"
+        )
+    statement = text(f"SELECT version FROM {versions.quoted()} WHERE table_name = :name")
+    version = (await connection.execute(statement, {"name": name.name})).scalar()
+    return 1 if version is None else int(version)
+
+
+async def require_version(connection: AsyncConnection, name: TableName, least: int, purpose: str) -> None:
+    """Make sure that the schema of *name* has at least the version that *purpose* needs.
+
+    Raises:
+        ConfigurationError: it is older.
+    """
+    version = await version_of(connection, name)
+    if version < least:
+        raise ConfigurationError(
+            f"table {name} has version {version} of the schema, and {purpose} needs {least}",
+            hint="run `audit-async upgrade URL` first",
+        )
+
+
+async def make_beside(connection: AsyncConnection, name: TableName) -> None:
+    """Make, in the open transaction, what lies beside our table and is not there yet; note the present version."""
+    for statement in beside_ddl(name, connection.dialect.name, server_version(connection)):
+        await connection.exec_driver_sql(statement)
+    if connection.dialect.name == "postgresql":
+        await own_like(connection, name, holds_table(name))
+    versions, bound = versions_table(name).quoted(), {"name": name.name, "version": SCHEMA_VERSION}
+    await connection.execute(text(f"DELETE FROM {versions} WHERE table_name = :name"), {"name": name.name})
+    await connection.execute(text(f"INSERT INTO {versions} (table_name, version) VALUES (:name, :version)"), bound)
+
+
+def server_version(connection: AsyncConnection) -> tuple[int, ...]:
+    """Return the version of the database behind *connection*."""
+    version = connection.dialect.server_version_info
+    return tuple(int(part) for part in version or ())

@@ -1,0 +1,6 @@
+CREATE TABLE "audit_logs" (id text NOT NULL, created_at timestamptz NOT NULL, action text NOT NULL, category text NOT NULL, severity text NOT NULL, outcome text NOT NULL, description text, actor_type text, actor_id text, actor_name text, on_behalf_of text, user_id text, agent_id text, api_key_id text, tenant_id text, organization_id text, resource_type text, resource_id text, ip_address text, user_agent text, session_id text, request_id text, trace_id text, span_id text, status_code integer, duration_ms double precision, error_message text, details json NOT NULL, metadata json NOT NULL, old_values json, new_values json, tags json NOT NULL, writer_id text, writer_seq bigint, recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(), xact_id bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint), PRIMARY KEY (created_at, id)) PARTITION BY RANGE (created_at);
+CREATE TABLE "audit_logs_default" PARTITION OF "audit_logs" DEFAULT;
+CREATE INDEX "audit_logs_tenant_id_created_at_idx" ON "audit_logs" (tenant_id, created_at);
+CREATE INDEX "audit_logs_user_id_created_at_idx" ON "audit_logs" (user_id, created_at) INCLUDE (action);
+CREATE INDEX "audit_logs_action_created_at_idx" ON "audit_logs" (action, created_at);
+CREATE INDEX "audit_logs_xact_id_idx" ON "audit_logs" USING brin (xact_id);
