@@ -143,6 +143,7 @@ async def test_a_row_under_way_to_the_default_partition_comes_again(postgres_pla
     """PostgreSQL refuses a row whose month was made while it waited: no poison, the same batch goes in next time."""
     await postgres_place.execute(f"DROP TABLE {NEXT_NAME}")
     store, batch = postgres_place.open(), entries(1, created_at=NEXT[0])
+    await store.insert(entries(1))
     async with postgres_place.admin.connect() as maker:
         await maker.exec_driver_sql("LOCK TABLE audit_logs_default IN ACCESS EXCLUSIVE MODE")
         inserting = asyncio.ensure_future(store.insert(batch))
