@@ -2,6 +2,7 @@
 
 columns       what it has, and how it is recognised
 ddl           the statements that make it, for each database
+script        all of that for a new one, as plain statements
 partitions    its months, on PostgreSQL
 guard         it is append-only
 triggers      the statements of that, for each database

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigurationError
 from audit_async.inspection import (
-    MAX_NAME_BYTES,
     SUPPORTED,
     InspectedTable,
     TableName,
@@ -19,13 +18,11 @@ from audit_async.inspection import (
 )
 from audit_async.table.columns import is_ours, lacking
 from audit_async.table.connection import connected
-from audit_async.table.ddl import ddl
 from audit_async.table.ownership import owned
-from audit_async.table.partitions import add_month, create_partitions, find_partitions, missing_months, months
+from audit_async.table.partitions import add_month, find_partitions, missing_months, months
+from audit_async.table.script import checked_name, make_statements, new_partitions
 from audit_async.table.transactions import begin_on_sqlite
-from audit_async.table.versions import SCHEMA_VERSION, make_beside, server_version, version_of
-
-_LONGEST_SUFFIX = "_tenant_id_created_at_idx"
+from audit_async.table.versions import SCHEMA_VERSION, server_version, version_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +84,7 @@ async def create_table(url: str, *, table: str = "audit_logs") -> CreatedTable:
             another shape.
         StoreError: the database is away, or refuses.
     """
-    name = TableName.parse(table)
-    if len(f"{name.name}{_LONGEST_SUFFIX}") > MAX_NAME_BYTES:
-        raise ConfigurationError(
-            f"table name {table!r} is too long for the names of its indexes and partitions",
-            hint=f"use at most {MAX_NAME_BYTES - len(_LONGEST_SUFFIX)} characters",
-        )
+    name = checked_name(table)
     async with connected(url, name, "make") as connection:
         made = await create(connection, name)
         await connection.commit()
@@ -123,11 +115,10 @@ async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
         )
     if found.exists:
         return CreatedTable(name=str(name), is_new=False, version=await version_of(connection, name))
-    for statement in ddl(name, dialect, server_version(connection)):
+    for statement in make_statements(name, dialect, server_version(connection)):
         await connection.exec_driver_sql(statement)
-    await make_beside(connection, name)
-    partitions = await create_partitions(connection, name) if dialect == "postgresql" else ()
-    return CreatedTable(name=str(name), is_new=True, partitions=partitions)
+    partitions = new_partitions(name) if dialect == "postgresql" else {}
+    return CreatedTable(name=str(name), is_new=True, partitions=tuple(map(str, partitions)))
 
 
 async def _add_missing(connection: AsyncConnection, name: TableName) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigStoreError
 from audit_async.inspection import TableName
 from audit_async.table.guard import guard_partition_statements, has_guard, unguarded
@@ -67,18 +66,6 @@ def missing_months(there: Iterable[Partition], wanted: Sequence[Month]) -> list[
     """Return those of the *wanted* months that no partition takes rows of."""
     found = tuple(there)
     return [month for month in wanted if not any(partition.overlaps(month) for partition in found)]
-
-
-async def create_partitions(connection: AsyncConnection, name: TableName) -> tuple[str, ...]:
-    """Make the months of a table that is made in this very transaction, which nobody else can see."""
-    made = []
-    for first, after in months(datetime.now(UTC), PARTITION_MONTHS_AHEAD):
-        partition = partition_of(name, first)
-        await connection.exec_driver_sql(
-            f"CREATE TABLE {partition.quoted()} PARTITION OF {name.quoted()} {_values(first, after)}"
-        )
-        made.append(str(partition))
-    return tuple(made)
 
 
 async def find_partitions(connection: AsyncConnection, name: TableName) -> list[Partition]:
@@ -143,7 +130,7 @@ async def _add_month(connection: AsyncConnection, name: TableName, month: Month)
     for default in (each for each in there if each.is_default):
         moved += await _move(connection, default.name, partition, month)
     await connection.exec_driver_sql(
-        f"ALTER TABLE {name.quoted()} ATTACH PARTITION {partition.quoted()} {_values(*month)}"
+        f"ALTER TABLE {name.quoted()} ATTACH PARTITION {partition.quoted()} {values_of(month)}"
     )
     if await has_guard(connection, name):
         for statement in guard_partition_statements(name, partition):
@@ -181,5 +168,7 @@ def partition_of(name: TableName, first: datetime) -> TableName:
     return name.beside(f"_{first:%Y_%m}")
 
 
-def _values(first: datetime, after: datetime) -> str:
+def values_of(month: Month) -> str:
+    """Return the bounds of *month* for a statement."""
+    first, after = month
     return f"FOR VALUES FROM ('{first.isoformat()}') TO ('{after.isoformat()}')"

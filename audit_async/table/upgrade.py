@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit_async.inspection import TableName
 from audit_async.table.connection import connected
 from audit_async.table.ddl import holds_table, versions_table
-from audit_async.table.ownership import owned
+from audit_async.table.ownership import own_like, owned
 from audit_async.table.partitions import find_partitions
+from audit_async.table.script import beside_statements
 from audit_async.table.transactions import patiently, taking_turns
-from audit_async.table.versions import SCHEMA_VERSION, make_beside, version_of
+from audit_async.table.versions import SCHEMA_VERSION, server_version, version_of
 
 RESOURCE_INDEX = "resource_type, resource_id, created_at"
 """The columns of the index by choice, for those who ask what happened to a thing."""
@@ -73,11 +74,18 @@ async def upgrade_table(url: str, *, table: str = "audit_logs", resource_index: 
                 return Upgraded(table=str(name), found=found, version=found)
             steps: list[str] = []
             if found < 2:
-                await patiently(connection, lambda: make_beside(connection, where))
+                await patiently(connection, lambda: _to_version_2(connection, where))
                 steps.append(f"made tables {holds_table(where)} and {versions_table(where)}")
             if resource_index:
                 steps += await _make_resource_index(connection, where)
             return Upgraded(table=str(name), found=found, version=SCHEMA_VERSION, steps=tuple(steps))
+
+
+async def _to_version_2(connection: AsyncConnection, name: TableName) -> None:
+    for statement in beside_statements(name, connection.dialect.name, server_version(connection)):
+        await connection.exec_driver_sql(statement)
+    if connection.dialect.name == "postgresql":
+        await own_like(connection, name, holds_table(name))
 
 
 # --- the index by choice -----------------------------------------------------------------------------

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName, inspect_through
 from audit_async.table.columns import is_ours
-from audit_async.table.ddl import beside_ddl, holds_table, versions_table
-from audit_async.table.ownership import own_like
+from audit_async.table.ddl import versions_table
 
 SCHEMA_VERSION = 2
 """The version that this program makes, and upgrades to."""
@@ -58,17 +57,6 @@ async def require_version(connection: AsyncConnection, name: TableName, least: i
             f"table {name} has version {version} of the schema, and {purpose} needs {least}",
             hint="run `audit-async upgrade URL` first",
         )
-
-
-async def make_beside(connection: AsyncConnection, name: TableName) -> None:
-    """Make, in the open transaction, what lies beside our table and is not there yet; note the present version."""
-    for statement in beside_ddl(name, connection.dialect.name, server_version(connection)):
-        await connection.exec_driver_sql(statement)
-    if connection.dialect.name == "postgresql":
-        await own_like(connection, name, holds_table(name))
-    versions, bound = versions_table(name).quoted(), {"name": name.name, "version": SCHEMA_VERSION}
-    await connection.execute(text(f"DELETE FROM {versions} WHERE table_name = :name"), {"name": name.name})
-    await connection.execute(text(f"INSERT INTO {versions} (table_name, version) VALUES (:name, :version)"), bound)
 
 
 def server_version(connection: AsyncConnection) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName
 from audit_async.table.creation import create_table
-from audit_async.table.partitions import create_partitions
+from audit_async.table.script import new_partitions
 from audit_async.table.upgrade import RESOURCE_INDEX, upgrade_table
 from audit_async.table.versions import SCHEMA_VERSION, version_of
 from tests.store.conftest import Place, add_role, empty, place, postgres_empty, postgres_place  # noqa: F401 -- fixtures
@@ -27,8 +27,7 @@ async def make_version_1(place: Place) -> None:  # noqa: F811
     statements = (OLD / f"version_1_{place.dialect}.sql").read_text().split(";\n")
     await place.execute(*filter(None, statements))
     if place.dialect == "postgresql":
-        async with place.admin.begin() as connection:
-            await create_partitions(connection, NAME)
+        await place.execute(*new_partitions(NAME).values())
 
 
 async def version(place: Place) -> int:  # noqa: F811
