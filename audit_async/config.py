@@ -187,6 +187,10 @@ MAX_SAMPLES = 1000
 MOVE_AT_ONCE = 1000
 """Entries moved from memory to disk under the journal's lock at a time: about 1 ms."""
 
+MAX_HELD_EVENTS = 10_000
+"""Events that wait for the end of one transaction: what a large org-sync says of its members one by one, and some
+5 MB. A transaction that says more is better off committing in parts."""
+
 # --- writer ------------------------------------------------------------------------------------------
 
 BATCH_ENTRIES = 5000

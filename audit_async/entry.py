@@ -127,8 +127,8 @@ def encode(event: AuditEvent, redact: Callable[[AuditEvent], AuditEvent] = redac
     return payload or _fitting(redact(_rebuild({name: getattr(event, name, None) for name in event.__struct_fields__})))
 
 
-def decode(payload: bytes, writer_id: str, writer_seq: int) -> Entry:
-    """Return the entry that *payload* holds.
+def decode(payload: bytes, writer_id: str | None = None, writer_seq: int | None = None) -> Entry:
+    """Return the entry that *payload* holds; without a place in the log, one that has not been through a journal.
 
     Fields of a wrong type (an event made without a builder) are repaired as a builder would.
 

@@ -58,14 +58,13 @@ class Incarnation:
         self._is_opening = False
         self._early: deque[tuple[bytes, Receipt]] = deque()
 
-    def log_first(self, event_id: str, payload: bytes) -> Receipt:
+    def log_first(self, payload: bytes, receipt: Receipt) -> Receipt:
         """Open the journal and put the first event into it, and those that come from inside that.
 
         Raises:
             JournalClosedError: after `close`.
             JournalFullError: not even memory takes it.
         """
-        receipt = Receipt(event_id, None, 0)
         with self._opening:
             self._early.append((payload, receipt))
             if self._is_opening:

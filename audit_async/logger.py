@@ -25,10 +25,11 @@ from audit_async.receipt import Receipt
 from audit_async.redact import RecursiveRuleError
 from audit_async.settings import LoggerOptions, Settings, read_options
 from audit_async.stats import Health, Stats
+from audit_async.transaction.calls import TransactionCalls
 from audit_async.values import plain_text
 
 
-class AuditLogger:
+class AuditLogger(TransactionCalls):
     """Takes events from any thread and any event loop, or none, and brings them into a table in the background.
 
     The caller's thread copies an event into a journal on this machine's disk; a writer of its own carries it to the
@@ -107,10 +108,7 @@ class AuditLogger:
             UnknownActionError: the logger is strict, and the vocabulary does not have the event's action.
         """
         if type(event) is not AuditEvent:
-            raise TypeError(
-                f"log() takes an AuditEvent, not {type(event).__name__}; make one with audit_async.events, "
-                "e.g. events.custom('report.print', details={...})"
-            )
+            raise _no_event(event, "log")
         if type(event.action) is not str or event.action not in TERMS:
             self._meet_unknown(event.action)
         try:
@@ -120,7 +118,7 @@ class AuditLogger:
             payload = encode(clean, redact)
             journal = process.journal
             if journal is None:
-                receipt = process.log_first(event.id, payload)
+                receipt = process.log_first(payload, Receipt(event.id, None, 0))
             else:
                 receipt = Receipt(event.id, journal, 0)
                 receipt.seq = journal.append(payload, receipt.take_number)
@@ -129,10 +127,8 @@ class AuditLogger:
             if self.settings.mirror:
                 mirror(clean)
             return receipt
-        except (JournalFullError, JournalClosedError, RecursiveRuleError) as error:
-            return self._refuse(event.id, getattr(error, "reason", "closed"), error.message, error.hint)
         except Exception as error:
-            return self._refuse(event.id, "fault", f"an event cannot be journalled ({describe(error)})", None)
+            return self._refuse_for(event.id, error)
 
     async def write(self, event: AuditEvent) -> Receipt:
         """Log *event*, and return when its row has committed; or when it is on disk, in a known outage or after
@@ -318,6 +314,43 @@ class AuditLogger:
             )
         self._process.losses.count_unknown_action()
 
+    def _prepare(self, event: AuditEvent, call: str) -> tuple[AuditEvent, bytes] | str:
+        """Do what `log` does before the journal. Return a word where that cannot be done, which is counted: why."""
+        if type(event) is not AuditEvent:
+            raise _no_event(event, call)
+        if type(event.action) is not str or event.action not in TERMS:
+            self._meet_unknown(event.action)
+        try:
+            redact = self._process.redactor.redact
+            clean = redact(context.fill(event))
+            return clean, encode(clean, redact)
+        except Exception as error:
+            return self._refuse_for(event.id, error).refused or "fault"
+
+    def _take(self, clean: AuditEvent, payload: bytes, receipt: Receipt) -> None:
+        """Do what `log` does from the journal on, with what `_prepare` gave."""
+        try:
+            process = self._process
+            journal = process.journal
+            if journal is None:
+                process.log_first(payload, receipt)
+            else:
+                receipt.is_taken_by(journal)
+                receipt.take_number(journal.append(payload, receipt.take_number))
+            self._tell(clean, payload)
+        except Exception as error:
+            receipt.refused = self._refuse_for(receipt.id, error).refused
+
+    def _tell(self, clean: AuditEvent, payload: bytes) -> None:
+        tell_damage(payload)
+        if self.settings.mirror:
+            mirror(clean)
+
+    def _refuse_for(self, event_id: str, error: Exception) -> Receipt:
+        if isinstance(error, (JournalFullError, JournalClosedError, RecursiveRuleError)):
+            return self._refuse(event_id, getattr(error, "reason", "closed"), error.message, error.hint)
+        return self._refuse(event_id, "fault", f"an event cannot be journalled ({describe(error)})", None)
+
     def _refuse(self, event_id: str, reason: str, message: str, hint: str | None) -> Receipt:
         self._process.losses.refuse(reason)
         advice = f" {hint}." if hint else ""
@@ -329,6 +362,13 @@ class AuditLogger:
         self._process.abandon()
         self._process = Incarnation(self.settings)
         self._late_at = None
+
+
+def _no_event(given: object, call: str) -> TypeError:
+    return TypeError(
+        f"{call}() takes an AuditEvent, not {type(given).__name__}; make one with audit_async.events, "
+        "e.g. events.custom('report.print', details={...})"
+    )
 
 
 _living: weakref.WeakSet[AuditLogger] = weakref.WeakSet()

@@ -1,0 +1,83 @@
+"""One row through the caller's own connection, in a savepoint: what goes wrong leaves the transaction as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Dialect
+
+from audit_async.entry import Entry
+from audit_async.table_map.tables import Tables
+from audit_async.transaction.statement import Plan
+
+
+class Insertion:
+    """Puts rows into the tables of one logger. Each engine's are looked at once.
+
+    Args:
+        table: what the logger was told to write to.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.tables = Tables.read(table)
+        # By the dialect, of which each engine has one and shares it with the engines made of it by options.
+        self._plans: WeakKeyDictionary[Dialect, Plan] = WeakKeyDictionary()
+
+    def insert(self, connection: Connection, entry: Entry) -> None:
+        """Put *entry* into the transaction of *connection*; it begins with this row where there was none.
+
+        A connection without transactions (AUTOCOMMIT) has the row at once, as it has any other statement's.
+
+        Raises:
+            Exception: whatever the driver says. The transaction is as it was, unless the connection is lost.
+        """
+        if not connection.in_transaction():
+            connection.begin()
+        if is_autocommit(connection):
+            self._insert(connection, entry)
+            return
+        if connection.dialect.name == "sqlite":
+            _begin_in_earnest(connection)
+        with connection.begin_nested():
+            self._insert(connection, entry)
+
+    def forget(self, connection: Connection) -> None:
+        """Look at the tables anew the next time."""
+        self._plans.pop(connection.dialect, None)
+
+    def _insert(self, connection: Connection, entry: Entry) -> None:
+        plan = self._plans.get(connection.dialect)
+        if plan is None:
+            plan = self._plans[connection.dialect] = Plan(self.tables.lay_out(connection), connection.dialect)
+        plan.insert(connection, entry)
+
+
+def is_autocommit(connection: Connection) -> bool:
+    """Return whether every statement of *connection* is a transaction of its own."""
+    level = connection.get_execution_options().get("isolation_level")
+    if level is None:
+        level = getattr(connection.dialect, "_on_connect_isolation_level", None)
+    if level == "AUTOCOMMIT":
+        return True
+    if connection.dialect.name != "sqlite":
+        return False
+    driver = _driver(connection)
+    return not driver.in_transaction and (driver.isolation_level is None or getattr(driver, "autocommit", -1) is True)
+
+
+def _begin_in_earnest(connection: Connection) -> None:
+    """Begin where the driver has not: by default Python's does so before a row is changed, but not before a savepoint,
+    which then commits as it is released.
+
+    Source: SQLAlchemy, SQLite dialect, "Enabling Non-Legacy SQLite Transactional Modes".
+    """
+    driver = _driver(connection)
+    if not driver.in_transaction:
+        connection.exec_driver_sql(f"BEGIN {driver.isolation_level}")
+
+
+def _driver(connection: Connection) -> Any:
+    """Return the connection of Python's `sqlite3`: aiosqlite's wraps one."""
+    driver = connection.connection.driver_connection
+    return getattr(driver, "_conn", driver)
