@@ -14,6 +14,7 @@ from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import FAILED
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.receipt import Receipt
+from audit_async.table_map.tables import TableSetting
 from audit_async.transaction.callers import async_caller, session_of, sync_caller
 from audit_async.transaction.endings import SessionEndings, watch_connection
 from audit_async.transaction.held import Hands, Held, TransactionReceipt, Waiting
@@ -29,7 +30,7 @@ class Adding:
         hands: what the logger does with an event outside of any.
     """
 
-    def __init__(self, table: str, hands: Hands) -> None:
+    def __init__(self, table: TableSetting, hands: Hands) -> None:
         self._insertion = Insertion(table)
         self._hands = hands
         self._held: WeakKeyDictionary[Session | Connection, Held] = WeakKeyDictionary()

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Dialect
 
 from audit_async.entry import Entry
-from audit_async.table_map.tables import Tables
+from audit_async.table_map.tables import Tables, TableSetting
 from audit_async.transaction.statement import Plan
 
 
@@ -19,7 +19,7 @@ class Insertion:
         table: what the logger was told to write to.
     """
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: TableSetting) -> None:
         self.tables = Tables.read(table)
         # By the dialect, of which each engine has one and shares it with the engines made of it by options.
         self._plans: WeakKeyDictionary[Dialect, Plan] = WeakKeyDictionary()
