@@ -14,8 +14,9 @@ def mysql_rights(name: TableName, writer: str, reader: str, auditor: str) -> Ite
     table = name.quoted("`")
     columns = ", ".join(f"`{column}`" for column in COLUMNS)
     yield (
-        "The writer adds rows, without the columns that the database fills.",
-        f"GRANT INSERT ({columns}) ON {table} TO {_account(writer)}",
+        "The writer adds rows, without the columns that the database fills, and sees what columns there are: for a\n"
+        "table SHOW VIEW means no more than that.",
+        f"GRANT SHOW VIEW, INSERT ({columns}) ON {table} TO {_account(writer)}",
     )
     for role, account in (("reader", reader), ("auditor", auditor)):
         yield f"The {role} reads.", f"GRANT SELECT ON {table} TO {_account(account)}"

@@ -20,7 +20,7 @@ from audit_async.maintenance.postgres_rights import (
     postgres_tenants,
 )
 from audit_async.table.columns import is_ours
-from audit_async.table.connection import connected
+from audit_async.table.connection import connected, run_as_written
 from audit_async.table.guard import guard_statements
 
 MYSQL = ("mysql", "mariadb")
@@ -141,7 +141,7 @@ async def apply_roles(
         elif dialect == "sqlite":
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
         for step in steps:
-            await connection.exec_driver_sql(step.statement)
+            await run_as_written(connection, step.statement)
         others = await _others(connection, name, roles or RoleNames()) if dialect == "postgresql" else ()
         await connection.commit()
     return AppliedRoles(steps=tuple(steps), others=others)

@@ -41,6 +41,13 @@ async def connected(
         await engine.dispose()
 
 
+async def run_as_written(connection: AsyncConnection, statement: str) -> None:
+    """Run *statement* without parameters, in which a name may hold what its driver takes for the mark of one."""
+    if connection.dialect.paramstyle in ("format", "pyformat"):
+        statement = statement.replace("%", "%%")
+    await connection.exec_driver_sql(statement)
+
+
 def make_private(file: str, *, makes_file: bool = True) -> None:
     """Make a SQLite file that is not there yet for its owner alone: SQLite itself would let everybody read it.
 

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.errors import ConfigurationError
 from audit_async.inspection import TableName
+from audit_async.table.connection import run_as_written
 from audit_async.table.triggers import (
     BODY,
     IS_GUARDED,
@@ -105,7 +106,7 @@ async def guard(connection: AsyncConnection, name: TableName) -> None:
     if await is_guarded(connection, name):
         return
     for statement in guard_statements(name, connection.dialect.name):
-        await connection.exec_driver_sql(statement)
+        await run_as_written(connection, statement)
 
 
 @asynccontextmanager
@@ -126,7 +127,7 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
     nested = await connection.begin_nested()
     try:
         for statement in _lifting(name, connection.dialect.name):
-            await connection.exec_driver_sql(statement)
+            await run_as_written(connection, statement)
         yield
     except BaseException:
         if nested.is_active:
