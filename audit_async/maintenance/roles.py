@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.config import LOCK_SECONDS
-from audit_async.errors import ConfigurationError
+from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName, inspect_through, is_name
 from audit_async.maintenance.mysql_rights import mysql_rights
 from audit_async.maintenance.postgres_rights import (
@@ -23,7 +23,8 @@ from audit_async.table.columns import is_ours
 from audit_async.table.connection import connected, run_as_written
 from audit_async.table.guard import guard_statements
 
-MYSQL = ("mysql", "mariadb")
+_MYSQL = ("mysql", "mariadb")
+_NO_RIGHT = "42501"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def roles_statements(
     guard[0] = Step("The guard: rows are added, and neither changed nor removed.", guard[0].statement)
     if dialect == "sqlite":
         return guard
-    if dialect in MYSQL:
+    if dialect in _MYSQL:
         return guard + [Step(*step) for step in mysql_rights(name, roles.writer, roles.reader, roles.auditor)]
     steps = [
         *postgres_roles(name, *roles.all),
@@ -129,21 +130,36 @@ async def apply_roles(
         StoreError: the database is away, or refuses.
     """
     name = TableName.parse(table)
-    async with connected(url, name, "set the rights of") as connection:
-        dialect = connection.dialect.name
-        steps = roles_statements(name, dialect, roles, tenant_isolation=tenant_isolation)
-        found = await inspect_through(connection, name)
-        if not is_ours(found):
-            is_there = "is none of ours" if found.exists else "is not there"
-            raise ConfigurationError(f"table {name} {is_there}", hint="make it with `audit-async init URL`")
-        if dialect == "postgresql":
-            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000:.0f}")
-        elif dialect == "sqlite":
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        for step in steps:
-            await run_as_written(connection, step.statement)
-        others = await _others(connection, name, roles or RoleNames()) if dialect == "postgresql" else ()
-        await connection.commit()
+    try:
+        async with connected(url, name, "set the rights of") as connection:
+            return await _apply(connection, name, roles or RoleNames(), tenant_isolation)
+    except ConfigStoreError as error:
+        if error.sqlstate != _NO_RIGHT:
+            raise
+        raise ConfigStoreError(
+            error.message,
+            hint="connect as an administrator, or as one who owns the table and its schema and may create roles",
+            sqlstate=error.sqlstate,
+        ) from error
+
+
+async def _apply(
+    connection: AsyncConnection, name: TableName, roles: RoleNames, tenant_isolation: bool
+) -> AppliedRoles:
+    dialect = connection.dialect.name
+    steps = roles_statements(name, dialect, roles, tenant_isolation=tenant_isolation)
+    found = await inspect_through(connection, name)
+    if not is_ours(found):
+        is_there = "is none of ours" if found.exists else "is not there"
+        raise ConfigurationError(f"table {name} {is_there}", hint="make it with `audit-async init URL`")
+    if dialect == "postgresql":
+        await connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000:.0f}")
+    elif dialect == "sqlite":
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+    for step in steps:
+        await run_as_written(connection, step.statement)
+    others = await _others(connection, name, roles) if dialect == "postgresql" else ()
+    await connection.commit()
     return AppliedRoles(steps=tuple(steps), others=others)
 
 

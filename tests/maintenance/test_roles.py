@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from audit_async import AuditLogger, events
-from audit_async.errors import ConfigurationError
+from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName
 from audit_async.maintenance.roles import RoleNames, apply_roles, roles_statements
 from audit_async.table.columns import COLUMNS
@@ -237,6 +237,15 @@ async def test_no_superuser_is_needed(ruled: Ruled) -> None:
     await ruled.let_log_in()
     await place.open(url=ruled.url(ruled.roles.writer)).insert(entries(20))
     assert await place.count() == 20
+
+
+@pytest.mark.parametrize("grants", [[], ["ALTER ROLE {role} CREATEROLE"]])
+async def test_who_may_not_set_rights_is_told_who_may(ruled: Ruled, grants: list[str]) -> None:
+    """Without the right to make roles, or to the table, nothing is done, and the hint says as whom to connect."""
+    nobody = await add_role(ruled.place, *grants)
+    with pytest.raises(ConfigStoreError, match="connect as an administrator"):
+        await apply_roles(nobody, roles=ruled.roles)
+    assert [] == await ruled.place.rows("SELECT 1 FROM pg_roles WHERE rolname = :name", name=ruled.roles.owner)
 
 
 async def test_others_with_rights_are_named(ruled: Ruled) -> None:
