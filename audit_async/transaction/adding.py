@@ -13,7 +13,6 @@ from audit_async.errors import AuditError, ConfigStoreError, DataStoreError, Dup
 from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import FAILED
 from audit_async.faults import Place, raise_verdict, translate
-from audit_async.receipt import Receipt
 from audit_async.table_map.tables import TableSetting
 from audit_async.transaction.callers import async_caller, session_of, sync_caller
 from audit_async.transaction.endings import SessionEndings, watch_connection
@@ -35,7 +34,7 @@ class Adding:
         self._hands = hands
         self._held: WeakKeyDictionary[Session | Connection, Held] = WeakKeyDictionary()
 
-    async def add(self, given: object, event: AuditEvent, *, strict: bool) -> Receipt:
+    async def add(self, given: object, event: AuditEvent, *, strict: bool) -> TransactionReceipt:
         """Put *event* into the transaction of *given*. As `AuditLogger.add`."""
         caller = async_caller(given)
         waiting = self._prepare(event, "add", strict=strict)
@@ -49,7 +48,7 @@ class Adding:
                 self._fail(None, None, waiting, error, strict=strict)
         return waiting.receipt
 
-    def add_sync(self, given: object, event: AuditEvent, *, strict: bool) -> Receipt:
+    def add_sync(self, given: object, event: AuditEvent, *, strict: bool) -> TransactionReceipt:
         """Put *event* into the transaction of *given*. As `AuditLogger.add_sync`."""
         caller = sync_caller(given)
         waiting = self._prepare(event, "add_sync", strict=strict)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
 
     from audit_async.transaction.adding import Adding
+    from audit_async.transaction.held import TransactionReceipt
     from audit_async.transaction.scope import TransactionScope
 
 
@@ -31,7 +32,7 @@ class TransactionCalls:
         event: AuditEvent,
         *,
         strict: bool = False,
-    ) -> Receipt:
+    ) -> TransactionReceipt:
         """Put *event*'s row into the transaction of *session_or_connection*, whose end decides of it.
 
         The row goes in through a savepoint, so that the transaction stays usable whatever happens; nothing is
@@ -52,7 +53,7 @@ class TransactionCalls:
         event: AuditEvent,
         *,
         strict: bool = False,
-    ) -> Receipt:
+    ) -> TransactionReceipt:
         """Do as `add`, with a session or connection that blocks."""
         return self._adding.add_sync(session_or_connection, event, strict=strict)
 

@@ -72,9 +72,14 @@ def watch_connection(connection: Connection, held: Held) -> None:
 
 def _wrap(wrapped: Connection | Session, name: str, around: Callable[..., Any]) -> None:
     """Have *around* called with the method *name* of this one object, and its arguments, in the place of the method."""
-    method, owner = getattr(type(wrapped), name), weakref.ref(wrapped)
-    # No bound method, with which the object would keep itself alive.
-    setattr(wrapped, name, lambda *arguments: around(partial(method, owner()), *arguments))
+    owner, inner = weakref.ref(wrapped), vars(wrapped).get(name)
+    method = getattr(type(wrapped), name)
+
+    def call(*arguments: Any) -> Any:
+        # Another logger may have wrapped it before. No bound method, with which the object would keep itself alive.
+        return around(inner or partial(method, owner()), *arguments)
+
+    setattr(wrapped, name, call)
 
 
 def _begin_savepoint(held: Held, begin: Callable[..., str], *arguments: Any) -> str:

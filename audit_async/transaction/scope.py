@@ -10,8 +10,7 @@ from typing import Self
 from sqlalchemy.orm import Session
 
 from audit_async.events import AuditEvent
-from audit_async.receipt import Receipt
-from audit_async.transaction.held import Held, Waiting
+from audit_async.transaction.held import Held, TransactionReceipt, Waiting
 
 
 class TransactionScope:
@@ -30,7 +29,7 @@ class TransactionScope:
     def __repr__(self) -> str:
         return f"<TransactionScope: {len(self._held)} events held>"
 
-    def log(self, event: AuditEvent) -> Receipt:
+    def log(self, event: AuditEvent) -> TransactionReceipt:
         """Hold *event* until the transaction ends, or the next one does where none is under way.
 
         Who acts is read from the context now. Beyond `MAX_HELD_EVENTS` a failure is logged at once; any other event is

@@ -21,6 +21,7 @@ from scripts.benchmark.comparison import Comparison, table
 from scripts.benchmark.disks import group_commit, outage
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
 from scripts.benchmark.stores import batches, one_row
+from scripts.benchmark.transactions import added
 
 Measurement = Callable[[Bench], Awaitable[list[Comparison]]]
 
@@ -38,11 +39,12 @@ ROWS: dict[str, Measurement] = {
     "P11": group_commit,
     "P16": outage,
     "R": redaction,
+    "add": added,
 }
 
 _NOTE = """\
 Medians of the rounds (least..greatest); a ratio is taken within each round and says how many times
-better ours is (P9, R: ours to the other side's). aim, met or MISSED; a question mark: the rounds disagree,
+better ours is (P9, R, add: ours to the other side's). aim, met or MISSED; a question mark: the rounds disagree,
 noise decides."""
 
 

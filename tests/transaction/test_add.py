@@ -147,7 +147,7 @@ async def test_the_receipt_says_that_the_row_is_in_the_transaction(shop: Shop) -
     async with AsyncSession(shop.engine) as session, session.begin():
         receipt = await shop.audit.add(session, paid())
         assert (True, False, False) == (receipt.is_accepted, receipt.is_on_disk, receipt.is_stored)
-        assert getattr(receipt, "is_in_transaction", False)
+        assert receipt.is_in_transaction
         assert not await receipt.stored()
         assert f"<Receipt {receipt.id} in the caller's transaction>" == repr(receipt)
 

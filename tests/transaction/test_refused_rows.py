@@ -136,6 +136,19 @@ async def test_a_connection_goes_on_to_its_next_transaction(shop_apart: Shop) ->
 
 
 @pytest.mark.parametrize("kind", ["session", "connection"])
+async def test_two_loggers_may_wait_for_one_transaction(shop_apart: Shop, tmp_path: Path, kind: str) -> None:
+    """Each logger is told of the transaction's end, and is not in the other's way."""
+    url = shop_apart.audit.settings.address.url
+    with AuditLogger(url, journal_dir=tmp_path / "second", writer="none") as second:
+        maker = AsyncSession(shop_apart.engine) if kind == "session" else shop_apart.engine.connect()
+        async with maker as caller:
+            for audit in (shop_apart.audit, second):
+                await audit.add(caller, paid())
+            await caller.commit()
+            assert (1, 1) == (shop_apart.audit.stats().accepted, second.stats().accepted)
+
+
+@pytest.mark.parametrize("kind", ["session", "connection"])
 async def test_a_commit_that_fails_is_none(
     postgres_place: Place, postgres_empty: Place, tmp_path: Path, kind: str
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from audit_async import AuditEvent, AuditLogger, audit_context, config, events
 from audit_async.entry import decode
+from tests.polling import eventually
 from tests.tables import all_rows
 from tests.transaction.shop import Order, Shop, make_orders, paid
 
@@ -34,6 +37,10 @@ async def logged(shop: Shop) -> list[Any]:
     """Return the resources of the events that were logged, in their order."""
     assert await shop.audit.flush(10)
     return [row["resource_id"] for row in await all_rows(shop.audit.settings.address.url)]
+
+
+def run(program: str) -> None:
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def refused(number: int = 9) -> AuditEvent:
@@ -225,3 +232,18 @@ async def test_many_sessions_do_not_mix(shop: Shop) -> None:
         await sessions[2].commit()
         await sessions[0].commit()
     assert {"0", "2"} == set(await logged(shop))
+
+
+async def test_a_program_that_ends_keeps_its_failures(tmp_path: Path) -> None:
+    """What failed in a session that the end of the program finds open is in the journal, and what went well is not."""
+    url, journal = f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}", str(tmp_path / "journal")
+    program = (
+        "from sqlalchemy.orm import Session\nfrom audit_async import AuditLogger, events\n"
+        f"audit, session = AuditLogger({url!r}, journal_dir={journal!r}, writer='none'), Session()\n"
+        "scope = audit.within(session)\n"
+        "scope.log(events.custom('a.b'))\nscope.log(events.custom('auth.login', success=False))\n"
+    )
+    run(program)
+    async with AuditLogger(url, journal_dir=journal) as audit:
+        await eventually(lambda: audit.stats().adopted_stored)
+    assert ["auth.login"] == [row["action"] for row in await all_rows(url)]
