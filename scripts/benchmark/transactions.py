@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from statistics import median
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -18,41 +20,42 @@ _INSERT = f"INSERT INTO audit_logs ({', '.join(COLUMNS)}) VALUES ({', '.join(f':
 
 
 async def added(bench: Bench) -> list[Comparison]:
-    """add: `add()` against a plain INSERT in a savepoint, both through one session of the caller's, p50."""
+    """add: `add()` against a plain INSERT in a savepoint, call by call in one transaction of the caller's, p50."""
     count, engine = bench.count(200), create_async_engine(await bench.url())
+    insert = text(_INSERT)
 
-    async def ours() -> float:
-        taken = []
-        async with AsyncSession(engine) as session, session.begin():
-            for event in [samples.event(number) for number in range(count)]:
-                started = time.perf_counter()
-                await audit.add(session, event, strict=True)
-                taken.append(time.perf_counter() - started)
-        return median(taken) * 1e6
+    async def plain(session: AsyncSession, row: dict[str, Any]) -> None:
+        async with (await session.connection()).begin_nested():
+            await session.execute(insert, row)
 
-    async def plain() -> float:
-        taken, insert = [], text(_INSERT)
+    async def one_transaction() -> tuple[float, float]:
+        ours, theirs = [], []
+        rows = [dict(zip(COLUMNS, own_row(entry), strict=True)) for entry in samples.entries(count)]
         async with AsyncSession(engine) as session, session.begin():
-            for row in [dict(zip(COLUMNS, own_row(entry), strict=True)) for entry in samples.entries(count)]:
-                started = time.perf_counter()
-                async with (await session.connection()).begin_nested():
-                    await session.execute(insert, row)
-                taken.append(time.perf_counter() - started)
-        return median(taken) * 1e6
+            for number, row in enumerate(rows):
+                event = samples.event(number)
+                ours.append(await _seconds(audit.add(session, event, strict=True)))
+                theirs.append(await _seconds(plain(session, row)))
+        return median(ours) * 1e6, median(theirs) * 1e6
 
     async with bench.logger("none") as audit:
-        for side in (ours, plain):
-            await side()
-        figures, theirs = await bench.interleaved(ours, plain)
+        await one_transaction()
+        (rounds,) = await bench.interleaved(one_transaction)
     await engine.dispose()
     return [
         Comparison(
             number="add",
             what="add(), p50 / text INSERT in a savepoint",
             unit="µs",
-            ours=figures,
-            theirs=theirs,
+            ours=[ours for ours, _ in rounds],
+            theirs=[theirs for _, theirs in rounds],
             goal=Goal(least=1.3, aim=1.0, better="less"),
             is_inverted=True,
         )
     ]
+
+
+async def _seconds(call: Awaitable[object]) -> float:
+    started = time.perf_counter()
+    await call
+    return time.perf_counter() - started
