@@ -128,7 +128,7 @@ class Adding:
 
     def _held_for(self, caller: Session | Connection | None, connection: Connection | None) -> Held | None:
         """Return what holds events until the caller's transaction ends; None where there is none to wait for."""
-        if connection is not None and (connection.closed or is_autocommit(connection)):
+        if connection is not None and _stands_alone(connection):
             return None
         if isinstance(caller, Session) and not isinstance(caller.bind, Connection):
             return self._held_with(caller)
@@ -147,3 +147,12 @@ class Adding:
             held = self._held[session] = Held(self._hands)
             SessionEndings(session, held)
         return held
+
+
+def _stands_alone(connection: Connection) -> bool:
+    """Return whether *connection* has no transactions that could end."""
+    try:
+        return connection.closed or is_autocommit(connection)
+    except Exception:
+        # What the driver holds is gone; its transaction is still the caller's to roll back.
+        return False

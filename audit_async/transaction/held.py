@@ -55,7 +55,7 @@ class Hands:
         prepare: checks an event, which the named call was given; fills it in, redacts and encodes it. A word where that
             cannot be done and was counted: why.
         take: puts a prepared event into the journal. Never raises for a fault of the world.
-        tell: says what there is to say of an event that is in a place now.
+        tell: says what there is to say of an event that is in a place now. Never raises.
         refuse: counts an event that cannot be taken: its id, the reason in a word, what happened, what to do.
     """
 

@@ -129,3 +129,20 @@ def test_only_the_row_is_sent(sync_engine: Engine, audit: AuditLogger) -> None:
         with statements(sync_engine) as sent:
             audit.add_sync(session, paid(2), strict=True)
     assert ["INSERT"] == [statement.partition(" ")[0] for statement in sent if "SAVEPOINT" not in statement]
+
+
+@pytest.mark.parametrize("kind", ["session", "connection"])
+def test_a_connection_that_was_closed_underneath_harms_nobody(
+    sync_engine: Engine, audit: AuditLogger, kind: str
+) -> None:
+    """Where the driver's connection is gone the call is quiet, and the event goes with the transaction."""
+    with Session(sync_engine) if kind == "session" else sync_engine.connect() as caller:
+        caller.execute(text("SELECT 1"))
+        connection = caller.connection() if isinstance(caller, Session) else caller
+        driver: Any = connection.connection.driver_connection
+        driver.close()
+        receipt = audit.add_sync(caller, paid())
+        assert (0, False, None) == (audit.stats().accepted, receipt.is_in_transaction, receipt.refused)
+        connection.invalidate()
+        caller.rollback()
+        assert "rolled_back" == receipt.refused
