@@ -124,7 +124,9 @@ async def _add_month(connection: AsyncConnection, name: TableName, month: Month)
             hint="attach it again, or give it another name",
             sqlstate=NAME_IS_TAKEN,
         )
-    await connection.exec_driver_sql(f"CREATE TABLE {partition.quoted()} (LIKE {name.quoted()} INCLUDING ALL)")
+    await connection.exec_driver_sql(
+        f"CREATE TABLE {partition.quoted()} (LIKE {name.quoted()} INCLUDING ALL EXCLUDING INDEXES)"
+    )
     await own_like(connection, name, partition)
     moved = 0
     for default in (each for each in there if each.is_default):

@@ -19,9 +19,11 @@ from scripts.benchmark.bench import Bench
 from scripts.benchmark.calls import against_logging, against_loguru, beside_cpu_bound, redaction
 from scripts.benchmark.comparison import Comparison, table
 from scripts.benchmark.disks import group_commit, outage
+from scripts.benchmark.indexes import our_indexes
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
 from scripts.benchmark.stores import batches, one_row
 from scripts.benchmark.transactions import added
+from scripts.benchmark.upkeep import upkeep
 
 Measurement = Callable[[Bench], Awaitable[list[Comparison]]]
 
@@ -37,9 +39,11 @@ ROWS: dict[str, Measurement] = {
     "P8": waiting_tasks,
     "P9": one_row,
     "P11": group_commit,
+    "P12": our_indexes,
     "P16": outage,
     "R": redaction,
     "add": added,
+    "maintain": upkeep,
 }
 
 _NOTE = """\
