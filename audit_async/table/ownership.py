@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit_async.errors import ConfigStoreError
+from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName
 
 # The name of a schema only where the search path would make new tables somewhere else.
@@ -23,10 +23,15 @@ async def owned(connection: AsyncConnection, name: TableName, purpose: str) -> T
     """Make sure that the role of *connection* owns *name*; return the name with its schema where it needs one.
 
     Raises:
+        ConfigurationError: the database is none that this can be done on.
         ConfigStoreError: there is no such table, or the role does not own it.
     """
-    if connection.dialect.name != "postgresql":
+    if connection.dialect.name == "sqlite":
         return name
+    if connection.dialect.name != "postgresql":
+        raise ConfigurationError(
+            f"no tool of ours can {purpose} a table on {connection.dialect.name}", hint="use PostgreSQL or SQLite"
+        )
     row = (await connection.execute(text(_OWNER), {"table": name.quoted()})).one_or_none()
     if row is None:
         raise ConfigStoreError(f"there is no table {name}", hint="make it with `audit-async init URL`")

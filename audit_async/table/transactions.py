@@ -27,6 +27,8 @@ async def short_transaction(connection: AsyncConnection) -> AsyncIterator[None]:
     await connection.rollback()
     try:
         if connection.dialect.name == "postgresql":
+            # What is looked at under a lock is what was committed before it was had, whatever the default is here.
+            await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             await connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TRY_SECONDS * 1000:.0f}")
             # What a policy hides must be an error: a row that is not seen would count as one that is not there.
             await connection.exec_driver_sql("SET LOCAL row_security = off")

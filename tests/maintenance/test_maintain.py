@@ -264,6 +264,28 @@ async def test_months_that_cannot_be_meant(months_ahead: Any) -> None:
         await maintain("sqlite+aiosqlite:///nowhere.db", months_ahead=months_ahead)
 
 
+async def test_a_database_whose_transactions_look_back(postgres_place: Place) -> None:  # noqa: F811
+    """Where a transaction sees what was there at its begin, as a default, what came meanwhile counts all the same."""
+    database = make_url(postgres_place.url).database
+    await postgres_place.execute(f"ALTER DATABASE \"{database}\" SET default_transaction_isolation = 'repeatable read'")
+    month = months(NOW, 1)[1]
+    await postgres_place.execute(f"DROP TABLE {named(month[0])}")
+    async with postgres_place.admin.connect() as other:
+        await other.execute(text("LOCK TABLE audit_logs_default IN ROW EXCLUSIVE MODE"))
+        running = asyncio.ensure_future(maintain(postgres_place.url))
+        await eventually(lambda: pids_that_wait(postgres_place, "LOCK TABLE%default%"))
+        await other.execute(
+            text(
+                "INSERT INTO audit_logs (id, created_at, action, category, severity, outcome, details, metadata, tags)"
+                " VALUES ('late', :moment, 'a.b', 'data', 'info', 'success', '{}', '{}', '[]')"
+            ),
+            {"moment": month[0]},
+        )
+        await other.commit()
+    done = await running
+    assert ((), [1]) == (done.failures, [each.rows for each in done.moved])
+
+
 async def test_a_table_in_another_schema_of_the_search_path(postgres_place: Place) -> None:  # noqa: F811
     """Months are made beside the table, wherever the role's path would make new tables."""
     await postgres_place.execute("CREATE SCHEMA first", f"DROP TABLE {named(months(NOW, 1)[1][0])}")
