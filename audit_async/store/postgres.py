@@ -288,8 +288,12 @@ class PostgresStore:
             report("tls", f"the connection to {self._place.server} is not encrypted; add ?ssl=require to the URL")
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
-        if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
-            # No constraint has the name of this one: the row's time has no partition.
+        if (
+            isinstance(error, asyncpg.CheckViolationError)
+            and error.constraint_name is None
+            and error.table_name in {name.name for name in self._tables.names}
+        ):
+            # Any other check has a name, and one of a partition that name: the time of the row has no partition.
             return MissingPartitionError(
                 f"table {self._tables} has no partition for the time of a row",
                 sqlstate=error.sqlstate,
