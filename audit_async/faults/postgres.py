@@ -1,0 +1,117 @@
+"""PostgreSQL's verdicts, by the five characters of the SQL standard, and rows that any database refuses."""
+
+from __future__ import annotations
+
+import re
+
+from audit_async.errors import (
+    ConfigStoreError,
+    DataStoreError,
+    DuplicateStoreError,
+    StoreError,
+    TransientStoreError,
+)
+from audit_async.faults.causes import primary
+from audit_async.faults.place import Place
+
+_TRANSIENT = ("08", "25", "40", "53", "55", "57")
+_DATA = ("22", "23", "44", "54", "P0")
+_DAMAGE = ("58", "XX")
+_UNIQUE_VIOLATION = "23505"
+_CHECK_VIOLATION = "23514"
+
+_COPY_COLUMN = re.compile(r", column ([^:]+)")
+
+
+def of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
+    if state == _UNIQUE_VIOLATION:
+        return DuplicateStoreError(
+            f"rows of the batch are in table {place.table} already", sqlstate=state, hint="replay the batch"
+        )
+    if type(native).__name__ == "InvalidCachedStatementError":
+        # The table was altered while its statement was prepared: a fresh connection prepares it anew.
+        return TransientStoreError(f"table {place.table} was altered under a prepared statement", sqlstate=state)
+    if state == _CHECK_VIOLATION and _came_between(native, place):
+        return TransientStoreError(f"a partition of table {place.table} was made for a row under way", sqlstate=state)
+    if state.startswith(_DATA):
+        return unfit_row(state, native, place)
+    if state.startswith(_TRANSIENT):
+        return TransientStoreError(f"{place.server} did not take the batch: {primary(native)}", sqlstate=state)
+    if state.startswith(_DAMAGE):
+        return ConfigStoreError(
+            f"{place.server} reports damage or a fault of its disk: {primary(native)}",
+            sqlstate=state,
+            hint="look at the server's own log; nothing is given up meanwhile",
+        )
+    return ConfigStoreError(_refusal(state, native, place), sqlstate=state, hint=hint_for(state, native, place))
+
+
+def _came_between(native: BaseException, place: Place) -> bool:
+    """Say whether a row was on its way into one partition when another one was made for it.
+
+    PostgreSQL then names the partition, and no constraint: the next attempt finds the right one.
+    """
+    source = getattr(native, "diag", native)
+    partition, constraint = (getattr(source, name, None) for name in ("table_name", "constraint_name"))
+    return bool(partition) and not constraint and partition != place.table.rpartition(".")[2]
+
+
+def _refusal(state: str, native: BaseException, place: Place) -> str:
+    """Return what is not as it must be; five cases."""
+    if state.startswith("28"):
+        return f"{place.server} refuses the log-in of {place.role}: {primary(native)}"
+    if state == "3D000":
+        return f"{place.server} has no database {place.database}"
+    if state == "42P01":
+        return f"there is no table {place.table} in {place.database} at {place.server}"
+    if state == "42501":
+        return f"{place.role} may not {place.purpose} table {place.table} at {place.server}: {primary(native)}"
+    return f"{place.server} refuses to {place.purpose} table {place.table}: {primary(native)}"
+
+
+def hint_for(state: str, native: BaseException, place: Place) -> str:
+    """Return what to do about a fault of the set-up; eight cases."""
+    if state == "42501":
+        if "row-level security" in primary(native):
+            return f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
+        if place.purpose in ("make", "maintain", "upgrade"):
+            return f"GRANT CREATE ON SCHEMA {place.table.rpartition('.')[0] or 'public'} TO {place.role}"
+        return f"GRANT INSERT ON {place.table} TO {place.role}"
+    if state in ("42P01", "3F000"):
+        return "make it with `audit-async init URL`, or name another one by table="
+    if state == "42703":
+        return f"add the column to {place.table}, as `audit-async init` would make it in a new table"
+    if state == "3D000":
+        return f"create database {place.database} at {place.server}, or correct the URL"
+    if state.startswith("28"):
+        return f"check user {place.role} and its password in the URL, and pg_hba.conf at {place.server}"
+    if state in ("26000", "42P05"):
+        return "behind a transaction pooler add ?prepared_statement_cache_size=0 to the URL"
+    if state == "42804":
+        return f"a column of {place.table} has another type than `audit-async init` gives it; ALTER TABLE {place.table}"
+    return f"compare table {place.table} with one that `audit-async init` makes under another name"
+
+
+def unfit_row(state: str | None, native: BaseException, place: Place) -> DataStoreError:
+    culprit = _culprit(native)
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(native).__name__.removesuffix("Error")).lower()
+    where = f" ({culprit})" if culprit else ""
+    code = f" [{state}]" if state else ""
+    return DataStoreError(
+        f"table {place.table} refuses a row: {kind}{where}{code}",
+        sqlstate=state,
+        culprit=culprit,
+        hint="the row that is refused goes to quarantine",
+    )
+
+
+def _culprit(native: BaseException) -> str | None:
+    """Return the column or constraint that the driver names apart from its message, or None."""
+    source = getattr(native, "diag", native)
+    for attribute in ("constraint_name", "column_name"):
+        name = getattr(source, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    context = getattr(source, "context", None)
+    found = _COPY_COLUMN.search(context) if isinstance(context, str) else None
+    return found.group(1) if found else None

@@ -1,0 +1,44 @@
+"""SQLite's verdicts, by its own names of errors."""
+
+from __future__ import annotations
+
+from audit_async.diagnostics import describe
+from audit_async.errors import (
+    ConfigStoreError,
+    DataStoreError,
+    DuplicateStoreError,
+    StoreError,
+    TransientStoreError,
+)
+from audit_async.faults.place import Place
+
+_TRANSIENT = (
+    *("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_INTERRUPT", "SQLITE_NOMEM"),
+    *("SQLITE_PROTOCOL", "SQLITE_SCHEMA", "SQLITE_ABORT"),
+)
+_UNIQUE = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
+_DATA = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
+
+
+def of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
+    if name.startswith(_TRANSIENT):
+        return TransientStoreError(f"{place.server} did not take the batch: {describe(native)} [{name}]")
+    if name in _UNIQUE:
+        return DuplicateStoreError(f"rows of the batch are in table {place.table} already [{name}]")
+    if name.startswith(_DATA):
+        # "NOT NULL constraint failed: audit_logs.action": the name behind the colon, which quotes no value.
+        text = describe(native).rpartition(": ")[2] if "constraint failed: " in describe(native) else ""
+        culprit = text.removeprefix(f"{place.table.rpartition('.')[2]}.") or None
+        return DataStoreError(
+            f"table {place.table} refuses a row: {name}" + (f" ({culprit})" if culprit else ""),
+            culprit=culprit,
+            sqlstate="23503" if name == "SQLITE_CONSTRAINT_FOREIGNKEY" else None,
+        )
+    hint = f"compare table {place.table} with one that `audit-async init` makes in another file"
+    if "no such table" in describe(native):
+        hint = f"make table {place.table} with `audit-async init URL`"
+    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        hint = f"let this process write to {place.server} and to its folder"
+    elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        hint = f"{place.server} is damaged or no SQLite file: move it away, or restore it"
+    return ConfigStoreError(f"{place.server} is not as it must be: {describe(native)} [{name}]", hint=hint)

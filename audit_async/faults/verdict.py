@@ -1,0 +1,131 @@
+"""Which database's rules are to judge an error; and errors without a code."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from typing import NoReturn
+
+from audit_async.diagnostics import describe
+from audit_async.errors import (
+    ConfigStoreError,
+    DataStoreError,
+    DuplicateStoreError,
+    StoreError,
+    TransientStoreError,
+)
+from audit_async.faults.causes import chain, native_of
+from audit_async.faults.mysql import number_of, of_number
+from audit_async.faults.place import Place
+from audit_async.faults.postgres import hint_for, of_sqlstate, unfit_row
+from audit_async.faults.sqlite import of_sqlite
+
+_UNFIT_VALUE = (TypeError, ValueError, OverflowError, RecursionError)
+_MAY_PASS = {
+    "InterfaceError",
+    "OperationalError",
+    "InternalError",
+    "InternalClientError",
+    "SQLAlchemyError",
+    "MemoryError",
+}
+
+_CONNECTION_CLOSED = re.compile(r"closed database|no active connection|connection closed", re.IGNORECASE)
+_REFUSED_AT_LOGIN = re.compile(r"authentication failed|no pg_hba|role .* does not exist", re.IGNORECASE)
+
+
+def translate(error: Exception, place: Place | None = None, *, connecting: bool = False) -> StoreError:
+    """Return the `StoreError` that says what *error*, from whatever driver, means.
+
+    Args:
+        place: names what the message and its hint speak of.
+        connecting: no row was under way, so a wrong type or value is one of the settings.
+    """
+    if isinstance(error, StoreError):
+        return error
+    place = place or Place()
+    native = native_of(error)
+    sqlite = getattr(native, "sqlite_errorname", None)
+    if sqlite:
+        return of_sqlite(sqlite, native, place)
+    number = number_of(error)
+    if number is not None and not isinstance(native, OSError):
+        return of_number(number, error, place)
+    state = _sqlstate(error)
+    if state:
+        return of_sqlstate(state, native, place)
+    return _without_code(error, native, place, connecting)
+
+
+def raise_verdict(verdict: StoreError, error: Exception) -> NoReturn:
+    """Raise *verdict* in the place of *error*; one about a row without its cause, which may quote the row."""
+    if verdict is error:
+        raise error
+    if isinstance(verdict, DataStoreError):
+        raise verdict from None
+    raise verdict from error
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    for link in chain(error):
+        state = getattr(link, "sqlstate", None) or getattr(link, "pgcode", None)
+        if isinstance(state, str) and len(state) == 5:
+            return state
+    return None
+
+
+def _without_code(error: Exception, native: BaseException, place: Place, connecting: bool) -> StoreError:
+    """Return the verdict on an error without a code; nine cases."""
+    if isinstance(native, ssl.SSLCertVerificationError):
+        return ConfigStoreError(
+            f"{place.server} shows a certificate that is not trusted: {describe(native)}",
+            hint="give the authority's certificate, or the host name that the certificate is for",
+        )
+    if isinstance(native, ConnectionRefusedError):
+        return TransientStoreError(
+            f"nothing takes connections at {place.server}",
+            hint="start the database, or correct host and port",
+        )
+    if isinstance(native, TimeoutError):
+        return TransientStoreError(f"{place.server} did not answer in time")
+    if isinstance(native, (PermissionError, IsADirectoryError, NotADirectoryError)) and not place.database:
+        return ConfigStoreError(
+            f"{place.server} cannot be written: {describe(native)}",
+            hint="make it, and its folder, writable for this process, or correct the path in the URL",
+        )
+    if isinstance(native, socket.gaierror):
+        return TransientStoreError(
+            f"the name of {place.server} cannot be resolved", hint="check the host in the URL, and the name server"
+        )
+    if isinstance(native, (OSError, EOFError)) or getattr(error, "connection_invalidated", False):
+        return TransientStoreError(f"the connection to {place.server} failed: {describe(native)}")
+    if _REFUSED_AT_LOGIN.search(describe(native)):
+        return ConfigStoreError(
+            f"{place.server} refuses the log-in: {describe(native)}", hint=hint_for("28000", native, place)
+        )
+    if _CONNECTION_CLOSED.search(describe(native)):
+        return TransientStoreError(f"the connection to {place.server} is closed")
+    return _by_class(error, native, place, connecting)
+
+
+def _by_class(error: Exception, native: BaseException, place: Place, connecting: bool) -> StoreError:
+    """Fall back on the class names that PEP 249 gives to every driver's errors."""
+    names = {kind.__name__ for link in chain(error) for kind in type(link).__mro__}
+    if connecting and isinstance(native, (*_UNFIT_VALUE, AttributeError, ImportError)):
+        return ConfigStoreError(
+            f"no connection to {place.server} can be made with these settings: {describe(native)}",
+            hint="check the URL and what stands behind its question mark; TLS with asyncpg is ?ssl=require",
+        )
+    if "ClientConfigurationError" in names:
+        return ConfigStoreError(f"the settings for {place.server} are wrong: {describe(native)}")
+    if names & {"IntegrityError", "DataError"} or isinstance(native, _UNFIT_VALUE):
+        if "IntegrityError" in names and "uplicate" in describe(native):
+            return DuplicateStoreError(f"rows of the batch are in table {place.table} already")
+        return unfit_row(None, native, place)
+    if names & _MAY_PASS and "ProgrammingError" not in names:
+        return TransientStoreError(f"{place.server} did not take the batch: {describe(native)}")
+    return ConfigStoreError(
+        f"{place.server} does not work as expected: {describe(native)}",
+        hint=f"compare table {place.table} with one that `audit-async init` makes under another name",
+    )
