@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.mariadb import MISSING, MariadbServer, find_mariadbd
 from tests.servers.postgres import PostgresCluster, PostgresServer, find_binaries, find_system_binaries
 
 
@@ -43,6 +44,16 @@ def each_postgres(request: pytest.FixtureRequest) -> PostgresServer:
     server = request.getfixturevalue(request.param)
     assert isinstance(server, PostgresServer)
     return server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A MariaDB server of our own, shared by all tests. Who wants to stop or freeze one starts one for that."""
+    program = find_mariadbd()
+    if program is None:
+        pytest.skip(MISSING)
+    with MariadbServer(program) as server:
+        yield server
 
 
 @pytest.fixture

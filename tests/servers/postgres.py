@@ -120,7 +120,7 @@ class PostgresServer(PostgresCluster):
     def __init__(
         self, binaries: Path, *, fsync: bool = False, settings: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        super().__init__(host="127.0.0.1", port=_free_port(), user=ADMIN, password=secrets.token_urlsafe(16))
+        super().__init__(host="127.0.0.1", port=free_port(), user=ADMIN, password=secrets.token_urlsafe(16))
         self.settings = {**({} if fsync else FSYNC_OFF), **settings}
         self.binaries = binaries
         self._home: Path | None = None
@@ -318,7 +318,7 @@ def _with_programs(folder: Path) -> Path | None:
     return folder if (folder / "initdb").exists() and (folder / "postgres").exists() else None
 
 
-def _free_port() -> int:
+def free_port() -> int:
     for port in random.sample(PORTS, k=100):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
