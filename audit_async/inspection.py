@@ -17,7 +17,10 @@ from audit_async.errors import ConfigurationError
 MAX_NAME_BYTES = 63
 """Of an identifier: PostgreSQL cuts longer ones off in silence."""
 
-SUPPORTED = "postgresql+asyncpg://user@host/database, sqlite+aiosqlite:///file"
+SUPPORTED = (
+    "postgresql+asyncpg://user@host/database, sqlite+aiosqlite:///file, mysql+asyncmy://user@host/database,"
+    " mariadb+asyncmy://user@host/database"
+)
 
 
 @dataclass(frozen=True, slots=True)

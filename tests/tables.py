@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -41,4 +42,6 @@ async def count_rows(url: str, table: str = "audit_logs") -> int:
 def _parsed(name: str, value: Any) -> Any:
     if name in ("details", "metadata", "old_values", "new_values", "tags") and isinstance(value, str):
         return json.loads(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)  # as MariaDB gives it
     return value

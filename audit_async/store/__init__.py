@@ -2,6 +2,7 @@
 
     postgres    PostgreSQL through asyncpg: COPY, and a prepared INSERT
     sqlite      SQLite through aiosqlite: the embedded default
+    mariadb     MariaDB and MySQL through asyncmy: prepared inserts of many rows
     generic     any other async driver of SQLAlchemy
     quarantine  rows that no attempt will bring in, kept on this machine's disk
 

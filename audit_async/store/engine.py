@@ -53,7 +53,7 @@ class OwnEngine:
             return
         try:
             if self._owner == os.getpid():
-                _drop(raw)
+                close_hard(raw)
                 engine.sync_engine.dispose(close=False)
             else:
                 _leave_to_parent(engine, raw)
@@ -61,8 +61,8 @@ class OwnEngine:
             report("store_abandon", f"a connection could not be abandoned: {describe(error)}")
 
 
-def _drop(raw: Any) -> None:
-    """Close the socket at once (asyncpg, psycopg); let aiosqlite's thread end after what it is doing."""
+def close_hard(raw: Any) -> None:
+    """Close the socket at once (asyncpg, asyncmy, psycopg); let aiosqlite's thread end after what it is doing."""
     if hasattr(raw, "terminate"):
         raw.terminate()
     if hasattr(raw, "stop"):
@@ -71,6 +71,13 @@ def _drop(raw: Any) -> None:
         stopper.start()
         stopper.join(CANCEL_SECONDS / 2)
         raw._thread.join(CANCEL_SECONDS / 2)
+    if hasattr(raw, "ensure_closed"):
+        # It closes itself when a read is cancelled, but would first send what waits to be sent, which a frozen
+        # server never takes.
+        transport = raw._proto.transport if raw._proto is not None else None
+        if transport is not None:
+            transport.abort()
+        raw.close()
     if hasattr(raw, "pgconn"):
         raw.pgconn.finish()
 

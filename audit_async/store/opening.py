@@ -24,6 +24,10 @@ def open_store(options: StoreOptions) -> Store:
         from audit_async.store.sqlite import SqliteStore
 
         return SqliteStore(options)
+    if driver in ("mysql+asyncmy", "mariadb+asyncmy"):
+        from audit_async.store.mariadb import MariadbStore
+
+        return MariadbStore(options)
     from audit_async.store.generic import GenericStore
 
     return GenericStore(options)

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -18,7 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from audit_async.config import CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, PARTITION_NEAR_DAYS, TERMINATED_SECONDS
+from audit_async.config import CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
 from audit_async.diagnostics import report
 from audit_async.entry import Entry
 from audit_async.errors import (
@@ -36,7 +35,7 @@ from audit_async.store.engine import OwnEngine
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
-from audit_async.store.revision import revise
+from audit_async.store.revision import is_near, revise
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
 
@@ -86,7 +85,7 @@ class PostgresStore:
             await self._insert(entries, is_replay=is_replay)
         except DataStoreError as refusal:
             verdict = await self._revised(refusal)
-            if isinstance(verdict, MissingPartitionError) and all(map(_is_near, entries)):
+            if isinstance(verdict, MissingPartitionError) and all(map(is_near, entries)):
                 raise ConfigStoreError(refusal.message, hint=refusal.hint, sqlstate=refusal.sqlstate) from None
             raise verdict from None
 
@@ -307,11 +306,6 @@ class PostgresStore:
             sqlstate="23505",
             culprit=constraint,
         )
-
-
-def _is_near(entry: Entry) -> bool:
-    """Return whether a table without a partition for *entry* lacks one; a time far from now is the row's own fault."""
-    return abs(entry.created_at - datetime.now(UTC)) < timedelta(days=PARTITION_NEAR_DAYS)
 
 
 def _insert_statement(layout: Layout) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from audit_async.config import PARTITION_NEAR_DAYS
+from audit_async.entry import Entry
 from audit_async.errors import DataStoreError, TransientStoreError
 from audit_async.table_map.tables import Layouts, Tables
 
@@ -19,3 +23,8 @@ async def revise(
         if layouts is not None and not await connection.run_sync(tables.have_changed, layouts):
             return refusal
     return TransientStoreError(f"table {tables} was changed under way: {refusal.message}", sqlstate=refusal.sqlstate)
+
+
+def is_near(entry: Entry) -> bool:
+    """Return whether a table without a partition for *entry* lacks one; a time far from now is the row's own fault."""
+    return abs(entry.created_at - datetime.now(UTC)) < timedelta(days=PARTITION_NEAR_DAYS)

@@ -69,6 +69,6 @@ def unfit(found: InspectedTable) -> str | None:
     return None
 
 
-_INTEGERS = {"smallint", "integer", "bigint", "int", "int(11)", "bigint(20)", "numeric"}
+_INTEGERS = {"smallint", "integer", "bigint", "int", "int(11)", "integer(11)", "bigint(20)", "numeric"}
 _NUMBERS = {"integer": _INTEGERS, "bigint": _INTEGERS, "double precision": {"double", "real", "float", "numeric"}}
 """What may stand for each: drivers convert between them, but no number into a text."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit_async.config import PARTITION_MONTHS_AHEAD
+from audit_async.config import CREATE_LOCK_SECONDS, PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigurationError
 from audit_async.inspection import (
     SUPPORTED,
@@ -18,11 +18,12 @@ from audit_async.inspection import (
 )
 from audit_async.table.columns import is_ours, lacking
 from audit_async.table.connection import connected
+from audit_async.table.ddl import MYSQL
 from audit_async.table.ownership import owned
 from audit_async.table.partitions import add_month, find_partitions, missing_months, months
 from audit_async.table.script import checked_name, make_statements, new_partitions
 from audit_async.table.transactions import begin_on_sqlite
-from audit_async.table.versions import SCHEMA_VERSION, server_version, version_of
+from audit_async.table.versions import SCHEMA_VERSION, server_kind, server_version, version_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +100,17 @@ async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
     Raises:
         ConfigurationError: as `create_table`.
     """
-    dialect = connection.dialect.name
-    if dialect not in ("postgresql", "sqlite"):
+    dialect = server_kind(connection)
+    if dialect not in ("postgresql", "sqlite", *MYSQL):
         raise ConfigurationError(f"no table can be made on {dialect}", hint=f"supported: {SUPPORTED}")
+    # Two processes that start together make the table one after the other.
     if dialect == "postgresql":
-        # Two processes that start together make the table one after the other.
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('audit_async.create_table'))"))
-    else:
+    elif dialect == "sqlite":
         await begin_on_sqlite(connection)
+    else:
+        # Held until the connection is closed, since every CREATE ends its transaction.
+        await connection.execute(text(f"SELECT GET_LOCK('audit_async.create_table', {CREATE_LOCK_SECONDS})"))
     found = await inspect_through(connection, name)
     if found.exists and not is_ours(found):
         raise ConfigurationError(

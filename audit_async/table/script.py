@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigurationError
 from audit_async.inspection import MAX_NAME_BYTES, SUPPORTED, TableName
-from audit_async.table.ddl import beside_ddl, ddl, holds_table, versions_table
+from audit_async.table.ddl import MYSQL, beside_ddl, ddl, holds_table, quote_of, versions_table
 from audit_async.table.partitions import months, partition_of, values_of
 from audit_async.table.versions import SCHEMA_VERSION
 
@@ -44,7 +44,7 @@ def make_statements(name: TableName, dialect: str, version: tuple[int, ...]) -> 
     Raises:
         ConfigurationError: no table can be made on *dialect*, or in that *version*.
     """
-    if dialect not in ("postgresql", "sqlite"):
+    if dialect not in ("postgresql", "sqlite", *MYSQL):
         raise ConfigurationError(f"no table can be made on {dialect}", hint=f"supported: {SUPPORTED}")
     return [
         *ddl(name, dialect, version),
@@ -55,7 +55,7 @@ def make_statements(name: TableName, dialect: str, version: tuple[int, ...]) -> 
 
 def beside_statements(name: TableName, dialect: str, version: tuple[int, ...]) -> list[str]:
     """Return what makes the tables beside ours that are not there yet, and notes the present version."""
-    versions = versions_table(name).quoted()
+    versions = versions_table(name).quoted(quote_of(dialect))
     return [
         *beside_ddl(name, dialect, version),
         f"DELETE FROM {versions} WHERE table_name = '{name.name}'",

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName, inspect_through
 from audit_async.table.columns import is_ours
-from audit_async.table.ddl import versions_table
+from audit_async.table.ddl import quote_of, versions_table
 
 SCHEMA_VERSION = 2
 """The version that this program makes, and upgrades to."""
@@ -40,7 +40,9 @@ async def version_of(connection: AsyncConnection, name: TableName) -> int:
         raise ConfigurationError(
             f"there is a table {versions} of another shape", hint=f"ours needs that name: give table {versions} another"
         )
-    statement = text(f"SELECT version FROM {versions.quoted()} WHERE table_name = :name")
+    statement = text(
+        f"SELECT version FROM {versions.quoted(quote_of(connection.dialect.name))} WHERE table_name = :name"
+    )
     version = (await connection.execute(statement, {"name": name.name})).scalar()
     return 1 if version is None else int(version)
 
@@ -57,6 +59,12 @@ async def require_version(connection: AsyncConnection, name: TableName, least: i
             f"table {name} has version {version} of the schema, and {purpose} needs {least}",
             hint="run `audit-async upgrade URL` first",
         )
+
+
+def server_kind(connection: AsyncConnection) -> str:
+    """Return which database is behind *connection*: a `mysql` address may lead to a MariaDB."""
+    dialect = connection.dialect
+    return "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
 
 
 def server_version(connection: AsyncConnection) -> tuple[int, ...]:

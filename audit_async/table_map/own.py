@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC
 from operator import attrgetter
 
+import msgspec
+
+from audit_async.config import MARIADB_KEY_CHARS
 from audit_async.entry import Entry
 from audit_async.table.columns import COLUMNS
 from audit_async.table_map.layout import Row
+from audit_async.text import short_text
 
 _before_json = attrgetter(*list(COLUMNS)[: list(COLUMNS).index("details")])
 _after_created_at = attrgetter(*list(COLUMNS)[2 : list(COLUMNS).index("details")])
@@ -41,3 +45,32 @@ def own_row_sqlite(entry: Entry) -> Row:
         entry.writer_id,
         entry.writer_seq,
     )
+
+
+def own_row_mariadb(entry: Entry) -> Row:
+    """Return the row of our table on MariaDB and MySQL: the time in UTC without saying so, as they keep it."""
+    if max(len(entry.id), len(entry.tenant_id or ""), len(entry.user_id or "")) > MARIADB_KEY_CHARS:
+        entry = _with_short_keys(entry)
+    return (
+        entry.id,
+        entry.created_at.astimezone(UTC).replace(tzinfo=None),
+        *_after_created_at(entry),
+        bytes(entry.details).decode(),
+        bytes(entry.metadata).decode(),
+        bytes(entry.old_values).decode() or None,
+        bytes(entry.new_values).decode() or None,
+        bytes(entry.tags).decode(),
+        entry.writer_id,
+        entry.writer_seq,
+    )
+
+
+def _with_short_keys(entry: Entry) -> Entry:
+    """Return *entry* with the ids that no index there holds cut visibly, and whole in `metadata.$fields`."""
+    keys = {name: getattr(entry, name) or "" for name in ("id", "tenant_id", "user_id")}
+    whole = {name: value for name, value in keys.items() if len(value) > MARIADB_KEY_CHARS}
+    short = {name: short_text(value, MARIADB_KEY_CHARS) for name, value in whole.items()}
+    metadata = entry.objects("metadata")
+    kept = metadata.get("$fields")
+    metadata["$fields"] = {**(kept if isinstance(kept, dict) else {}), **whole}
+    return msgspec.structs.replace(entry, **short, metadata=msgspec.Raw(msgspec.json.encode(metadata)))

@@ -8,10 +8,11 @@ from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking, unfit
 from audit_async.table_map.fitting import fit
 from audit_async.table_map.layout import OURS, Layout
 from audit_async.table_map.mapping import TableMap
-from audit_async.table_map.own import own_row, own_row_sqlite
+from audit_async.table_map.own import own_row, own_row_mariadb, own_row_sqlite
 from audit_async.table_map.ready import READY
 
 SIX_COLUMNS = frozenset(READY["clawith"]["columns"])
+_OWN_ROWS = {"sqlite": own_row_sqlite, "mariadb": own_row_mariadb, "mysql": own_row_mariadb}
 
 
 def recognise(found: InspectedTable) -> Layout:
@@ -33,7 +34,7 @@ def recognise(found: InspectedTable) -> Layout:
                 f"table {name} is not as events need it: {fault}",
                 hint=f"ALTER TABLE {name}, as `audit-async init` would make it",
             )
-        row = own_row_sqlite if found.dialect == "sqlite" else own_row
+        row = _OWN_ROWS.get(found.dialect, own_row)
         others = bool(found.unique_keys)
         return Layout(name=OURS, table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others)
     if _looks_like_ours(found):

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from audit_async import ConfigurationError
+from audit_async import ConfigurationError, create_table
 from audit_async.compat import desktop as module
 from audit_async.compat.desktop import DesktopAuditLogger, get_audit_logger, init_audit_logger, shutdown
 from tests.children import Child
 from tests.polling import eventually_sync
+from tests.servers.mariadb import MariadbServer
 from tests.tables import all_rows, count_rows
 from tests.test_face import HEAVY, modules_after
 from tests.test_fork import ended_well, in_child
@@ -135,6 +136,21 @@ def test_a_forked_process_logs_on_its_own(desktop: DesktopAuditLogger, sqlite_ur
     assert ended_well(pid)
     assert desktop.shutdown(20)
     assert {"parent", "child"} == {row["user_id"] for row in asyncio.run(all_rows(sqlite_url))}
+
+
+async def test_what_it_logs_arrives_on_the_server_it_names(mariadb: MariadbServer, queue_path: Path) -> None:
+    """Host, port, user, password and database, as they always were, lead to a row in MySQL or MariaDB."""
+    database = await mariadb.create_database()
+    url = mariadb.url(database)
+    await create_table(url)
+    config = {"host": mariadb.host, "port": mariadb.port, "user": mariadb.user, "password": mariadb.password}
+    desktop = init_audit_logger({**config, "database": database}, queue_path, None)
+    desktop.log_login("王小明", "10.0.0.5", None, "\N{GRINNING FACE} desk")
+    assert await asyncio.to_thread(desktop.shutdown, 20)
+    (row,) = await all_rows(url)
+    assert ("王小明", "10.0.0.5") == (row["actor_name"], row["ip_address"])
+    assert row["details"]["device_name"] == "\N{GRINNING FACE} desk"
+    await mariadb.drop_database(database)
 
 
 @pytest.mark.parametrize("key", sorted(MYSQL))

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from audit_async import AuditEvent, AuditLogger, create_table
-from tests.servers.postgres import PostgresCluster
-from tests.store.conftest import KINDS
+from tests.store.conftest import KINDS, server_of, url_of
 from tests.tables import all_rows, run_sql
 
 FLUSH_SECONDS = 50
@@ -47,11 +46,9 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         asyncio.run(create_table(url))
         yield url
         return
-    server: PostgresCluster = request.getfixturevalue(
-        "postgres_system" if request.param.endswith("system") else "postgres"
-    )
+    server = server_of(request)
     name = asyncio.run(server.create_database())
-    url = server.url(name, driver=request.param.partition("-")[0])
+    url = url_of(server, name, request.param)
     asyncio.run(create_table(url))
     yield url
     asyncio.run(server.drop_database(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from audit_async.store import Store, StoreOptions
 from audit_async.store.opening import open_store
 from audit_async.table.creation import create_table
+from tests.servers.mariadb import MISSING, MariadbServer, find_mariadbd
 from tests.servers.postgres import PostgresCluster
 
 
@@ -57,7 +58,7 @@ async def _place(url: str) -> AsyncIterator[Place]:
     await place.admin.dispose()
 
 
-KINDS = ["asyncpg", "asyncpg-system", "sqlite", "psycopg"]
+KINDS = ["asyncpg", "asyncpg-system", "sqlite", "psycopg", "mariadb"]
 
 
 @pytest.fixture(params=KINDS)
@@ -67,13 +68,35 @@ async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         async for place in _place(f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}"):
             yield place
         return
-    server: PostgresCluster = request.getfixturevalue(
-        "postgres_system" if request.param.endswith("system") else "postgres"
-    )
+    server = server_of(request)
     database = await server.create_database()
-    async for place in _place(server.url(database, driver=request.param.partition("-")[0])):
+    async for place in _place(url_of(server, database, request.param)):
         yield place
     await server.drop_database(database)
+
+
+def skip_on_mariadb(request: pytest.FixtureRequest, reason: str) -> None:
+    """Skip a test that is about to run on MariaDB, for what is not made for it yet."""
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is not None and "mariadb" in callspec.params.values():
+        pytest.skip(reason)
+
+
+def server_of(request: pytest.FixtureRequest) -> PostgresCluster | MariadbServer:
+    """Return the server for one of `KINDS`, which runs."""
+    if request.param == "mariadb":
+        name = "mariadb"
+    else:
+        name = "postgres_system" if request.param.endswith("system") else "postgres"
+    server: PostgresCluster | MariadbServer = request.getfixturevalue(name)
+    return server
+
+
+def url_of(server: PostgresCluster | MariadbServer, database: str, kind: str) -> str:
+    """Return the address of *database* for one of `KINDS`."""
+    if isinstance(server, MariadbServer):
+        return server.url(database)
+    return server.url(database, driver=kind.partition("-")[0])
 
 
 @pytest.fixture
@@ -87,6 +110,42 @@ async def place(empty: Place) -> Place:
 async def store(place: Place) -> Store:
     """A store of each kind on our table, empty."""
     return place.open()
+
+
+@pytest.fixture
+async def mariadb_empty(mariadb: MariadbServer) -> AsyncIterator[Place]:
+    """MariaDB, without a table."""
+    database = await mariadb.create_database()
+    async for place in _place(mariadb.url(database)):
+        yield place
+    await mariadb.drop_database(database)
+
+
+@pytest.fixture
+async def mariadb_place(mariadb_empty: Place) -> Place:
+    """MariaDB, with our table."""
+    await create_table(mariadb_empty.url)
+    return mariadb_empty
+
+
+@pytest.fixture(scope="module")
+def spare() -> Iterator[MariadbServer]:
+    """A MariaDB server of one file of tests alone, which may be frozen, and set up worse."""
+    program = find_mariadbd()
+    if program is None:
+        pytest.skip(MISSING)
+    with MariadbServer(program) as server:
+        yield server
+
+
+@pytest.fixture
+async def spare_place(spare: MariadbServer) -> AsyncIterator[Place]:
+    """Our table on that server."""
+    database = await spare.create_database()
+    async for place in _place(spare.url(database)):
+        await create_table(place.url)
+        yield place
+    await spare.drop_database(database)
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName, async_url
 from audit_async.table.columns import COLUMNS, is_ours
 from audit_async.table.creation import create_table, inspect_table
+from audit_async.table.ddl import ddl
 from audit_async.table.partitions import months
-from tests.store.conftest import Place, add_role, empty, postgres_empty  # noqa: F401 -- fixtures
+from tests.store.conftest import Place, add_role, empty, mariadb_empty, postgres_empty  # noqa: F401 -- fixtures
 from tests.store.entries import entries
 
 
@@ -38,6 +39,40 @@ async def test_two_processes_make_it_at_once(postgres_empty: Place) -> None:  # 
     """One makes it, the other finds it."""
     done = await asyncio.gather(*(create_table(postgres_empty.url) for _ in range(3)))
     assert sorted(made.is_new for made in done) == [False, False, True]
+
+
+async def test_two_processes_make_it_at_once_on_mariadb(mariadb_empty: Place) -> None:  # noqa: F811
+    """Each CREATE ends its transaction there: one waits for the other's lock."""
+    done = await asyncio.gather(*(create_table(mariadb_empty.url) for _ in range(3)))
+    assert sorted(made.is_new for made in done) == [False, False, True]
+
+
+async def test_listings_of_a_tenant_or_user_need_no_sorting(mariadb_empty: Place) -> None:  # noqa: F811
+    """The indexes hold whole ids, so that what they find is in the order of the log."""
+    await create_table(mariadb_empty.url)
+    await mariadb_empty.open().insert(entries(500))
+    for name, value in (("tenant_id", "t1"), ("user_id", "u7"), ("action", "order.paid")):
+        (plan,) = await mariadb_empty.rows(
+            f"EXPLAIN SELECT * FROM audit_logs FORCE INDEX (audit_logs_{name}_created_at_idx)"
+            f" WHERE {name} = :value ORDER BY created_at DESC LIMIT 10",
+            value=value,
+        )
+        assert (name, plan.key) == (name, f"audit_logs_{name}_created_at_idx")
+        assert "filesort" not in (plan.Extra or "")
+
+
+@pytest.mark.parametrize(("dialect", "version"), [("mariadb", (10, 2, 44)), ("mysql", (8, 0, 16)), ("mysql", (5, 7))])
+def test_a_server_that_is_too_old_is_said(dialect: str, version: tuple[int, ...]) -> None:
+    """What the table needs is named with the version that has it."""
+    with pytest.raises(ConfigurationError, match=r"too old\nHINT: MariaDB 10.3, MySQL 8.0.17"):
+        ddl(TableName(None, "audit_logs"), dialect, version)
+
+
+def test_mysql_compares_ids_by_bytes_as_well() -> None:
+    """It has another name for the collation."""
+    (statement,) = ddl(TableName("app", "audit_logs"), "mysql", (8, 4, 3))
+    assert "CREATE TABLE `app`.`audit_logs`" in statement
+    assert statement.endswith("COLLATE utf8mb4_0900_bin")
 
 
 async def test_partitions_reach_two_years_ahead(postgres_empty: Place) -> None:  # noqa: F811
@@ -68,9 +103,9 @@ async def test_the_database_adds_commit_order_and_clock(empty: Place) -> None:  
     store = empty.open()
     await store.insert(entries(20))
     await store.insert(entries(20))
-    order = "rowid" if empty.dialect == "sqlite" else "xact_id"
+    order = {"sqlite": "rowid", "mysql": "seq"}.get(empty.dialect, "xact_id")
     found = await empty.rows(f"SELECT DISTINCT {order} FROM audit_logs WHERE recorded_at > '2020-01-01'")
-    assert len(found) == (40 if empty.dialect == "sqlite" else 2)
+    assert len(found) == (2 if order == "xact_id" else 40)
 
 
 async def test_a_foreign_table_is_left_alone(empty: Place) -> None:  # noqa: F811

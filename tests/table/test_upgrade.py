@@ -14,12 +14,18 @@ from audit_async.table.creation import create_table
 from audit_async.table.script import new_partitions
 from audit_async.table.upgrade import RESOURCE_INDEX, upgrade_table
 from audit_async.table.versions import SCHEMA_VERSION, version_of
-from tests.store.conftest import Place, add_role, empty, place, postgres_empty, postgres_place  # noqa: F401 -- fixtures
+from tests.store.conftest import Place, add_role, empty, place, postgres_empty, postgres_place, skip_on_mariadb  # noqa: F401 -- fixtures
 from tests.store.entries import entries
 from tests.table.catalogue import catalogue
 
 NAME = TableName.parse("audit_logs")
 OLD = Path(__file__).parent.parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def no_mariadb_yet(request: pytest.FixtureRequest) -> None:
+    """No MariaDB table is older than this version."""
+    skip_on_mariadb(request, "no MariaDB table is older than this version")
 
 
 async def make_version_1(place: Place) -> None:  # noqa: F811

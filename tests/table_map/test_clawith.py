@@ -241,13 +241,14 @@ async def test_side_by_side_with_the_tables_own_writer(
     copies: int,
 ) -> None:
     """For every call that both know, the two rows differ in nothing but their id."""
-    is_sqlite = empty.dialect == "sqlite"
-    moment_type = "datetime" if is_sqlite else "timestamptz"
+    is_sqlite, is_mariadb = empty.dialect == "sqlite", empty.dialect == "mysql"
+    moment_type = {"sqlite": "datetime", "mysql": "datetime(6)"}.get(empty.dialect, "timestamptz")
+    json_type = {"jsonb": "json", "text": "longtext"}.get(json_type, json_type) if is_mariadb else json_type
     await empty.execute(
         f"CREATE TABLE audit_logs (id {ids} PRIMARY KEY, action varchar(100) NOT NULL,"
         f" details {json_type}, agent_id {ids}, user_id {ids}, created_at {moment_type} NOT NULL)"
     )
-    takes_text = is_sqlite or ids != "uuid"
+    takes_text = is_sqlite or is_mariadb or ids != "uuid"
     calls = CALLS * copies
     async with empty.admin.begin() as connection:
         for event, action, written in calls:
@@ -264,6 +265,8 @@ async def test_side_by_side_with_the_tables_own_writer(
             if is_sqlite:
                 # As SQLAlchemy's own type writes it: the application's models read this column.
                 bound["created_at"] = event.created_at.replace(tzinfo=None).isoformat(" ", "microseconds")
+            if is_mariadb:
+                bound["created_at"] = event.created_at.replace(tzinfo=None)  # which it keeps nowhere
             await connection.execute(text(OWN_WRITERS_INSERT), bound)
     compared = "SELECT action, details, agent_id, user_id, created_at FROM audit_logs"
     theirs = [tuple(found) for found in await empty.rows(compared)]

@@ -1,0 +1,112 @@
+"""The engine of a MariaDB or MySQL store: one connection, its settings, and what its server allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from audit_async.config import (
+    CONNECT_SECONDS,
+    IDLE_IN_TRANSACTION_SECONDS,
+    LOCK_SECONDS,
+    MARIADB_IDLE_SHARE,
+    MARIADB_PACKET_SHARE,
+    STATEMENT_SECONDS,
+)
+from audit_async.inspection import TableName
+
+# TRADITIONAL is strict: what does not fit is an error, never a shorter value with a warning. Other modes, which an
+# administrator may have set for all, are off with it.
+_SETTINGS = (
+    "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00',"
+    f" innodb_lock_wait_timeout = {LOCK_SECONDS:.0f}, lock_wait_timeout = {LOCK_SECONDS:.0f}"
+)
+_SETTINGS_MARIADB = (
+    f"SET SESSION max_statement_time = {STATEMENT_SECONDS:.0f},"
+    f" idle_transaction_timeout = {IDLE_IN_TRANSACTION_SECONDS:.0f}"
+)
+# MySQL ends no idle transaction, only an idle connection.
+_SETTINGS_MYSQL = f"SET SESSION wait_timeout = {IDLE_IN_TRANSACTION_SECONDS:.0f}"
+# SHOW leaves out what a relative of MySQL does not have; naming it in a SELECT would be an error.
+_VARIABLES = (
+    "SHOW SESSION VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'wait_timeout',"
+    " 'idle_transaction_timeout', 'innodb_flush_log_at_trx_commit')"
+)
+_NARROW_COLUMNS = (
+    "SELECT column_name, character_set_name FROM information_schema.columns"
+    " WHERE table_schema = coalesce(%s, database()) AND table_name = %s"
+    " AND character_set_name NOT IN ('utf8mb4', 'utf16', 'utf16le', 'utf32', 'gb18030')"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What a server allows a session.
+
+    Attributes:
+        statement_bytes: of the values in one statement.
+        idle_seconds: after which a connection is not to be trusted any more.
+        forgets_commits: it is told not to write them to its disk, so that a crash takes what we have confirmed.
+    """
+
+    statement_bytes: int
+    idle_seconds: float
+    forgets_commits: bool
+
+
+def new_engine(url: URL) -> AsyncEngine:
+    """Return an engine with one connection at most, not made yet."""
+    arguments: dict[str, Any] = {
+        "init_command": _SETTINGS,
+        "charset": "utf8mb4",
+        # Each batch begins and ends its own transaction; nothing else is to leave one open.
+        "autocommit": True,
+    }
+    if "connect_timeout" not in url.query:
+        arguments["connect_timeout"] = CONNECT_SECONDS
+    return create_async_engine(
+        url,
+        connect_args=arguments,
+        hide_parameters=True,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        pool_reset_on_return=None,
+    )
+
+
+async def meet(raw: Any) -> Server:
+    """Give a new session the settings that its server has, and return what that allows."""
+    variables = dict(await rows_of(raw, _VARIABLES))
+    ends_idle_transactions = "idle_transaction_timeout" in variables
+    await raw.query(_SETTINGS_MARIADB if ends_idle_transactions else _SETTINGS_MYSQL)
+    idle = float(variables.get("wait_timeout", IDLE_IN_TRANSACTION_SECONDS))
+    return Server(
+        statement_bytes=int(int(variables["max_allowed_packet"]) * MARIADB_PACKET_SHARE),
+        idle_seconds=MARIADB_IDLE_SHARE * (idle if ends_idle_transactions else IDLE_IN_TRANSACTION_SECONDS),
+        forgets_commits=variables.get("innodb_flush_log_at_trx_commit") == "0",
+    )
+
+
+async def narrow_columns(raw: Any, table: TableName, columns: Sequence[str]) -> list[str]:
+    """Return those of *columns* whose character set cannot hold every character."""
+    found = await rows_of(raw, _NARROW_COLUMNS, (table.schema, table.name))
+    return [name for name, _ in found if name in columns]
+
+
+async def rows_of(raw: Any, statement: str, values: tuple[Any, ...] | None = None) -> Sequence[tuple[Any, ...]]:
+    """Return what a query gives."""
+    async with raw.cursor() as cursor:
+        await cursor.execute(statement, values)
+        rows: Sequence[tuple[Any, ...]] = await cursor.fetchall()
+    return rows
+
+
+def is_encrypted(raw: Any) -> bool:
+    """Say whether nobody between can read what is sent."""
+    transport = raw._transport
+    return transport is None or transport.get_extra_info("ssl_object") is not None
