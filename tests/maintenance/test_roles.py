@@ -221,7 +221,7 @@ async def test_applying_twice_changes_nothing(ruled: Ruled, tenants: bool) -> No
 async def test_no_superuser_is_needed(ruled: Ruled) -> None:
     """Who owns the database and may create roles can set the rights, again, and add partitions afterwards."""
     place = ruled.place
-    await place.execute("DROP TABLE audit_logs")
+    await place.execute("DROP TABLE audit_logs, audit_logs_holds, audit_schema")
     database = make_url(place.url).database
     admin = await add_role(place, "ALTER ROLE {role} CREATEROLE", f'ALTER DATABASE "{database}" OWNER TO {{role}}')
     await create_table(admin)
