@@ -59,6 +59,10 @@ SELECT count(pg_terminate_backend(pid))
 """
 
 
+# Row-level security takes no COPY; neither do column types without a binary format, nor views.
+_COPY_REFUSED = (asyncpg.FeatureNotSupportedError, asyncpg.InternalClientError, asyncpg.WrongObjectTypeError)
+
+
 class PostgresStore:
     """A table on a PostgreSQL server, for one event loop; its connection is made by the first batch."""
 
@@ -98,10 +102,9 @@ class PostgresStore:
             if with_copy and any(len(part) >= COPY_ROWS for _, part in parts):
                 try:
                     await self._insert_parts(raw, parts, with_copy=True)
-                except (asyncpg.FeatureNotSupportedError, asyncpg.InternalClientError) as error:
+                except _COPY_REFUSED as error:
                     if isinstance(error, asyncpg.InvalidCachedStatementError):
                         raise
-                    # Row-level security takes no COPY; neither do column types without a binary format.
                     self._copy_is_refused = True
                 else:
                     return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from audit_async.config import MAX_ACTION_CHARS
@@ -14,7 +14,7 @@ from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.rows import constant, covered_by
 from audit_async.table_map.source import FIELDS, OBJECTS, Constant, First, Function, Source, paths_of
 
-ERROR, WARNING, INFO = "error", "warning", "info"
+ERROR, WARNING, UNKNOWN, INFO = LEVELS = ("error", "warning", "unknown", "info")
 
 _ALWAYS_SET = {"id", "created_at", "action", "category", "severity", "outcome", "details", "metadata", "tags", "event"}
 _ALWAYS_SET |= {"success", "result", "family", "created_at.epoch", "created_at.epoch_ms"}
@@ -29,8 +29,8 @@ class Finding:
     """Something that a map and its table do not agree on.
 
     Attributes:
-        level: `error` (nothing is written until it is mended: events wait), `warning` (some events are refused, or
-            lose a value) or `info` (nothing is lost).
+        level: `error` (no event gets into the table until it is mended), `warning` (some events are refused, or
+            lose a value), `unknown` (it cannot be told whether there is such a thing) or `info` (nothing is lost).
         column: the table's; empty where it is about the table as a whole.
         message: what it is, and what happens.
         hint: what to do about it, or None.
@@ -48,7 +48,12 @@ def review(table_map: TableMap, found: InspectedTable) -> list[Finding]:
         return [Finding(ERROR, "", f"there is no table {table_map.table}", "correct the map, or make the table")]
     findings = [*_of_columns(table_map, found), *_of_unfilled(table_map, found), *_of_folding(table_map, found)]
     findings += _of_keys(table_map, found)
-    return sorted(findings, key=lambda finding: (ERROR, WARNING, INFO).index(finding.level))
+    return in_order(findings)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return *findings*, errors first, then warnings."""
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
 
 
 def key_of(table_map: TableMap, found: InspectedTable) -> tuple[str, ...]:
@@ -240,13 +245,15 @@ def _of_keys(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]:
         yield Finding(
             WARNING,
             "",
-            "has no unique column for an event's id: when a connection breaks in the middle of a commit, the events of "
-            "that batch cannot be told from new ones, and may be stored twice",
+            "the table has no unique column for an event's id: when a connection breaks in the middle of a commit, the "
+            "events of that batch cannot be told from new ones, and may be stored twice",
             "give it a unique column for id, or a table beside it that remembers them: delivered_ids",
         )
     for other in other_keys_of(table_map, found):
         named = ", ".join(other) or "an expression"
-        yield Finding(WARNING, "", f"has a unique key over {named}: a second row with the same values is refused")
+        yield Finding(
+            WARNING, "", f"the table has a unique key over {named}: a second row with the same values is refused"
+        )
 
 
 def _or(words: tuple[str, ...] | list[str]) -> str:
