@@ -179,6 +179,7 @@ SELECT key.indisprimary AS is_primary,
                JOIN pg_attribute AS attribute
                  ON attribute.attrelid = key.indrelid AND attribute.attnum = part.number
               WHERE part.place <= key.indnkeyatts
+                AND key.indpred IS NULL  -- one of some rows only is as good as an expression
               ORDER BY part.place) AS columns
   FROM pg_index AS key
  WHERE key.indrelid = to_regclass(:table) AND key.indisunique
@@ -222,7 +223,7 @@ def _inspect_generic(connection: Connection, name: TableName) -> InspectedTable:
         schema=name.schema,
         name=name.name,
         dialect=connection.dialect.name,
-        columns=tuple(_generic_column(connection, column, declared) for column in columns),
+        columns=tuple(_generic_column(connection, column, declared, primary_key) for column in columns),
         primary_key=tuple(primary_key),
         unique_keys=tuple(sorted(unique)),
     )
@@ -237,8 +238,12 @@ def _declared_types(connection: Connection, name: TableName) -> dict[str, str]:
     return {row.name: row.type.lower() for row in rows if row.type}
 
 
-def _generic_column(connection: Connection, column: Any, declared: dict[str, str]) -> InspectedColumn:
+def _generic_column(
+    connection: Connection, column: Any, declared: dict[str, str], primary_key: Sequence[str]
+) -> InspectedColumn:
     kind = column["type"]
+    # SQLite numbers the rows of a key that is declared so, and says nothing of a default.
+    is_rowid = declared.get(column["name"]) == "integer" and list(primary_key) == [column["name"]]
     try:
         compiled = kind.compile(dialect=connection.dialect).lower()
     except CompileError:
@@ -247,7 +252,7 @@ def _generic_column(connection: Connection, column: Any, declared: dict[str, str
         column["name"],
         declared.get(column["name"], compiled),
         bool(column["nullable"]),
-        column.get("default") is not None or column.get("autoincrement") is True,
+        column.get("default") is not None or column.get("autoincrement") is True or is_rowid,
         tuple(getattr(kind, "enums", ())),
         bool(column.get("computed")) or bool((column.get("identity") or {}).get("always")),
     )

@@ -12,11 +12,12 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, Address, TableName, Url, app, err, out
+from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, Address, Url, app, err, out
 from audit_async.config import DRAIN_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
 from audit_async.stats import Stats
+from audit_async.table_map.mapping import TableMap
 
 
 @app.command
@@ -27,7 +28,13 @@ def drain(
     url: Url = None,
     journal_dir: Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")] = None,
     service: Annotated[str | None, Parameter(help="For the names of this process's own files.")] = None,
-    table: TableName = "audit_logs",
+    table: Annotated[
+        str | None, Parameter(help="Name of the table, optionally with its schema; else audit_logs.")
+    ] = None,
+    map_file: Annotated[
+        list[Path] | None,
+        Parameter(name="--map", help="The map that the application has; several, in its order, by repetition."),
+    ] = None,
     once: Annotated[
         bool, Parameter(help="Stop when nothing is left: the default.", negative="", show_default=False)
     ] = False,
@@ -43,7 +50,9 @@ def drain(
 
     if once and follow:
         raise ConfigurationError("--once and --follow exclude each other", hint="give one of them, or none for --once")
-    settings = read_settings(address or url, journal_dir=journal_dir, service=service, table=table)
+    settings = read_settings(
+        address or url, journal_dir=journal_dir, service=service, table=_tables(table, map_file or [])
+    )
     if not settings.journal_dir.is_dir():
         err.print(f"[red]There is no journal directory {escape(str(settings.journal_dir))}[/]", soft_wrap=True)
         err.print("  HINT: name it by --journal-dir")
@@ -63,6 +72,13 @@ def drain(
         err.print(f"[yellow]Not all of it arrived:[/] {escape(why)}", soft_wrap=True)
         return FINDING
     return FINDING if stats.adopted_quarantined or stats.adopted_dropped else OK
+
+
+def _tables(table: str | None, files: list[Path]) -> str | list[TableMap] | None:
+    """Return the `table=` of the application whose events are delivered: they are found by the tables' names."""
+    if table is not None and files:
+        raise ConfigurationError("--table and --map exclude each other", hint="the map names its table")
+    return [TableMap.load(file) for file in files] or table
 
 
 class _Progress:

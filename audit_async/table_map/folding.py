@@ -33,9 +33,11 @@ class Folding:
 
     Args:
         covered: fields that a column holds, or that are kept nowhere.
+        is_terse: leave out a resource that repeats another field, as the writers of old did.
     """
 
-    def __init__(self, covered: Iterable[str]) -> None:
+    def __init__(self, covered: Iterable[str], *, is_terse: bool = True) -> None:
+        self._is_terse = is_terse
         covered = frozenset(covered)
         self._covered = covered
         self._outcomes_said = frozenset(
@@ -54,7 +56,7 @@ class Folding:
             self._get_plain(entry)[1:].count(None) == len(self._plain)
             and all(getattr(entry, name) is None for name in self._tenancy)
             and all(len(getattr(entry, name)) <= 2 for name in self._objects)
-            and {"id", "created_at"} <= self._covered
+            and {"id", "created_at", "action"} <= self._covered
             and ("error_message" in self._covered or not entry.error_message)
             and ("resource_type" in self._covered or entry.resource_type is None)
             and ("resource_id" in self._covered or entry.resource_id is None)
@@ -98,7 +100,12 @@ class Folding:
     def _fold_resource(self, entry: Entry, own: dict[str, Any], target: dict[str, Any]) -> None:
         """Fold the resource, unless it repeats what the builders of its family took it from."""
         kind, resource = entry.resource_type, entry.resource_id
-        if kind in _REPEATED and "resource_id" not in self._covered and _REPEATED[kind](entry, own) == resource:
+        if (
+            self._is_terse
+            and kind in _REPEATED
+            and "resource_id" not in self._covered
+            and _REPEATED[kind](entry, own) == resource
+        ):
             return
         for name in ("resource_type", "resource_id"):
             value = getattr(entry, name)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 import re
+import struct
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Any
 
 from audit_async.inspection import InspectedColumn
@@ -17,7 +19,12 @@ from audit_async.inspection import InspectedColumn
 Adapter = Callable[[Any], Any]
 """Turns a value (text, number, bool, datetime, object or list) into what a column takes; raises `UnfitError`."""
 
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
+
+def _in_json(value: Any) -> str:
+    return to_text(value)
+
+
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), default=_in_json).encode
 """Writes JSON as Python programs do, blanks and all: what reads such a column may look for a piece of its text."""
 
 
@@ -35,14 +42,15 @@ class Kind:
 
     Attributes:
         name: `text`, `uuid`, `int`, `float`, `decimal`, `bool`, `json`, `moment`, `date`, `enum`, `address`, `array`,
-            `bytes`, or `other`, which is given text.
+            `bytes`, or `other`, which takes nothing of an event.
         chars: that a text may have; None for any number.
-        bits: of an integer.
+        bits: of an integer or a float.
         labels: of an enumeration.
         item: of an array.
         form: how the database's driver takes it where there are several ways: of `uuid` `object`, `text`, `hex` or
-            `bytes`; of `moment` `aware`, `naive` (UTC) or `text`.
+            `bytes`; of `moment` `aware`, `naive` (UTC), `stamp` (naive, of 32 bits) or `text`; of `address` `network`.
         has_fractions: of a moment: it keeps fractions of a second.
+        digits: of a decimal, all of them and those behind the point; None for any number.
     """
 
     name: str
@@ -52,10 +60,11 @@ class Kind:
     item: Kind | None = None
     form: str = ""
     has_fractions: bool = True
+    digits: tuple[int, int] | None = None
 
 
 _INTEGERS = {"smallint": 16, "tinyint": 8, "mediumint": 24, "integer": 32, "int": 32, "bigint": 64, "int2": 16}
-_INTEGERS |= {"int4": 32, "int8": 64, "serial": 32, "bigserial": 64, "year": 16}
+_INTEGERS |= {"int4": 32, "int8": 64, "serial": 32, "bigserial": 64}
 _FLOATS = ("double", "real", "float")
 _DECIMALS = ("numeric", "decimal")
 _JSON = ("json", "jsonb")
@@ -65,12 +74,23 @@ _TEXTS = frozenset(
 )
 _BYTES = ("bytea", "blob", "binary", "varbinary", "tinyblob", "mediumblob", "longblob")
 _TYPE = re.compile(
-    r"\s*([a-z_][a-z0-9_ ]*?)\s*(?:\((\d+)[^)]*\))?\s*(with time zone|without time zone)?\s*(unsigned)?$"
+    r"\s*([a-z_][a-z0-9_ ]*?)\s*(?:\((\d+)(?:\s*,\s*(-?\d+))?[^)]*\))?"
+    r"\s*(with time zone|without time zone)?\s*(unsigned)?$"
 )
 _BEHIND = re.compile(r"\s+(?:collate|character set|charset)\s.*$")
 _WITHOUT_FRACTIONS = re.compile(r"\(0\)|^datetime$|^timestamp$")
 _TINY_TEXT_BYTES = {"tinytext": 255, "text": 65535}
 _NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_REAL = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_MAX_EXPONENT = 1000
+"""Of a number that is kept exactly: PostgreSQL takes up to 131,072 digits, and an event none of more than 308."""
+
+_STAMPS = (datetime(1970, 1, 1, 0, 0, 1), datetime(2038, 1, 19, 3, 14, 7))  # noqa: DTZ001 -- they are UTC
+"""What a TIMESTAMP of MySQL holds."""
+
+_MANY_DIGITS = Context(prec=2000)
+"""For rounding: no column has more."""
+
 _TRUE, _FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
 
 
@@ -85,9 +105,11 @@ def _kind(text: str, dialect: str) -> Kind:
     """Return the kind of the type that *text* names; fourteen cases."""
     if text.endswith("[]"):
         return Kind(name="array", item=_kind(text[:-2], dialect))
+    # SQLite takes anything anywhere.
+    unknown = Kind(name="text" if dialect == "sqlite" else "other")
     found = _TYPE.match(text)
     if found is None:
-        return Kind(name="other")
+        return unknown
     base, size = found.group(1), int(found.group(2)) if found.group(2) else None
     if base == "uuid":
         return Kind(name="uuid", form={"postgresql": "object", "sqlite": "text"}.get(dialect, "text"))
@@ -98,11 +120,12 @@ def _kind(text: str, dialect: str) -> Kind:
     if base in ("boolean", "bool") or (base == "tinyint" and size == 1):
         return Kind(name="bool")
     if base in _INTEGERS:
-        return Kind(name="int", bits=64 if dialect == "sqlite" else _INTEGERS[base] + bool(found.group(4)))
+        return Kind(name="int", bits=64 if dialect == "sqlite" else _INTEGERS[base] + bool(found.group(5)))
     if base.startswith(_FLOATS):
-        return Kind(name="float")
+        return Kind(name="float", bits=_float_bits(base, size, dialect))
     if base in _DECIMALS:
-        return Kind(name="decimal", form="object" if dialect == "postgresql" else "text")
+        digits = None if size is None else (size, int(found.group(3) or 0))
+        return Kind(name="decimal", form="object" if dialect == "postgresql" else "text", digits=digits)
     if base in _JSON:
         # Where the database keeps the value and not the text, blanks are of no use.
         is_parsed = (base, dialect) in (("jsonb", "postgresql"), ("json", "mysql"))
@@ -111,18 +134,29 @@ def _kind(text: str, dialect: str) -> Kind:
         is_limited = size is None and dialect == "mysql"
         return Kind(name="text", chars=_TINY_TEXT_BYTES.get(base, 0) // 4 or None if is_limited else size)
     if base.startswith(("timestamp", "datetime")):
-        return _moment(text, found.group(3), dialect)
+        return _moment(text, found.group(4), dialect)
     if base == "date":
         return Kind(name="date", form="text" if dialect == "sqlite" else "object")
     if base in ("inet", "cidr"):
-        return Kind(name="address")
-    return Kind(name="bytes") if base in _BYTES else Kind(name="other")
+        return Kind(name="address", form="network" if base == "cidr" else "")
+    return Kind(name="bytes") if base in _BYTES else unknown
+
+
+def _float_bits(base: str, size: int | None, dialect: str) -> int:
+    if dialect == "sqlite" or base.startswith("double"):
+        return 64
+    if base in ("real", "float4"):
+        return 64 if dialect == "mysql" else 32
+    # SQL counts binary digits: 24 are a single float's.
+    return 32 if base == "float" and (size or (24 if dialect == "mysql" else 53)) <= 24 else 64
 
 
 def _moment(text: str, zone: str | None, dialect: str) -> Kind:
     if dialect == "sqlite":
         return Kind(name="moment", form="text")
     has_fractions = not (_WITHOUT_FRACTIONS.search(text) if dialect == "mysql" else "(0)" in text)
+    if dialect == "mysql" and text.startswith("timestamp"):
+        return Kind(name="moment", form="stamp", has_fractions=has_fractions)
     is_aware = zone == "with time zone" or text.startswith("timestamptz")
     return Kind(name="moment", form="aware" if is_aware else "naive", has_fractions=has_fractions)
 
@@ -133,11 +167,14 @@ def adapter(kind: Kind) -> Adapter:
         return _limited(kind.chars)
     if kind.name == "int":
         return _integer(kind.bits)
+    if kind.name == "decimal" and kind.digits is not None:
+        return _rounded(kind.digits, _BY_NAME[f"decimal.{kind.form}"])
     if kind.name == "enum":
         return _label(kind.labels)
+    if kind.name == "float" and kind.bits == 32:
+        return _single
     if kind.name == "array" and kind.item is not None:
-        each = adapter(kind.item)
-        return lambda value: [each(item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+        return _array(adapter(kind.item))
     return _BY_NAME[f"{kind.name}.{kind.form}" if kind.form else kind.name]
 
 
@@ -201,21 +238,60 @@ def _uuid(value: Any) -> uuid.UUID:
         raise UnfitError from None
 
 
+def _array(adapt_item: Adapter) -> Adapter:
+    def adapt(value: Any) -> list[Any]:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return [None if item is None else adapt_item(item) for item in items]
+
+    return adapt
+
+
 def _float(value: Any) -> float:
+    if isinstance(value, str) and not _REAL.fullmatch(value):
+        raise UnfitError
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError, OverflowError):
         raise UnfitError from None
+    if not math.isfinite(found):
+        raise UnfitError
+    return found
+
+
+def _single(value: Any) -> float:
+    found = _float(value)
+    try:
+        struct.pack("<f", found)
+    except OverflowError:
+        raise UnfitError from None
+    return found
 
 
 def _decimal(value: Any) -> Decimal:
-    try:
-        found = Decimal(str(value))
-    except InvalidOperation:
-        raise UnfitError from None
-    if not found.is_finite():
+    text = str(value)
+    if isinstance(value, bool) or not _REAL.fullmatch(text):
+        raise UnfitError
+    found = Decimal(text)
+    if abs(found.adjusted()) > _MAX_EXPONENT:
         raise UnfitError
     return found
+
+
+def _rounded(digits: tuple[int, int], write: Adapter) -> Adapter:
+    """Return how a number is rounded to what a column keeps, and refused where it is too large."""
+    total, behind = digits
+    limit = Decimal(10) ** (total - behind)
+
+    def adapt(value: Any) -> Any:
+        found = _decimal(value)
+        if abs(found) >= limit:
+            raise UnfitError
+        found = found.quantize(Decimal(1).scaleb(-behind), context=_MANY_DIGITS)
+        if abs(found) >= limit:
+            raise UnfitError
+        return write(found)
+
+    return adapt
 
 
 def _bool(value: Any) -> bool:
@@ -228,18 +304,27 @@ def _bool(value: Any) -> bool:
 
 
 def _moment_of(value: Any) -> datetime:
-    if isinstance(value, str):
-        try:
+    """Return the time that *value* is, in UTC."""
+    try:
+        if isinstance(value, str):
             value = datetime.fromisoformat(value)
-        except ValueError:
-            raise UnfitError from None
-    if not isinstance(value, datetime):
-        raise UnfitError
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        if not isinstance(value, datetime):
+            raise UnfitError
+        return value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        # No time, or one that lies in another millennium in UTC.
+        raise UnfitError from None
 
 
 def _naive(value: Any) -> datetime:
-    return _moment_of(value).astimezone(UTC).replace(tzinfo=None)
+    return _moment_of(value).replace(tzinfo=None)
+
+
+def _stamp(value: Any) -> datetime:
+    found = _naive(value)
+    if not _STAMPS[0] <= found < _STAMPS[1]:
+        raise UnfitError
+    return found
 
 
 def _address(value: Any) -> str:
@@ -254,9 +339,22 @@ def _address(value: Any) -> str:
     return text
 
 
+def _network(value: Any) -> str:
+    text = _address(value)
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise UnfitError from None
+    return text
+
+
+def _nothing(value: Any) -> Any:
+    raise UnfitError
+
+
 _BY_NAME: dict[str, Adapter] = {
     "text": to_text,
-    "other": to_text,
+    "other": _nothing,
     "uuid.object": _uuid,
     "uuid.text": lambda value: str(_uuid(value)),
     "uuid.hex": lambda value: _uuid(value).hex,
@@ -266,12 +364,14 @@ _BY_NAME: dict[str, Adapter] = {
     "decimal.text": lambda value: str(_decimal(value)),
     "bool": _bool,
     "json.text": to_json,
-    "json.compact": json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode,
+    "json.compact": json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_in_json).encode,
     "moment.aware": _moment_of,
     "moment.naive": _naive,
+    "moment.stamp": _stamp,
     "moment.text": lambda value: _naive(value).isoformat(" ", "microseconds"),
     "date.object": lambda value: _naive(value).date(),
     "date.text": lambda value: _naive(value).date().isoformat(),
     "address": _address,
-    "bytes": lambda value: to_text(value).encode(),
+    "address.network": _network,
+    "bytes": lambda value: value if isinstance(value, bytes) else to_text(value).encode(),
 }

@@ -120,6 +120,10 @@ class TableMap:
         """Return the map without *columns*, which are then left to the database's defaults."""
         return dataclasses.replace(self, columns={n: s for n, s in self.columns.items() if n not in columns})
 
+    def on_table(self, table: str) -> Self:
+        """Return the map for a table of another name."""
+        return dataclasses.replace(self, table=table)
+
     def with_delivered_ids(self, table: str) -> Self:
         """Return the map with a table beside it that remembers the ids of what was delivered."""
         return dataclasses.replace(self, delivered_ids=table)

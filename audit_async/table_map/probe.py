@@ -68,14 +68,15 @@ class Probe:
 async def probe(table_map: TableMap, url: str) -> Probe:
     """Look at the table of *table_map*. As `TableMap.probe`."""
     name = TableName.parse(table_map.table)
-    of_file = _of_file(url)
-    if any(finding.level == ERROR for finding in of_file):
-        return Probe(table_map.table, tuple(of_file))
+    faults = of_file(url)
+    if any(finding.level == ERROR for finding in faults):
+        return Probe(table_map.table, tuple(faults))
     async with looking_at(url, name) as connection:
         return await connection.run_sync(look, table_map)
 
 
-def _of_file(url: str) -> list[Finding]:
+def of_file(url: str) -> list[Finding]:
+    """Return what is to be said of the file of a SQLite database, before it is opened."""
     parsed = async_url(url)
     return list(sqlite.of_file(sqlite.file_of(parsed))) if parsed.get_backend_name() == "sqlite" else []
 

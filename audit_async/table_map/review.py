@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from audit_async.config import MAX_ACTION_CHARS
 from audit_async.errors import ConfigStoreError, meant
 from audit_async.events.vocabulary import Category, Outcome, Severity
-from audit_async.inspection import InspectedColumn, InspectedTable
+from audit_async.inspection import InspectedColumn, InspectedTable, TableName
 from audit_async.table_map.kinds import Kind, UnfitError, adapter, kind_of
 from audit_async.table_map.mapping import TableMap
-from audit_async.table_map.rows import constant, covered_by
+from audit_async.table_map.rows import constant, covered_by, is_whole_or_nothing
 from audit_async.table_map.source import FIELDS, OBJECTS, Constant, First, Function, Source, paths_of
 
 ERROR, WARNING, UNKNOWN, INFO = LEVELS = ("error", "warning", "unknown", "info")
@@ -57,26 +57,46 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def key_of(table_map: TableMap, found: InspectedTable) -> tuple[str, ...]:
-    """Return the unique columns by which a row is recognised: those of the event's id, or of its time and id."""
-    id_columns = [name for name, source in table_map.sources.items() if paths_of(source) == ("id",)]
-    times = [name for name, source in table_map.sources.items() if paths_of(source) == ("created_at",)]
-    keys = [found.primary_key, *found.unique_keys]
-    for column in id_columns:
-        if (column,) in keys:
-            return (column,)
+    """Return the unique columns by which a row is recognised: the event's id, or it together with others.
+
+    The others must be filled, with the same for the same event, or two rows of one event would not collide. The id is
+    the last.
+    """
+    ids = [name for name, source in table_map.sources.items() if paths_of(source) == ("id",)]
+    keys = sorted({found.primary_key, *found.unique_keys}, key=lambda key: (len(key), key))
     for key in keys:
-        if len(key) == 2 and set(key) & set(id_columns) and set(key) & set(times):
-            # The id last: it is what a row is looked for by where no conflict clause does it.
-            return tuple(sorted(key, key=lambda column: column in id_columns))
+        own = [name for name in key if name in ids]
+        others = tuple(name for name in key if name not in ids)
+        if own and all(_is_settled(table_map, found, name) for name in others):
+            return (*others, *own)
     return ()
+
+
+def _is_settled(table_map: TableMap, found: InspectedTable, name: str) -> bool:
+    column, source = found.column(name), table_map.sources.get(name)
+    return column is not None and not column.is_nullable and source is not None and not isinstance(source, Function)
 
 
 def other_keys_of(table_map: TableMap, found: InspectedTable) -> list[tuple[str, ...]]:
     """Return the further unique keys that a row of ours could violate."""
-    own = key_of(table_map, found)
-    filled = set(table_map.sources)
-    keys = {key for key in (found.primary_key, *found.unique_keys) if set(key) != set(own)}
-    return sorted(key for key in keys if (key and set(key) & filled) or (not key and key in found.unique_keys))
+    own = set(key_of(table_map, found))
+    return sorted(
+        key
+        for key in {found.primary_key, *found.unique_keys}
+        if set(key) != own and ((not key and key in found.unique_keys) or _can_collide(table_map, found, key))
+    )
+
+
+def _can_collide(table_map: TableMap, found: InspectedTable, key: tuple[str, ...]) -> bool:
+    """Return whether two rows of ours can have the same in all columns of *key*: not where the database numbers one
+    of them, or leaves it empty."""
+    for name in key:
+        column = found.column(name)
+        if name not in table_map.sources and column is not None:
+            is_numbered = column.is_generated or (column.has_default and name in found.primary_key)
+            if is_numbered or (column.is_nullable and not column.has_default):
+                return False
+    return bool(set(key) & set(table_map.sources))
 
 
 # --- columns -----------------------------------------------------------------------------------------
@@ -105,7 +125,8 @@ def _of_column(
     """Yield what is to be said of a column that is there; three kinds of sources."""
     fixed = source.value if isinstance(source, Constant) else source.otherwise if isinstance(source, First) else None
     try:
-        constant(column, fixed, adapter(kind))
+        if kind.name != "other":
+            constant(column, fixed, adapter(kind))
     except ConfigStoreError as error:
         yield Finding(ERROR, column.name, error.message, error.hint)
     if isinstance(source, Function):
@@ -121,16 +142,19 @@ def _of_column(
         )
     if column.name != table_map.fold_into:
         for path in paths:
-            yield from _of_value(table_map, column, path, kind, is_key=column.name in key_of(table_map, found))
+            is_key = column.name in key_of(table_map, found)
+            yield from _of_value(table_map, column, path, kind, is_key=is_key, has_constant=fixed is not None)
 
 
 def _of_value(
-    table_map: TableMap, column: InspectedColumn, path: str, kind: Kind, *, is_key: bool
+    table_map: TableMap, column: InspectedColumn, path: str, kind: Kind, *, is_key: bool, has_constant: bool
 ) -> Iterator[Finding]:
     """Yield what of the values of *path* does not fit; seven kinds of columns."""
     level, kept = (INFO, f"and is in {table_map.fold_into} whole") if table_map.fold_into else (WARNING, "and is lost")
-    is_id = path == "id" or path.endswith("_id")
-    instead = "is left out" if column.is_nullable else "refuses the event, which goes to quarantine,"
+    is_never_refused = column.is_nullable or has_constant
+    instead = "refuses the event, which goes to quarantine,"
+    if is_never_refused:
+        instead = "gives its place to the constant" if has_constant else "is left out"
     if kind.name == "int" and path == "id":
         yield Finding(
             ERROR,
@@ -141,22 +165,25 @@ def _of_value(
     elif kind.name in ("uuid", "int", "address", "decimal", "float", "bool") and path in _texts():
         if is_key:
             kept, instead = f"and {kept.removeprefix('and ')}", "becomes a UUID made from it"
-        elif not column.is_nullable:
+        elif not is_never_refused:
             level = WARNING
-        yield Finding(level, column.name, f"a {path} that is no {_said(kind)} {instead} {kept}")
+        yield Finding(level, column.name, f"{_a(path)} that is no {_said(kind)} {instead} {kept}")
     elif kind.name == "text" and kind.chars is not None and _may_exceed(path, kind.chars):
-        what = "is left out" if is_id and column.is_nullable else "is cut"
+        what = "is left out" if is_whole_or_nothing(path) and column.is_nullable else "is cut"
         if is_key:
             what = "is replaced by a digest of it"
-        yield Finding(level, column.name, f"a {path} of more than {kind.chars} characters {what} {kept}")
+        yield Finding(level, column.name, f"{_a(path)} of more than {kind.chars} characters {what} {kept}")
     elif kind.name == "enum":
-        yield from _of_labels(column, path, kind, f"{instead} {kept}", level if column.is_nullable else WARNING)
+        yield from _of_labels(column, path, kind, f"{instead} {kept}", level if is_never_refused else WARNING)
+    elif kind.name == "date" and path == "created_at":
+        yield Finding(WARNING, column.name, "keeps the day only: the time of day is lost", "use a column for the time")
     elif kind.name == "moment" and not kind.has_fractions:
         yield Finding(INFO, column.name, "keeps whole seconds: events of one second have no order among them")
     elif kind.name == "moment" and path not in ("created_at",) and path in FIELDS:
         yield Finding(WARNING, column.name, f"is of type {column.type}, which {path} is not")
     elif kind.name == "other":
-        yield Finding(INFO, column.name, f"is of type {column.type}, which is not known here: it is given text")
+        level = level if is_never_refused else WARNING
+        yield Finding(level, column.name, f"is of type {column.type}, which is not known here: {path} {instead} {kept}")
 
 
 def _texts() -> set[str]:
@@ -230,7 +257,7 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
         )
     elif column is not None:
         kind = kind_of(column, found.dialect)
-        if kind.name not in ("json", "text", "other") or (kind.chars is not None):
+        if kind.name not in ("json", "text") or kind.chars is not None:
             yield Finding(
                 ERROR, target, f"is of type {column.type}, which holds no JSON", "name another column by fold_into"
             )
@@ -241,19 +268,25 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
 
 def _of_keys(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]:
     key = key_of(table_map, found)
+    beside = TableName(found.schema, found.name).beside("_delivered")
     if not key and table_map.delivered_ids is None:
         yield Finding(
             WARNING,
             "",
             "the table has no unique column for an event's id: when a connection breaks in the middle of a commit, the "
             "events of that batch cannot be told from new ones, and may be stored twice",
-            "give it a unique column for id, or a table beside it that remembers them: delivered_ids",
+            f'give it a unique column for id, or a table beside it that remembers them: delivered_ids = "{beside}" in '
+            f"the map, and CREATE TABLE {beside.quoted()} (id text PRIMARY KEY)",
         )
     for other in other_keys_of(table_map, found):
         named = ", ".join(other) or "an expression"
         yield Finding(
             WARNING, "", f"the table has a unique key over {named}: a second row with the same values is refused"
         )
+
+
+def _a(path: str) -> str:
+    return f"{'an' if path[0] in 'aeio' else 'a'} {path}"
 
 
 def _or(words: tuple[str, ...] | list[str]) -> str:

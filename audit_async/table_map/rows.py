@@ -16,7 +16,7 @@ from audit_async.table_map.folding import Folding, fold
 from audit_async.table_map.kinds import Adapter, Kind, TooLongError, UnfitError, adapter, kind_of, to_json, to_text
 from audit_async.table_map.layout import Row
 from audit_async.table_map.mapping import TableMap
-from audit_async.table_map.source import FIELDS, Constant, Field, First, Source, paths_of
+from audit_async.table_map.source import FIELDS, Constant, Field, First, Function, Source, paths_of
 from audit_async.table_map.values import RowInMaking, getter
 
 Fill = Callable[[RowInMaking], Any]
@@ -67,7 +67,7 @@ class MappedRows:
             else:
                 loose = loose_in(table_map, name)
                 self._fills.append(_fill(column, source, kind, self._without, is_key=name in key, loose=loose))
-        self._folding = Folding(covered)
+        self._folding = Folding(covered, is_terse=table_map.spelling is not None)
         self._has_action = "action" in covered
 
     def make(self, entry: Entry) -> Row:
@@ -143,14 +143,18 @@ def _fill(
 ) -> Fill:
     """Return how *column* is filled."""
     path = paths_of(source)[0] if paths_of(source) else column.name
-    if _is_object(source) and kind.name in ("json", "text", "other") and kind.chars is None:
+    if _is_object(source) and kind.name in ("json", "text") and kind.chars is None:
         return _object_fill(source.path, kind, without)
     adapt, get = adapter(kind), getter(source, column.name, loose)
+    # What a column of an unknown type takes only the program can know.
+    adapt_own = _as_it_is if kind.name == "other" else adapt
     if isinstance(source, Constant):
-        value = constant(column, source.value, adapt)
+        value = constant(column, source.value, adapt_own)
         return lambda row: value
-    otherwise = constant(column, source.otherwise, adapt) if isinstance(source, First) else None
-    if kind.name in ("text", "other") and kind.chars is None and _is_text(source):
+    if isinstance(source, Function):
+        adapt = adapt_own
+    otherwise = constant(column, source.otherwise, adapt_own) if isinstance(source, First) else None
+    if kind.name == "text" and kind.chars is None and _is_text(source):
         return get if otherwise is None else lambda row: otherwise if (value := get(row)) is None else value
     instead = _instead(column, kind, path, is_key=is_key)
 
@@ -166,6 +170,10 @@ def _fill(
             return otherwise if found is None else found
 
     return fill
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def constant(column: InspectedColumn, value: Any, adapt: Adapter) -> Any:
@@ -197,9 +205,12 @@ def _instead(column: InspectedColumn, kind: Kind, path: str, *, is_key: bool) ->
         return lambda value, error: adapt(str(uuid.uuid5(_ID_NAMESPACE, to_text(value))))
     if is_key and kind.name == "text":
         return lambda value, error: hashlib.sha256(to_text(value).encode()).hexdigest()[: kind.chars]
-    # Half an id is another's id: it is left out where the column may be empty.
-    is_id = path == "id" or path.endswith("_id")
-    if kind.name == "text" and kind.chars is not None and not (is_id and column.is_nullable):
+    if kind.name == "text" and kind.chars is not None and not (is_whole_or_nothing(path) and column.is_nullable):
         chars = kind.chars
         return lambda value, error: f"{to_text(value)[: chars - 1]}{CUT}" if isinstance(error, TooLongError) else None
     return lambda value, error: None
+
+
+def is_whole_or_nothing(path: str) -> bool:
+    """Return whether half of a value is another value: an id, or an address."""
+    return path == "id" or path.endswith("_id") or path == "ip_address"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from audit_async.errors import ConfigurationError, meant
@@ -56,22 +57,37 @@ def _see_type(name: str, key: str, value: object) -> None:
         raise ConfigurationError(f"the map {name} has {key} = {value!r}", hint=f"{key} is {wanted}")
 
 
-def write_toml(table_map: TableMap) -> str:
+def write_toml(table_map: TableMap, remarks: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return *table_map* as TOML.
+
+    Args:
+        remarks: written as comments: by column above its line, under an empty text at the top. Of a column that the
+            map does not fill they stand behind the others.
 
     Raises:
         ConfigurationError: it holds what TOML cannot: a function, or a constant of another kind.
     """
-    lines = [f"{key} = {_value(getattr(table_map, key))}" for key in _TEXTS if getattr(table_map, key) is not None]
+    said = dict(remarks or {})
+    lines = _comments(said.pop("", ()))
+    lines += [f"{key} = {_value(getattr(table_map, key))}" for key in _TEXTS if getattr(table_map, key) is not None]
     lines += [f"{key} = {_value(list(getattr(table_map, key)))}" for key in _LISTS if getattr(table_map, key)]
     lines += ["", "[columns]"]
-    lines += [f"{_key(column)} = {_value(written(column, source))}" for column, source in table_map.sources.items()]
+    for column, source in table_map.sources.items():
+        lines += _comments(said.pop(column, ()))
+        lines.append(f"{_key(column)} = {_value(written(column, source))}")
+    for column, remark in said.items():
+        lines += _comments(remark) + _comments([f"{_key(column)} = ..."])
     return "\n".join(lines) + "\n"
+
+
+def _comments(remarks: Iterable[str]) -> list[str]:
+    # A column's name may hold a line's end.
+    return [f"# {' '.join(remark.split())}" for remark in remarks]
 
 
 def _key(name: str) -> str:
     is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if is_bare else _value(name)
+    return name if name and is_bare else _value(name)
 
 
 def _value(value: object) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +18,7 @@ from audit_async.events.event import SPELLING_KEY, AuditEvent
 from audit_async.events.vocabulary import Category, Outcome, Severity, family_of
 from audit_async.table_map.folding import fold
 from audit_async.table_map.source import OBJECTS, Constant, Field, First, Function, Merge, Source
+from audit_async.values import plain
 
 Getter = Callable[["RowInMaking"], Any]
 
@@ -159,10 +163,15 @@ def _merged(row: RowInMaking, paths: tuple[str, ...]) -> dict[str, Any]:
     return merged
 
 
+_AS_THEY_ARE = frozenset({bool, int, float, Decimal, uuid.UUID, bytes, datetime, date, time, timedelta, type(None)})
+"""Types of what a function returns that an adapter, or a driver, knows. Any other value becomes plain JSON data."""
+
+
 def _called(source: Function, column: str) -> Getter:
     def get(row: RowInMaking) -> Any:
         try:
-            return source.call(row.event)
+            value = source.call(row.event)
+            return value if type(value) in _AS_THEY_ARE else plain(value)
         except Exception as error:
             report(
                 f"map_function_{column}",
