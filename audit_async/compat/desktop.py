@@ -9,6 +9,11 @@ Its promise is kept: once `log_use` or `log_login` has returned, the event is on
 loss of power. What was in the way of that is not: events of an offline hour keep their own time, one that the
 database refuses does not stop the others, several programs may run at once, and nothing is stored twice.
 
+On MySQL its two old tables are written, by the ready maps of their names; both have to be there. They have no place
+for an event's id, so that a row may be there twice when a connection breaks in the middle of a commit; a table beside
+them that remembers ids helps (`TableMap.with_delivered_ids`, given as `table`). An event of another kind that somebody
+logs to `.audit` belongs into neither: it goes to quarantine, and stops nothing.
+
 The journal is a directory beside the old queue, `<queue_path>.journal`. The queue file itself is neither read nor
 touched: let the old program empty it first (it does when it is started and closed while the database can be reached).
 """
@@ -32,6 +37,7 @@ from audit_async.events.fields import outcome_in_words
 from audit_async.logger import AuditLogger as _Logger
 from audit_async.receipt import Receipt
 from audit_async.shapes import pass_on
+from audit_async.table_map.mapping import TableMap
 from audit_async.values import is_true, plain
 
 __all__ = [
@@ -41,6 +47,9 @@ __all__ = [
     "init_audit_logger",
     "shutdown",
 ]
+
+OLD_TABLES = (TableMap.ready("nano_banana_user_use_log"), TableMap.ready("nano_banana_user_log"))
+"""One for each kind of event."""
 
 UNKNOWN_USER = "未知用户"
 UNKNOWN_DEVICE = "未知设备"
@@ -54,8 +63,9 @@ def init_audit_logger(db_config: Mapping[str, Any], queue_path: Any, logs_dir: A
     """Make the logger of this process, start it, and return it. Where there is one already, that is returned.
 
     Args:
-        db_config: `host`, `port` (3306), `user`, `password` and `database` of a MySQL server; or `url`, the address
-            of any database that audit_async writes to.
+        db_config: `host`, `port` (3306), `user`, `password` and `database` of a MySQL server, for its two old tables;
+            or `url`, the address of any database that audit_async writes to, for our table. `table` names other ones,
+            as for `AuditLogger`.
         queue_path: of the old queue file; the journal goes beside it.
         logs_dir: taken, and not used, as of old.
 
@@ -89,7 +99,7 @@ class DesktopAuditLogger:
     """
 
     def __init__(self, db_config: Mapping[str, Any], queue_path: Any, logs_dir: Any = None) -> None:
-        self._audit = _Logger(_address(db_config), journal_dir=_journal_dir(queue_path))
+        self._audit = _Logger(_address(db_config), journal_dir=_journal_dir(queue_path), table=_table(db_config))
         self._late: _Logger | None = None
 
     def __repr__(self) -> str:
@@ -242,6 +252,12 @@ def _address(db_config: Any) -> str:
     # SQLAlchemy 2.0 reads the name of a database as it stands, 2.1 undoes escapes: only what has to be is escaped.
     path = database.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
     return f"mysql+asyncmy://{quote(user, safe='')}:{quote(password, safe='')}@{named}:{_port(db_config)}/{path}"
+
+
+def _table(db_config: Mapping[str, Any]) -> Any:
+    """Return what is written to: what *db_config* says, else on MySQL the two old tables, elsewhere ours."""
+    given = db_config.get("table")
+    return given if given is not None or db_config.get("url") else OLD_TABLES
 
 
 def _port(db_config: Mapping[str, Any]) -> int:

@@ -16,6 +16,7 @@ def fit(table_map: TableMap, found: InspectedTable) -> Layout:
     Raises:
         ConfigStoreError: the map does not fit the table; events wait until one of them is mended.
     """
+    table_map = table_map.of_table(found)
     errors = [finding for finding in review(table_map, found) if finding.level == ERROR]
     if errors:
         first, others = errors[0], len(errors) - 1

@@ -46,6 +46,7 @@ class Folding:
         self._plain = tuple(name for name in _PLAIN if name not in covered)
         # With one name more than needed, so that the getter always returns a tuple; `id` is never missing.
         self._get_plain = attrgetter("id", *self._plain)
+        self._has_resource = {"resource_type", "resource_id"} <= covered
         self._tenancy = tuple(name for name in _TENANCY if name not in covered)
         self._objects = tuple(name for name in _OBJECTS if name not in covered)
         self._verdicts = tuple(name for name in ("outcome", "category", "severity") if name not in covered)
@@ -77,7 +78,7 @@ class Folding:
                 if name in own and str(own[name]) != value:
                     fold(target, name, own[name])
         for name, value in zip(self._plain, self._get_plain(entry)[1:], strict=True):
-            if value is not None:
+            if value is not None and not (self._has_resource and _is_resource(entry, name, value)):
                 fold(target, name, value)
         self._fold_apart(entry, spelling, own, target)
         self._fold_resource(entry, own, target)
@@ -85,7 +86,7 @@ class Folding:
             if not self._is_implied(name, entry, spelling, own):
                 fold(target, name, getattr(entry, name))
         for name in self._objects:
-            self._fold_object(entry, name, target)
+            self._fold_object(entry, name, spelling, target)
 
     def _fold_apart(self, entry: Entry, spelling: str, own: dict[str, Any], target: dict[str, Any]) -> None:
         if "id" not in self._covered:
@@ -117,24 +118,31 @@ class Folding:
         if name == "outcome":
             if self._outcomes_said:
                 return entry.outcome in self._outcomes_said
-            implied = term_of(spelling).outcome if spelling else None
-            if implied is None:
-                implied = Outcome.SUCCESS if own.get("success", True) else Outcome.FAILURE
-            return entry.outcome == implied
+            said = term_of(spelling or entry.action)
+            if said.outcome is not None or entry.outcome == said.usual:
+                return entry.outcome == (said.outcome or said.usual)
+            return "success" in own and entry.outcome == (Outcome.SUCCESS if own["success"] else Outcome.FAILURE)
         term = term_of(entry.action)
         if name == "category":
             return entry.category == term.category
         return entry.severity == (term.severity_failed if entry.outcome in FAILED else term.severity)
 
-    def _fold_object(self, entry: Entry, name: str, target: dict[str, Any]) -> None:
+    def _fold_object(self, entry: Entry, name: str, spelling: str, target: dict[str, Any]) -> None:
         raw = getattr(entry, name)
         if len(raw) <= 2:
             return
         value = msgspec.json.decode(raw)
         if name == "metadata":
             value.pop(SPELLING_KEY, None)
-        if value:
+        if value and not (name == "tags" and _words_of(entry, spelling).issuperset(value)):
             fold(target, name, value)
+
+
+def _words_of(entry: Entry, spelling: str) -> set[str | None]:
+    """Return the tags that builders give events of this kind: the row says them by its action and its resource."""
+    family, _, verb = entry.action.rpartition(".")
+    said = {entry.action, spelling, family, verb, entry.resource_type, entry.resource_id}
+    return said | _TAGS.get(family, set())
 
 
 _REPEATED: dict[str | None, Any] = {
@@ -144,8 +152,19 @@ _REPEATED: dict[str | None, Any] = {
     "api_key": lambda entry, own: entry.api_key_id,
     "session": lambda entry, own: entry.session_id,
     "role": lambda entry, own: None if own.get("role_name") is None else str(own["role_name"]),
+    # Without an id it is there for its type alone, which the family says as well.
+    "security": lambda entry, own: None if entry.action.startswith("security.") else entry.id,
 }
 """What the resource of a type repeats."""
+
+_IDS = {"agent": "agent_id", "user": "user_id", "api_key": "api_key_id", "session": "session_id"}
+
+_TAGS: dict[str, set[str | None]] = {"auth": {"authentication"}, "data": {"data_change"}}
+
+
+def _is_resource(entry: Entry, name: str, value: Any) -> bool:
+    """Return whether the resource, which has columns, repeats the id *value*."""
+    return value == entry.resource_id and _IDS.get(entry.resource_type or "") == name
 
 
 def fold(target: dict[str, Any], name: str, value: Any) -> None:

@@ -37,6 +37,7 @@ class TableMap:
         spelling: dialect in which actions are written (`aether`, `clawith`, ...); None for canonical names.
         actions: canonical names of those that belong into this table; None for all.
         left_out: fields, or keys such as `details.changed`, that are deliberately kept nowhere.
+        optional: columns that are filled where the table has them.
         delivered_ids: a narrow table (`id text PRIMARY KEY`) beside one that has no unique column for an event's id:
             it remembers what was delivered, so that no repetition after an unknown commit stores an event twice.
         name: what messages call the map.
@@ -51,6 +52,7 @@ class TableMap:
     spelling: str | None = None
     actions: tuple[str, ...] | None = None
     left_out: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     delivered_ids: str | None = None
     name: str = field(default="map", compare=False)
 
@@ -123,6 +125,10 @@ class TableMap:
     def on_table(self, table: str) -> Self:
         """Return the map for a table of another name."""
         return dataclasses.replace(self, table=table)
+
+    def of_table(self, found: InspectedTable) -> Self:
+        """Return the map without those of its optional columns that the table has not."""
+        return self.without_columns(*(name for name in self.optional if found.column(name) is None))
 
     def with_delivered_ids(self, table: str) -> Self:
         """Return the map with a table beside it that remembers the ids of what was delivered."""

@@ -5,7 +5,8 @@ clawith    six columns; tenant and organization in details
 enclava    twenty columns with a numbered key, which the database gives
 wecom      employee_id, resource, result
 nano_banana_user_use_log, nano_banana_user_log
-           two tables on MySQL, without JSON; the kind of the event says which
+           two tables on MySQL, without JSON; the kind of the event says which. The time that the server gives to a
+           row of the first is that of the upload: where there is a column for it, it gets the event's own
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ READY: dict[str, dict[str, Any]] = {
         "columns": {
             "user_name": {"first": ["actor_name", "user_id"]},
             "local_ip": "details.local_ip",
-            "public_ip": {"first": ["details.public_ip", "ip_address"]},
+            "public_ip": "details.public_ip",
             "device_name": "details.device_name",
             "login_time": "created_at",
         },
@@ -96,7 +97,9 @@ READY: dict[str, dict[str, Any]] = {
             "model": "details.model",
             "duration_ms": "duration_ms",
             "finish_reason": "details.finish_reason",
+            "created_at": "created_at",
         },
+        "optional": ("created_at",),
     },
     "wecom": {
         "table": "audit_logs",

@@ -46,6 +46,7 @@ def review(table_map: TableMap, found: InspectedTable) -> list[Finding]:
     """Return what is to be said of *table_map* on the table *found*, errors first."""
     if not found.exists:
         return [Finding(ERROR, "", f"there is no table {table_map.table}", "correct the map, or make the table")]
+    table_map = table_map.of_table(found)
     findings = [*_of_columns(table_map, found), *_of_unfilled(table_map, found), *_of_folding(table_map, found)]
     findings += _of_keys(table_map, found)
     return in_order(findings)

@@ -27,6 +27,9 @@ CUT = "…"
 _ID_NAMESPACE = uuid.UUID("6b0f3f5e-8a53-5c0e-9a55-2f6d1f0a7c11")
 """For ids that are no UUIDs, where the column takes nothing else: one id always becomes the same UUID."""
 
+_ROUNDED = 2**31
+"""Numbers below are rounded where a column takes no fractions: it is not for us to make anything of larger ones."""
+
 Without = tuple[tuple[str, str], ...]
 """Keys of objects that are left out."""
 
@@ -199,7 +202,7 @@ def _is_text(source: Source) -> bool:
 
 
 def _instead(column: InspectedColumn, kind: Kind, path: str, *, is_key: bool) -> Callable[[Any, UnfitError], Any]:
-    """Return what a column gets in the place of a value that does not fit it; four cases."""
+    """Return what a column gets in the place of a value that does not fit it; five cases."""
     if is_key and kind.name == "uuid":
         adapt = adapter(kind)
         return lambda value, error: adapt(str(uuid.uuid5(_ID_NAMESPACE, to_text(value))))
@@ -208,6 +211,10 @@ def _instead(column: InspectedColumn, kind: Kind, path: str, *, is_key: bool) ->
     if kind.name == "text" and kind.chars is not None and not (is_whole_or_nothing(path) and column.is_nullable):
         chars = kind.chars
         return lambda value, error: f"{to_text(value)[: chars - 1]}{CUT}" if isinstance(error, TooLongError) else None
+    if kind.name == "int":
+        # Half a millisecond more or less is no reason to lose the rest.
+        adapt = adapter(kind)
+        return lambda value, error: adapt(round(value)) if isinstance(value, float) and abs(value) < _ROUNDED else None
     return lambda value, error: None
 
 

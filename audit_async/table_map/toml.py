@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from audit_async.table_map.mapping import TableMap
 
 _TEXTS = ("table", "fold_into", "spelling", "delivered_ids")
-_LISTS = ("actions", "left_out")
+_LISTS = ("actions", "left_out", "optional")
 
 
 def read_toml(text: str, name: str) -> dict[str, Any]:
