@@ -120,5 +120,9 @@ class Tables:
 
 
 def not_delivered(entries: Iterable[Entry], delivered: set[str]) -> list[Entry]:
-    """Return those of *entries* whose ids are not among *delivered*, each id once."""
-    return list({entry.id: entry for entry in reversed(list(entries)) if entry.id not in delivered}.values())[::-1]
+    """Return those of *entries* whose ids are not among *delivered*, each id once, in their order."""
+    fresh: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.id not in delivered:
+            fresh.setdefault(entry.id, entry)
+    return list(fresh.values())

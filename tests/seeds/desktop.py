@@ -10,8 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import DateTime, String, Text, func, text
+from sqlalchemy.dialects.mysql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# A server's time stamp; elsewhere a time.
+_STAMP = DateTime().with_variant(TIMESTAMP(), "mysql")
 
 
 class Base(DeclarativeBase):
@@ -31,7 +35,7 @@ class UseLog(Base):
     model: Mapped[str | None] = mapped_column(String(100))
     duration_ms: Mapped[int | None]
     finish_reason: Mapped[str | None] = mapped_column(String(50))
-    created_at: Mapped[datetime] = mapped_column(DateTime, server_default=func.current_timestamp())
+    created_at: Mapped[datetime] = mapped_column(_STAMP, server_default=func.current_timestamp())
 
 
 class LoginLog(Base):
@@ -43,16 +47,16 @@ class LoginLog(Base):
     public_ip: Mapped[str | None] = mapped_column(String(45))
     device_name: Mapped[str | None] = mapped_column(String(100))
     login_time: Mapped[datetime | None] = mapped_column(DateTime)
-    created_at: Mapped[datetime] = mapped_column(DateTime, server_default=func.current_timestamp())
+    created_at: Mapped[datetime] = mapped_column(_STAMP, server_default=func.current_timestamp())
 
 
 metadata = Base.metadata
 
-_USE = (
+USE_COLUMNS = (
     *("user_name", "device_name", "prompt", "result_path", "status", "error_message", "model", "duration_ms"),
     "finish_reason",
 )
-_LOGIN = ("user_name", "local_ip", "public_ip", "device_name", "login_time")
+LOGIN_COLUMNS = ("user_name", "local_ip", "public_ip", "device_name", "login_time")
 
 
 def log_use(
@@ -100,7 +104,10 @@ def log_login(
 
 async def upload(db: AsyncConnection, record: dict[str, Any]) -> None:
     """Insert *record* where its kind belongs."""
-    tables = {"use_log": ("nano_banana_user_use_log", _USE), "login_log": ("nano_banana_user_log", _LOGIN)}
+    tables = {
+        "use_log": ("nano_banana_user_use_log", USE_COLUMNS),
+        "login_log": ("nano_banana_user_log", LOGIN_COLUMNS),
+    }
     if record["kind"] not in tables:
         raise ValueError(f"unknown kind {record['kind']!r}")
     table, columns = tables[record["kind"]]

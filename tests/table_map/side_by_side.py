@@ -78,7 +78,8 @@ class Look:
 
     async def rows(self) -> list[Row]:
         """Return every row, by nothing but the driver; JSON is parsed here, so that what is null in it shows."""
-        chosen = ", ".join(f"CAST({name} AS text)" if name in JSON_COLUMNS else name for name in self._columns)
+        kind = "char" if self.connection.dialect.name == "mysql" else "text"
+        chosen = ", ".join(f"CAST({name} AS {kind})" if name in JSON_COLUMNS else name for name in self._columns)
         found = await self.connection.execute(text(f"SELECT {chosen} FROM {self._table}"))
         return [{name: _parsed(name, value) for name, value in zip(self._columns, row, strict=True)} for row in found]
 
