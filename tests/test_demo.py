@@ -13,19 +13,24 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from sqlalchemy import create_engine
 
 from audit_async import AuditLogger, Outcome, create_table
+from audit_async.compat.desktop import OLD_TABLES
 from scripts.demo_parts.__main__ import USAGE, Demo, main
 from scripts.demo_parts.children import Children, Job
 from scripts.demo_parts.mapping import event_of
+from scripts.demo_parts.old_tables import OldTable, OldTables, by_hand
 from scripts.demo_parts.places import SqlitePlace
 from scripts.demo_parts.proof import Proof, prove
 from scripts.demo_parts.records import OWN_RECORDS, REAL_RECORDS, Record, read_records
 from scripts.demo_parts.screen import Screen
+from tests.seeds import desktop
 from tests.tables import all_rows
 
 KEY = ("0192f3a0-0000-7000-8000-000000000001", "2025-03-03T08:00:00.000000Z")
 OTHER = ("0192f3a0-0000-7000-8000-000000000002", "2025-03-03T08:00:00.000000Z")
+USE_LOG = "nano_banana_user_use_log"
 STRANGE_LINES = (
     b'{"CreationTime": "2025-03-03T08:00:00", "Id": "no uuid", "Operation": "FileAccessed", "UserId": 5, "Actor": 7, '
     b'"Target": [1, {"ID": null}], "ModifiedProperties": 3, "ExtendedProperties": '
@@ -186,6 +191,40 @@ def test_children_are_gone_when_something_breaks(tmp_path: Path) -> None:
         next(children.listen())
         raise KeyboardInterrupt
     assert child.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "holds"),
+    [
+        ("", True),
+        (
+            f"CREATE TRIGGER thief AFTER INSERT ON {USE_LOG} BEGIN DELETE FROM {USE_LOG} WHERE id = NEW.id - 1; END",
+            False,
+        ),
+    ],
+)
+async def test_old_tables_are_believed_alone(tmp_path: Path, sabotage: str, holds: bool) -> None:
+    """One event is shown as it stands in each table; a row that is missing in any of them is a failure."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'old.db'}"
+    with contextlib.closing(sqlite3.connect(tmp_path / "old.db")) as file:
+        sync = create_engine("sqlite://", creator=lambda: file)
+        desktop.metadata.create_all(sync)
+        file.executescript(sabotage)
+    places = [
+        OldTable(title="the old ones", url=url, folder=tmp_path / "1", maps=OLD_TABLES, metadata=desktop.metadata),
+        OldTable(title="our own", url=f"sqlite+aiosqlite:///{tmp_path / 'own.db'}", folder=tmp_path / "2"),
+    ]
+    happened = [*by_hand(), *by_hand(), *(event_of(record) for record in read_records(OWN_RECORDS, rounds=1))]
+    said = io.StringIO()
+    assert await _in_thread(OldTables(places, happened, Screen(Console(file=said))).run) is holds
+    lines = [" ".join(line.split()) for line in said.getvalue().splitlines()]
+    assert max(map(len, said.getvalue().splitlines())) <= 100
+    assert ("action api.request" in lines, "duration_ms 1204" in lines, "duration_ms 1204.5" in lines) == (True,) * 3
+    mark = "✓" if holds else "✗"
+    counted = [line for line in lines if " events, " in line and "folded" in line]
+    assert [f"{mark} the old ones 4 events,", f"✓ our own {len(happened)} events,"] == [
+        f"{line.partition(' events,')[0]} events," for line in counted
+    ]
 
 
 def test_missing_file_is_told_in_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

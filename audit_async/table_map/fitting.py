@@ -26,12 +26,13 @@ def fit(table_map: TableMap, found: InspectedTable) -> Layout:
             hint=f"{first.hint}; `audit-async map check` says all",
         )
     key = key_of(table_map, found)
+    rows = MappedRows(table_map, found, key)
     return Layout(
         name=table_map.name,
         table=TableName(found.schema, found.name),
-        columns=tuple(table_map.sources),
+        columns=rows.columns,
         key=key,
-        row=MappedRows(table_map, found, key).make,
+        row=rows.make,
         has_other_keys=bool(other_keys_of(table_map, found)),
         delivered=None if key or table_map.delivered_ids is None else TableName.parse(table_map.delivered_ids),
         actions=None if table_map.actions is None else frozenset(table_map.actions),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -33,7 +33,8 @@ class Folding:
 
     Args:
         covered: fields that a column holds, or that are kept nowhere.
-        is_terse: leave out a resource that repeats another field, as the writers of old did.
+        is_terse: leave out what repeats another field, as the writers of old did: a resource, an id that it is, the
+            tags of a builder.
     """
 
     def __init__(self, covered: Iterable[str], *, is_terse: bool = True) -> None:
@@ -44,9 +45,9 @@ class Folding:
             outcome for view, outcomes in _SAID_BY.items() if view in covered for outcome in outcomes
         )
         self._plain = tuple(name for name in _PLAIN if name not in covered)
-        # With one name more than needed, so that the getter always returns a tuple; `id` is never missing.
-        self._get_plain = attrgetter("id", *self._plain)
+        self._get_plain = values_of(self._plain)
         self._has_resource = {"resource_type", "resource_id"} <= covered
+        self._holds_apart = {"id", "created_at", "action", "error_message"} <= covered
         self._tenancy = tuple(name for name in _TENANCY if name not in covered)
         self._objects = tuple(name for name in _OBJECTS if name not in covered)
         self._verdicts = tuple(name for name in ("outcome", "category", "severity") if name not in covered)
@@ -54,7 +55,7 @@ class Folding:
     def is_empty(self, entry: Entry, spelling: str) -> bool:
         """Return whether there is nothing to fold: most entries of a wide table."""
         return (
-            self._get_plain(entry)[1:].count(None) == len(self._plain)
+            self._get_plain(entry).count(None) == len(self._plain)
             and all(getattr(entry, name) is None for name in self._tenancy)
             and all(len(getattr(entry, name)) <= 2 for name in self._objects)
             and {"id", "created_at", "action"} <= self._covered
@@ -70,25 +71,28 @@ class Folding:
         Args:
             spelling: of the action, as its column has it; empty where no column has it.
         """
-        own = dict(target)
+        own = target.copy() if target else {}
         for name in self._tenancy:
             value = getattr(entry, name)
             if value:
                 target[name] = value
                 if name in own and str(own[name]) != value:
                     fold(target, name, own[name])
-        for name, value in zip(self._plain, self._get_plain(entry)[1:], strict=True):
-            if value is not None and not (self._has_resource and _is_resource(entry, name, value)):
+        repeated = _IDS.get(entry.resource_type or "") if self._is_terse and self._has_resource else None
+        for name, value in zip(self._plain, self._get_plain(entry), strict=True):
+            if value is not None and not (name == repeated and value == entry.resource_id):
                 fold(target, name, value)
-        self._fold_apart(entry, spelling, own, target)
-        self._fold_resource(entry, own, target)
+        if not self._holds_apart:
+            self._fold_apart(entry, own, target)
+        if not self._has_resource:
+            self._fold_resource(entry, own, target)
         for name in self._verdicts:
             if not self._is_implied(name, entry, spelling, own):
                 fold(target, name, getattr(entry, name))
         for name in self._objects:
             self._fold_object(entry, name, spelling, target)
 
-    def _fold_apart(self, entry: Entry, spelling: str, own: dict[str, Any], target: dict[str, Any]) -> None:
+    def _fold_apart(self, entry: Entry, own: dict[str, Any], target: dict[str, Any]) -> None:
         if "id" not in self._covered:
             fold(target, "event_id", entry.id)
         if "created_at" not in self._covered:
@@ -134,7 +138,8 @@ class Folding:
         value = msgspec.json.decode(raw)
         if name == "metadata":
             value.pop(SPELLING_KEY, None)
-        if value and not (name == "tags" and _words_of(entry, spelling).issuperset(value)):
+        is_said = self._is_terse and name == "tags" and _words_of(entry, spelling).issuperset(value)
+        if value and not is_said:
             fold(target, name, value)
 
 
@@ -143,6 +148,14 @@ def _words_of(entry: Entry, spelling: str) -> set[str | None]:
     family, _, verb = entry.action.rpartition(".")
     said = {entry.action, spelling, family, verb, entry.resource_type, entry.resource_id}
     return said | _TAGS.get(family, set())
+
+
+def values_of(names: Sequence[str]) -> Callable[[Entry], tuple[Any, ...]]:
+    """Return what gets the fields *names* of an entry, all at once."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    # Of one name it would not return a tuple, of none nothing at all.
+    return lambda entry: tuple(getattr(entry, name) for name in names)
 
 
 _REPEATED: dict[str | None, Any] = {
@@ -158,17 +171,14 @@ _REPEATED: dict[str | None, Any] = {
 """What the resource of a type repeats."""
 
 _IDS = {"agent": "agent_id", "user": "user_id", "api_key": "api_key_id", "session": "session_id"}
+"""Of which the resource of a type is the value."""
 
 _TAGS: dict[str, set[str | None]] = {"auth": {"authentication"}, "data": {"data_change"}}
 
 
-def _is_resource(entry: Entry, name: str, value: Any) -> bool:
-    """Return whether the resource, which has columns, repeats the id *value*."""
-    return value == entry.resource_id and _IDS.get(entry.resource_type or "") == name
-
-
 def fold(target: dict[str, Any], name: str, value: Any) -> None:
     """Add *value* under *name*, or under `name#2` and so on where the caller has a key of that name."""
-    if target.get(name) == value and name in target:
-        return
-    target[unused_name(name, target, {})] = value
+    if name not in target:
+        target[name] = value
+    elif target[name] != value:
+        target[unused_name(name, target, {})] = value

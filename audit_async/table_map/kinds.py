@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any
 
+import msgspec
+
 from audit_async.inspection import InspectedColumn
 
 Adapter = Callable[[Any], Any]
@@ -24,8 +26,26 @@ def _in_json(value: Any) -> str:
     return to_text(value)
 
 
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), default=_in_json).encode
-"""Writes JSON as Python programs do, blanks and all: what reads such a column may look for a piece of its text."""
+_encode_any = json.JSONEncoder(ensure_ascii=False, default=_in_json).encode
+
+
+def to_json(value: Any) -> str:
+    """Return JSON as Python programs write it, blanks and all: who reads a column may look for a piece of its text."""
+    try:
+        return with_blanks(msgspec.json.encode(value))
+    except (TypeError, ValueError, OverflowError):
+        # Numbers beyond 64 bits, half a surrogate pair: a function of the program may return anything.
+        return _encode_any(value)
+
+
+def with_blanks(text: bytes) -> str:
+    """Return the JSON *text* with the blanks that Python programs put there."""
+    return msgspec.json.format(text, indent=0).decode()
+
+
+def to_compact_json(value: Any) -> str:
+    """Return JSON without blanks."""
+    return msgspec.json.encode(value, enc_hook=to_text).decode()
 
 
 class UnfitError(ValueError):
@@ -316,7 +336,13 @@ def _moment_of(value: Any) -> datetime:
         raise UnfitError from None
 
 
+_EPOCH, _EPOCH_UTC = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)  # noqa: DTZ001 -- as databases have it
+
+
 def _naive(value: Any) -> datetime:
+    if type(value) is datetime and value.tzinfo is UTC:
+        # As `replace(tzinfo=None)`, in a tenth of the time.
+        return _EPOCH + (value - _EPOCH_UTC)
     return _moment_of(value).replace(tzinfo=None)
 
 
@@ -364,7 +390,7 @@ _BY_NAME: dict[str, Adapter] = {
     "decimal.text": lambda value: str(_decimal(value)),
     "bool": _bool,
     "json.text": to_json,
-    "json.compact": json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_in_json).encode,
+    "json.compact": to_compact_json,
     "moment.aware": _moment_of,
     "moment.naive": _naive,
     "moment.stamp": _stamp,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
 from collections.abc import Callable
@@ -11,12 +12,23 @@ from typing import Any, TypeGuard
 from audit_async.diagnostics import report
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError
+from audit_async.events.event import SPELLING_KEY
 from audit_async.inspection import InspectedColumn, InspectedTable
-from audit_async.table_map.folding import Folding, fold
-from audit_async.table_map.kinds import Adapter, Kind, TooLongError, UnfitError, adapter, kind_of, to_json, to_text
+from audit_async.table_map.folding import Folding, fold, values_of
+from audit_async.table_map.kinds import (
+    Adapter,
+    Kind,
+    TooLongError,
+    UnfitError,
+    adapter,
+    kind_of,
+    to_json,
+    to_text,
+    with_blanks,
+)
 from audit_async.table_map.layout import Row
 from audit_async.table_map.mapping import TableMap
-from audit_async.table_map.source import FIELDS, Constant, Field, First, Function, Source, paths_of
+from audit_async.table_map.source import FIELDS, Constant, Field, First, Function, Merge, Source, paths_of
 from audit_async.table_map.values import RowInMaking, getter
 
 Fill = Callable[[RowInMaking], Any]
@@ -26,6 +38,9 @@ CUT = "…"
 
 _ID_NAMESPACE = uuid.UUID("6b0f3f5e-8a53-5c0e-9a55-2f6d1f0a7c11")
 """For ids that are no UUIDs, where the column takes nothing else: one id always becomes the same UUID."""
+
+_STATUS_BITS = 32
+"""A status code has no more."""
 
 _ROUNDED = 2**31
 """Numbers below are rounded where a column takes no fractions: it is not for us to make anything of larger ones."""
@@ -46,6 +61,9 @@ _TEXT_FIELDS = frozenset(FIELDS) - {*_EMPTY, "created_at", "status_code", "durat
 class MappedRows:
     """Makes the rows of one table.
 
+    Attributes:
+        columns: in the order of the rows' values: first those that take a field as it is, all got at once.
+
     Args:
         table_map: what goes where.
         found: the table as it is; it has every column of the map.
@@ -57,19 +75,26 @@ class MappedRows:
         self._table = found.name
         self._without = tuple((of, key) for of, _, key in (path.partition(".") for path in table_map.left_out) if key)
         covered = covered_by(table_map)
-        self._fills: list[Fill] = []
-        self._fold_at: int | None = None
-        for number, (name, source) in enumerate(table_map.sources.items()):
+        plain: dict[str, str] = {}
+        filled: dict[str, Fill] = {}
+        self._folds = False
+        for name, source in table_map.sources.items():
             column = next(column for column in found.columns if column.name == name)
             kind = kind_of(column, found.dialect)
             if name == table_map.fold_into:
-                self._fold_at = number
+                self._folds = True
                 self._base = getter(source, name)
+                self._bases = [attrgetter(path) for path in paths_of(source)] if _is_objects(source) else None
                 self._as_it_is = _object_fill(source.path, kind, self._without) if _is_object(source) else None
                 self._write = adapter(kind) if kind.name == "json" else to_json
+            elif isinstance(source, Field) and _is_plain(source.path, kind):
+                plain[name] = source.path
             else:
                 loose = loose_in(table_map, name)
-                self._fills.append(_fill(column, source, kind, self._without, is_key=name in key, loose=loose))
+                filled[name] = _fill(column, source, kind, self._without, is_key=name in key, loose=loose)
+        self._get_plain = values_of(list(plain.values()))
+        self._fills = list(filled.values())
+        self.columns = (*plain, *filled, *([table_map.fold_into] if table_map.fold_into and self._folds else []))
         self._folding = Folding(covered, is_terse=table_map.spelling is not None)
         self._has_action = "action" in covered
 
@@ -77,21 +102,25 @@ class MappedRows:
         """Return the row of *entry*. Never raises on a value."""
         row = RowInMaking(entry, self._spelling, self._without)
         values = [fill(row) for fill in self._fills]
-        if self._fold_at is not None:
-            values.insert(self._fold_at, self._folded(row))
+        if self._folds:
+            values.append(self._folded(row))
         elif row.misfits:
             self._tell(row)
-        return tuple(values)
+        return (*self._get_plain(entry), *values)
 
     def _folded(self, row: RowInMaking) -> Any:
         spelling = row.spelling if self._has_action else ""
         if self._as_it_is is not None and not row.misfits and self._folding.is_empty(row.entry, spelling):
             return self._as_it_is(row)
-        target = dict(self._base(row) or {})
+        target = dict(self._base(row) or {}) if self._has_base(row.entry) else {}
         self._folding.fold(row.entry, spelling, target)
         for path, value in row.misfits:
             fold(target, "event_id" if path == "id" else path, value)
         return self._write(target)
+
+    def _has_base(self, entry: Entry) -> bool:
+        """Return whether the column has something of its own to hold; to parse nothing would take a while."""
+        return self._bases is None or any(len(get(entry)) > 2 for get in self._bases)
 
     def _tell(self, row: RowInMaking) -> None:
         paths = ", ".join(dict.fromkeys(path for path, _ in row.misfits))
@@ -122,21 +151,40 @@ def loose_in(table_map: TableMap, column: str) -> frozenset[str]:
     return (frozenset(source.paths) & frozenset(FIELDS)) - held - set(table_map.left_out)
 
 
+def _is_plain(path: str, kind: Kind) -> bool:
+    """Return whether a column of *kind* takes the field *path* as it is, whatever its value."""
+    if path == "status_code":
+        return kind.name == "int" and kind.bits >= _STATUS_BITS
+    if path == "duration_ms":
+        return kind.name == "float" and kind.bits == 64
+    # The action may have another spelling.
+    return kind.name == "text" and kind.chars is None and path in _TEXT_FIELDS - {"action"}
+
+
+def _is_objects(source: Source) -> bool:
+    return isinstance(source, (Field, Merge)) and all(path in _EMPTY for path in paths_of(source))
+
+
 def _is_object(source: Source) -> TypeGuard[Field]:
     return isinstance(source, Field) and source.path in _EMPTY
 
 
 def _object_fill(path: str, kind: Kind, without: Without) -> Fill:
-    """Return how an object's JSON is taken: its exact text, where nothing is left out and blanks do not matter."""
+    """Return how an object's JSON is taken: its very text, unless there is something in it to leave out."""
     get, empty = attrgetter(f"entry.{path}"), _EMPTY[path]
     write = adapter(kind) if kind.name == "json" else to_json
-    is_exact = kind.form == "compact" and path != "metadata" and not any(of == path for of, _ in without)
+    left_out = [key for of, key in without if of == path] + ([SPELLING_KEY] if path == "metadata" else [])
+    marks = [f'"{key}"'.encode() for key in left_out]
+    is_compact = kind.form == "compact"
 
     def fill(row: RowInMaking) -> Any:
-        raw = get(row)
+        raw = bytes(get(row))
         if len(raw) <= 2:
             return empty
-        return bytes(raw).decode() if is_exact else write(row.object(path))
+        for mark in marks:
+            if mark in raw:
+                return write(row.object(path))
+        return raw.decode() if is_compact else with_blanks(raw)
 
     return fill
 
@@ -213,9 +261,17 @@ def _instead(column: InspectedColumn, kind: Kind, path: str, *, is_key: bool) ->
         return lambda value, error: f"{to_text(value)[: chars - 1]}{CUT}" if isinstance(error, TooLongError) else None
     if kind.name == "int":
         # Half a millisecond more or less is no reason to lose the rest.
-        adapt = adapter(kind)
-        return lambda value, error: adapt(round(value)) if isinstance(value, float) and abs(value) < _ROUNDED else None
+        return functools.partial(_rounded, adapter(kind))
     return lambda value, error: None
+
+
+def _rounded(adapt: Adapter, value: Any, _: UnfitError) -> Any:
+    if not isinstance(value, float) or not abs(value) < _ROUNDED:
+        return None
+    try:
+        return adapt(round(value))
+    except UnfitError:
+        return None
 
 
 def is_whole_or_nothing(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from audit_async.config import CONTEXT_SPELLINGS
 from audit_async.diagnostics import describe, report
 from audit_async.entry import Entry
 from audit_async.events.dialects import spell
@@ -50,8 +52,8 @@ class RowInMaking:
                 self._spelling = entry.action
             else:
                 given = entry.objects("metadata").get(SPELLING_KEY) if len(entry.metadata) > 2 else None
-                given = given if isinstance(given, str) else None
-                self._spelling = spell(entry.action, Outcome(entry.outcome), self.dialect, given)
+                is_text = type(given) is str  # anything else need not even be hashable
+                self._spelling = _spell(entry.action, entry.outcome, self.dialect, given if is_text else None)
         return self._spelling
 
     def object(self, name: str) -> Any:
@@ -79,6 +81,11 @@ class RowInMaking:
             fields |= {"category": Category(entry.category), "severity": Severity(entry.severity)}
             self._event = AuditEvent(**{**fields, "outcome": Outcome(entry.outcome)})
         return self._event
+
+
+@functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
+def _spell(action: str, outcome: str, dialect: str, given: str | None) -> str:
+    return spell(action, Outcome(outcome), dialect, given)
 
 
 _RESULTS = {"success": "success", "partial": "partial"}
@@ -123,8 +130,8 @@ def _of_path(path: str) -> Getter:
     head, _, rest = path.partition(".")
     if rest:
         return lambda row: _dig(row.object(head), rest)
-    get = attrgetter(f"entry.{path}")
-    return lambda row: get(row)
+    get: Getter = attrgetter(f"entry.{path}")
+    return get
 
 
 def _dig(found: Any, path: str) -> Any:
@@ -139,6 +146,16 @@ def _dig(found: Any, path: str) -> Any:
 
 def _first(source: First, loose: frozenset[str]) -> Getter:
     getters = [(path, _of_path(path), path in loose) for path in source.paths]
+    if not any(is_loose for _, _, is_loose in getters[1:]):
+        each = tuple(get for _, get, _ in getters)
+
+        def get_first(row: RowInMaking) -> Any:
+            for get in each:
+                if (value := get(row)) is not None:
+                    return value
+            return None
+
+        return get_first
 
     def get(row: RowInMaking) -> Any:
         chosen = None

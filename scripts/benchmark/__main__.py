@@ -21,7 +21,7 @@ from scripts.benchmark.comparison import Comparison, table
 from scripts.benchmark.disks import group_commit, outage
 from scripts.benchmark.indexes import our_indexes
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
-from scripts.benchmark.stores import batches, one_row
+from scripts.benchmark.stores import batches, embedded, mapped, one_row
 from scripts.benchmark.transactions import added
 from scripts.benchmark.upkeep import upkeep
 
@@ -40,10 +40,12 @@ ROWS: dict[str, Measurement] = {
     "P9": one_row,
     "P11": group_commit,
     "P12": our_indexes,
+    "P15": embedded,
     "P16": outage,
     "R": redaction,
     "add": added,
     "maintain": upkeep,
+    "mapped": mapped,
 }
 
 _NOTE = """\

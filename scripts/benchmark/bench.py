@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,7 @@ from typing import Self, TypeVar
 from audit_async import AuditLogger, create_table
 from audit_async.settings import WriterHost
 from scripts.benchmark import samples
+from tests.servers.mariadb import MISSING, MariadbServer, find_mariadbd
 from tests.servers.postgres import PostgresServer, find_binaries
 
 _MADE_AHEAD = 50
@@ -60,6 +62,31 @@ class Bench:
             await create_table(url)
             self._url = url
         return self._url
+
+    async def other_url(self, make: Callable[[str], Awaitable[None]]) -> str:
+        """Return the address of another database on that server, in which *make* makes what is to be there."""
+        await self.url()
+        assert self.server is not None
+        url = self.server.url(await self.server.create_database())
+        await make(url)
+        return url
+
+    async def sqlite_url(self) -> str:
+        """Return the address of a SQLite file with our table in it."""
+        url = f"sqlite+aiosqlite:///{self.folder() / 'audit.db'}"
+        await create_table(url)
+        return url
+
+    async def mariadb_url(self) -> str | None:
+        """Return the address of a database with our table in it, on a MariaDB that syncs its commits; None without."""
+        program = find_mariadbd()
+        if program is None:
+            print(f"{MISSING}: its row is left out", file=sys.stderr)
+            return None
+        server = self._life.enter_context(MariadbServer(program, fsync=True))
+        url = server.url(await server.create_database())
+        await create_table(url)
+        return url
 
     @contextlib.asynccontextmanager
     async def logger(self, writer: WriterHost = "thread") -> AsyncIterator[AuditLogger]:

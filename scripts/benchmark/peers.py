@@ -32,6 +32,9 @@ class SessionPerEvent:
 
     def __init__(self, url: str) -> None:
         self._engine = create_async_engine(url)
+        # Only PostgreSQL's driver takes UUIDs; elsewhere the helper would have failed.
+        self._takes_ids = self._engine.dialect.name == "postgresql"
+        self._id_type = "uuid" if self._takes_ids else "char(36)"
         self._session = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
 
     async def __aenter__(self) -> Self:
@@ -39,8 +42,9 @@ class SessionPerEvent:
             await connection.execute(
                 text(
                     "CREATE TABLE IF NOT EXISTS session_audit_logs"
-                    " (id uuid PRIMARY KEY, action varchar(100) NOT NULL,"
-                    " details json, agent_id uuid, user_id uuid, created_at timestamptz NOT NULL)"
+                    f" (id {self._id_type} PRIMARY KEY, action varchar(100) NOT NULL,"
+                    f" details json, agent_id {self._id_type}, user_id {self._id_type},"
+                    f" created_at {'timestamptz' if self._takes_ids else 'datetime'} NOT NULL)"
                 )
             )
         return self
@@ -62,15 +66,18 @@ class SessionPerEvent:
                     "VALUES (:id, :action, :details, :agent_id, :user_id, :created_at)"
                 ),
                 {
-                    "id": uuid.uuid4(),
+                    "id": self._id(uuid.uuid4()),
                     "action": action,
                     "details": json.dumps(full_details, ensure_ascii=False, default=str),
                     "agent_id": None,
-                    "user_id": user_id,
-                    "created_at": datetime.now(UTC),
+                    "user_id": self._id(user_id),
+                    "created_at": datetime.now(UTC) if self._takes_ids else datetime.now(UTC).replace(tzinfo=None),
                 },
             )
             await session.commit()
+
+    def _id(self, value: uuid.UUID) -> uuid.UUID | str:
+        return value if self._takes_ids else str(value)
 
 
 class FsyncPerLine:

@@ -1,4 +1,4 @@
-"""Into PostgreSQL: batches against SQLAlchemy's and the server's own limit, one row against a bare INSERT."""
+"""Into a database: batches against SQLAlchemy's and the server's own limit, one row against a bare INSERT."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from dataclasses import replace
 from statistics import median
 
 import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from audit_async import AuditLogger
+from audit_async import AuditLogger, TableMap
 from audit_async.entry import Entry
 from audit_async.store import StoreOptions
+from audit_async.store.opening import open_store
 from audit_async.store.postgres import PostgresStore
 from audit_async.table.columns import COLUMNS
 from audit_async.table_map.own import own_row
 from scripts.benchmark import samples
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.comparison import Comparison, Goal
-from scripts.benchmark.peers import TextExecutemany, prepared_insert
+from scripts.benchmark.peers import SessionPerEvent, TextExecutemany, prepared_insert
+from tests.seeds import enclava
 
 _BATCH = 1000
+_LARGE_BATCH = 5000
 
 
 async def batches(bench: Bench) -> list[Comparison]:
@@ -114,16 +119,87 @@ async def one_row(bench: Bench) -> list[Comparison]:
     return [row, replace(row, what='... writer="task"', ours=in_task, goal=None)]
 
 
-def _fresh(batches: int) -> list[list[Entry]]:
-    made = samples.entries(batches * _BATCH)
-    return [made[start : start + _BATCH] for start in range(0, len(made), _BATCH)]
+async def mapped(bench: Bench) -> list[Comparison]:
+    """mapped: batches into somebody's table of twenty columns, with its own indexes, against the same into ours."""
+    count = max(1, bench.count(20_000) // _LARGE_BATCH)
+    url, other_url = await bench.url(), await bench.other_url(_make_enclava)
+    ours = PostgresStore(StoreOptions(url=url))
+    theirs = PostgresStore(StoreOptions(url=other_url, table=TableMap.ready("enclava")))
+
+    async def into(store: PostgresStore) -> float:
+        return await _rate(_fresh(count, _LARGE_BATCH), store.insert)
+
+    try:
+        await into(ours)
+        await into(theirs)
+        figures, limit = await bench.interleaved(lambda: into(theirs), lambda: into(ours))
+    finally:
+        await ours.close()
+        await theirs.close()
+    return [
+        Comparison(
+            number="mapped",
+            what="store, a mapped table of 20 columns / our own",
+            unit="/s",
+            ours=figures,
+            theirs=limit,
+            goal=Goal(least=0.6, aim=0.8),
+        )
+    ]
+
+
+async def embedded(bench: Bench) -> list[Comparison]:
+    """P15: the SQLite store, and the MariaDB store where there is a server, against a session for each event there."""
+    rows = [await _against_sessions(bench, "SQLite", await bench.sqlite_url(), Goal(least=40, aim=55))]
+    mariadb_url = await bench.mariadb_url()
+    if mariadb_url is not None:
+        rows.append(await _against_sessions(bench, "MariaDB", mariadb_url, Goal(least=25, aim=38)))
+    return rows
+
+
+async def _against_sessions(bench: Bench, name: str, url: str, goal: Goal) -> Comparison:
+    count, few = max(1, bench.count(10_000) // _BATCH), bench.count(300)
+    store = open_store(StoreOptions(url=url))
+
+    async def stored() -> float:
+        return await _rate(_fresh(count), store.insert)
+
+    async def in_sessions() -> float:
+        started = time.perf_counter()
+        for number in range(few):
+            await peer.write("sso_login", samples.details(number), samples.USER_ID, "acme")
+        return few / (time.perf_counter() - started)
+
+    async with SessionPerEvent(url) as peer:
+        try:
+            await store.insert(samples.entries(_BATCH))
+            ours, theirs = await bench.interleaved(stored, in_sessions)
+        finally:
+            await store.close()
+    return Comparison(
+        number="P15", what=f"{name} store / a session for each event", unit="/s", ours=ours, theirs=theirs, goal=goal
+    )
+
+
+async def _make_enclava(url: str) -> None:
+    """Make enclava's table as its application does, without the key to users, whom the events do not know."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(enclava.metadata.create_all)
+        await connection.execute(text("ALTER TABLE audit_logs DROP CONSTRAINT audit_logs_user_id_fkey"))
+    await engine.dispose()
+
+
+def _fresh(batches: int, size: int = _BATCH) -> list[list[Entry]]:
+    made = samples.entries(batches * size)
+    return [made[start : start + size] for start in range(0, len(made), size)]
 
 
 async def _rate(batches: list[list[Entry]], insert: Callable[[Sequence[Entry]], Awaitable[None]]) -> float:
     started = time.perf_counter()
     for batch in batches:
         await insert(batch)
-    return len(batches) * _BATCH / (time.perf_counter() - started)
+    return sum(map(len, batches)) / (time.perf_counter() - started)
 
 
 async def _copy_file(connection: asyncpg.Connection[asyncpg.Record], batch: list[Entry]) -> bytes:

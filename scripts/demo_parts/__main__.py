@@ -234,6 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     screen = Screen()
+    if told.into:
+        return _tell_of_old_tables(file, screen)
     folder = Path(tempfile.mkdtemp(prefix="audit-demo-"))
     is_kept = False
     try:
@@ -271,6 +273,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _tell_of_old_tables(file: Path, screen: Screen) -> int:
+    """Tell the other story, and return the exit code."""
+    from scripts.demo_parts.old_tables import tell
+
+    screen.title("audit_async", "the same events in the tables of six systems that came before, and in ours")
+    started = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="audit-demo-") as folder:
+            has_held = tell(file, Path(folder), screen)
+    except KeyboardInterrupt:
+        screen.say("\nInterrupted; all that was started has been ended.")
+        return INTERRUPTED
+    except ModuleNotFoundError as error:
+        complain(str(error), "run ./scripts/setup test, or leave out --into")
+        return USAGE
+    if not has_held:
+        screen.say("\n[bold red]✗ Some events have no row.[/]")
+        return NOT_PROVEN
+    seconds = time.monotonic() - started
+    screen.say(f"\n[bold green]✓ Every event has its row in every table that takes it.[/] [dim]{seconds:.1f} s[/]\n")
+    return OK
+
+
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
@@ -278,6 +303,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("file", nargs="?", help="records, one JSON object a line")
     parser.add_argument("--postgres", action="store_true", help="into a PostgreSQL server of the demo's own")
+    parser.add_argument(
+        "--into", choices=["seeds"], help="into the tables of the systems that came before, side by side"
+    )
     parser.add_argument("--rounds", type=int, help=f"replay the records so often (else to about {EVENTS:,} events)")
     parser.add_argument("--called-from", type=Path, default=Path.cwd(), help=argparse.SUPPRESS)
     told = parser.parse_args(arguments)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +20,9 @@ from scripts.demo_parts.proof import Proof
 
 WIDTH = 100
 MAX_ACTIONS = 12
+ROW_LINES = 3
+"""Of one value of a row: what is longer is no more readable for it."""
+
 LEDGER = ("accepted", "stored", "pending", "quarantined", "dropped")
 """Fields of `Stats`. Beside them the table shows what was adopted, and what a call of `log()` took in the median."""
 
@@ -100,8 +105,28 @@ class Screen:
         added = f"{proof.doubled:,} twice, {proof.foreign:,} foreign"
         self.note(f"{mark} {name}: {counts}; {lost}, {added}")
 
+    def row(self, title: str, row: Mapping[str, Any]) -> None:
+        """Print what is set of a row of somebody's table, a column a line."""
+        filled = {name: value for name, value in row.items() if value not in (None, "", "{}", "[]", {}, [])}
+        self.say(f"\n   [bold]{title}[/] [dim]{len(filled)} of {len(row)} columns filled[/]")
+        for name, value in filled.items():
+            lines = textwrap.wrap(_text(value), WIDTH - 24, max_lines=ROW_LINES, placeholder=" ...") or [""]
+            for number, line in enumerate(lines):
+                self.out.print(f"   {name if number == 0 else '':<16} {line}", markup=False, no_wrap=True, crop=False)
+
+    def counts(self, title: str, rows: Mapping[str, int], *, given: int, folded: int, cut: int) -> None:
+        """Print how many rows a place has for the events that it was given, and what of them had no column."""
+        mark = "[bold green]✓[/]" if sum(rows.values()) == given else "[bold red]✗[/]"
+        stored = ", ".join(f"{count:,}" for count in rows.values())
+        self.note(f"{mark} {title:<38} {given:>5,} events, {stored:>9} rows, {folded:>6,} folded, {cut:>3,} cut")
+
     def _print_indented(self, table: Table) -> None:
         self.out.print(Padding(table, (0, 0, 0, 3), expand=False))
+
+
+def _text(value: Any) -> str:
+    """Return *value* as a person would want to see it in a line."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else " ".join(str(value).split())
 
 
 class Bars:

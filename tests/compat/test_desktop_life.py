@@ -139,12 +139,12 @@ def test_a_forked_process_logs_on_its_own(desktop: DesktopAuditLogger, sqlite_ur
 
 
 async def test_what_it_logs_arrives_on_the_server_it_names(mariadb: MariadbServer, queue_path: Path) -> None:
-    """Host, port, user, password and database, as they always were, lead to a row in MySQL or MariaDB."""
+    """Host, port, user, password and database, as they always were, lead to a row, here in our table."""
     database = await mariadb.create_database()
     url = mariadb.url(database)
     await create_table(url)
     config = {"host": mariadb.host, "port": mariadb.port, "user": mariadb.user, "password": mariadb.password}
-    desktop = init_audit_logger({**config, "database": database}, queue_path, None)
+    desktop = init_audit_logger({**config, "database": database, "table": "audit_logs"}, queue_path, None)
     desktop.log_login("王小明", "10.0.0.5", None, "\N{GRINNING FACE} desk")
     assert await asyncio.to_thread(desktop.shutdown, 20)
     (row,) = await all_rows(url)
