@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from audit_async import AuditLogger, create_table, events
 from tests.polling import eventually
+from tests.servers.postgres import server_user
 from tests.tables import count_rows, run_sql
 
 SECONDS = 30
@@ -215,3 +220,55 @@ async def test_a_deadlock_is_tried_again(audit: AuditLogger, url: str) -> None:
 
 async def eventually_waits(url: str) -> None:
     await eventually(lambda: run_sql(url, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+
+SMALL_DISK_BYTES = 12 * 1024 * 1024
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of the server's own that holds little; only root can make one."""
+    owner, mount = server_user(), shutil.which("mount")
+    place = Path(tempfile.mkdtemp(prefix="audit-small-"))
+    options = f"size={SMALL_DISK_BYTES},mode=0700,uid={owner.pw_uid if owner else 0}"
+    command = [mount or "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    if owner is None or mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        place.rmdir()
+        pytest.skip("no file system can be mounted here: that takes root")
+    yield place
+    subprocess.run([mount.replace("mount", "umount"), "--lazy", str(place)], check=True)
+    place.rmdir()
+
+
+async def test_a_full_disk_of_the_server_is_waited_for(postgres_url: str, small_disk: Path, tmp_path: Path) -> None:
+    """Its disk is full, something is removed, and everything arrives."""
+    database = postgres_url.rpartition("/")[2]
+    engine = create_async_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE TABLESPACE small_{database} LOCATION '{small_disk}'"))
+        await connection.execute(text(f'ALTER DATABASE "{database}" SET default_tablespace = small_{database}'))
+    try:
+        await create_table(postgres_url)
+        await run_sql(postgres_url, "CREATE TABLE filler (block text)")
+        await eventually(lambda: is_filled(postgres_url))
+        async with AuditLogger(postgres_url, journal_dir=tmp_path / "journal") as audit:
+            for number in range(1000):
+                audit.log(events.custom("report.print", details={"number": number, "text": "x" * 2000}))
+            await said(audit, "No space left")
+            await run_sql(postgres_url, "DROP TABLE filler")
+            await healed(audit, postgres_url, 1000)
+    finally:
+        async with engine.connect() as connection:
+            await connection.execute(text("DROP TABLE IF EXISTS audit_logs, audit_schema, audit_logs_holds, filler"))
+            await connection.execute(text(f'ALTER DATABASE "{database}" RESET default_tablespace'))
+            await connection.execute(text(f"DROP TABLESPACE small_{database}"))
+        await engine.dispose()
+
+
+async def is_filled(url: str) -> bool:
+    """Write some more, and say whether the disk is full now."""
+    try:
+        await run_sql(url, "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 500)")
+    except DBAPIError as error:
+        return "No space left" in str(error)
+    return False

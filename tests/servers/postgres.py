@@ -231,7 +231,7 @@ class PostgresServer(PostgresCluster):
     def _create(self) -> None:
         home = Path(tempfile.mkdtemp(prefix="audit-postgres-"))
         self._home = home
-        if owner := _server_user():
+        if owner := server_user():
             os.chown(home, owner.pw_uid, owner.pw_gid)
             self.binaries = _readable(self.binaries, home)
         password_file = home / "password"
@@ -336,12 +336,12 @@ class _AsServerUser(TypedDict, total=False):
 
 
 def _as_server_user(home: Path) -> _AsServerUser:
-    if owner := _server_user():
+    if owner := server_user():
         return {"cwd": home, "user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
     return {"cwd": home}
 
 
-def _server_user() -> pwd.struct_passwd | None:
+def server_user() -> pwd.struct_passwd | None:
     """Return the user to run the server as, or None for ourselves."""
     if os.geteuid() != 0:
         return None
