@@ -149,7 +149,12 @@ class TableMap:
             raise ConfigurationError(
                 f"the map {os.fspath(path)} cannot be read: {error}", hint="make one: audit-async map propose URL TABLE"
             ) from error
-        return cls(**read_toml(text, os.fspath(path)))
+        try:
+            return cls(**read_toml(text, os.fspath(path)))
+        except ConfigurationError as error:
+            if os.fspath(path) in error.message:
+                raise
+            raise ConfigurationError(f"the map {os.fspath(path)}: {error.message}", hint=error.hint) from error
 
     def to_toml(self) -> str:
         """Return the map as TOML, for a file that `load` reads.

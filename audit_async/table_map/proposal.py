@@ -8,7 +8,8 @@ from typing import Any
 from audit_async.errors import ConfigurationError
 from audit_async.events.vocabulary import Category, Outcome, Severity
 from audit_async.inspection import InspectedColumn, InspectedTable
-from audit_async.table_map.kinds import Kind, UnfitError, adapter, kind_of
+from audit_async.table_map.adapters import UnfitError, adapter
+from audit_async.table_map.kinds import Kind, kind_of
 
 # The names seen in the field, most telling first. Where one means two things the column's type decides.
 _NAMES = """

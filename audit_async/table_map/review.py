@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from audit_async.config import MAX_ACTION_CHARS
 from audit_async.errors import ConfigStoreError, meant
-from audit_async.events.vocabulary import Category, Outcome, Severity
+from audit_async.events.vocabulary import TERMS, Category, Outcome, Severity
 from audit_async.inspection import InspectedColumn, InspectedTable, TableName
-from audit_async.table_map.kinds import Kind, UnfitError, adapter, kind_of
+from audit_async.table_map.adapters import UnfitError, adapter
+from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.rows import constant, covered_by, is_whole_or_nothing
 from audit_async.table_map.source import FIELDS, OBJECTS, Constant, First, Function, Source, paths_of
@@ -48,7 +49,7 @@ def review(table_map: TableMap, found: InspectedTable) -> list[Finding]:
         return [Finding(ERROR, "", f"there is no table {table_map.table}", "correct the map, or make the table")]
     table_map = table_map.of_table(found)
     findings = [*_of_columns(table_map, found), *_of_unfilled(table_map, found), *_of_folding(table_map, found)]
-    findings += _of_keys(table_map, found)
+    findings += [*_of_keys(table_map, found), *_of_actions(table_map)]
     return in_order(findings)
 
 
@@ -265,6 +266,14 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
     said = [name for name in homeless if name not in _IMPLIED]
     if said:
         yield Finding(INFO, target, f"takes what has no column: {', '.join(said)}")
+
+
+def _of_actions(table_map: TableMap) -> Iterator[Finding]:
+    for action in table_map.actions or ():
+        if action not in TERMS:
+            yield Finding(
+                INFO, "", f"actions names {action!r}, which is no canonical name{meant(action, TERMS)}: an own one?"
+            )
 
 
 def _of_keys(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]:

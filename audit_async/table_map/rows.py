@@ -14,18 +14,9 @@ from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError
 from audit_async.events.event import SPELLING_KEY
 from audit_async.inspection import InspectedColumn, InspectedTable
+from audit_async.table_map.adapters import Adapter, TooLongError, UnfitError, adapter, to_json, to_text, with_blanks
 from audit_async.table_map.folding import Folding, fold, values_of
-from audit_async.table_map.kinds import (
-    Adapter,
-    Kind,
-    TooLongError,
-    UnfitError,
-    adapter,
-    kind_of,
-    to_json,
-    to_text,
-    with_blanks,
-)
+from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.layout import Row
 from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.source import FIELDS, Constant, Field, First, Function, Merge, Source, paths_of

@@ -96,8 +96,8 @@ def read_source(column: str, given: object, *, is_file: bool = False) -> Source:
         if is_file or _near(given) or given.partition(".")[0] in FIELDS:
             _see_path(column, given)
         return Constant(given)
-    if isinstance(given, (list, tuple)) and given and all(isinstance(path, str) for path in given):
-        return _first(column, tuple(given), None)
+    if isinstance(given, (list, tuple)):
+        return _first(column, given, None)
     if isinstance(given, Mapping):
         return _read_mapping(column, given)
     return Function(given) if callable(given) else Constant(given)
@@ -107,7 +107,7 @@ def _read_mapping(column: str, given: Mapping[str, Any]) -> Source:
     keys = set(given)
     if keys == {"constant"}:
         return Constant(given["constant"])
-    if keys == {"merge"} and isinstance(given["merge"], (list, tuple)):
+    if keys == {"merge"} and isinstance(given["merge"], (list, tuple)) and given["merge"]:
         for path in given["merge"]:
             _see_path(column, path)
             if path not in OBJECTS:
@@ -116,19 +116,25 @@ def _read_mapping(column: str, given: Mapping[str, Any]) -> Source:
                 )
         return Merge(tuple(given["merge"]))
     if "first" in keys and keys <= {"first", "otherwise"}:
-        paths = given["first"]
-        return _first(column, (paths,) if isinstance(paths, str) else tuple(paths), given.get("otherwise"))
-    raise ConfigurationError(
+        return _first(column, given["first"], given.get("otherwise"))
+    raise _unreadable(column)
+
+
+def _first(column: str, paths: object, otherwise: Any) -> First:
+    paths = (paths,) if isinstance(paths, str) else paths
+    if not isinstance(paths, (list, tuple)) or not paths:
+        raise _unreadable(column)
+    for path in paths:
+        _see_path(column, path)
+    return First(tuple(paths), otherwise)
+
+
+def _unreadable(column: str) -> ConfigurationError:
+    return ConfigurationError(
         f"the source of column {column!r} cannot be read",
         hint='write "user_id", ["actor_id", "user_id"], { first = ["actor_id"], otherwise = "system" }, '
         '{ merge = ["details", "metadata"] } or { constant = "x" }',
     )
-
-
-def _first(column: str, paths: tuple[Any, ...], otherwise: Any) -> First:
-    for path in paths:
-        _see_path(column, path)
-    return First(paths, otherwise)
 
 
 def is_path(text: str) -> bool:

@@ -81,8 +81,9 @@ def write_toml(table_map: TableMap, remarks: Mapping[str, Sequence[str]] | None 
 
 
 def _comments(remarks: Iterable[str]) -> list[str]:
-    # A column's name may hold a line's end.
-    return [f"# {' '.join(remark.split())}" for remark in remarks]
+    # A column's name may hold a line's end, or what no comment may.
+    shown = ("".join(char if char.isprintable() else " " for char in remark) for remark in remarks)
+    return [f"# {' '.join(remark.split())}" for remark in shown]
 
 
 def _key(name: str) -> str:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from audit_async import TableMap, events
 from audit_async.inspection import InspectedColumn, InspectedTable
+from audit_async.table_map.adapters import to_json
 from audit_async.table_map.fitting import fit
-from audit_async.table_map.kinds import to_json
 from tests.table_map.side_by_side import entry_of
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()

@@ -1,0 +1,120 @@
+"""A map that does not fit is said at once, and events wait until map or table is mended: without a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit_async import AuditLogger, TableMap, events
+from audit_async.errors import ConfigStoreError
+from audit_async.store import StoreOptions
+from audit_async.store.opening import open_store
+from tests.polling import eventually
+from tests.store.entries import entry_of
+from tests.tables import count_rows, run_sql
+
+MADE = "CREATE TABLE trail (id varchar(64) PRIMARY KEY, acton text NOT NULL, happened timestamp, data text, level int)"
+MAP = TableMap(
+    table="trail",
+    columns={"id": "id", "action": "action", "happened": "created_at", "data": "details"},
+    fold_into="data",
+)
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind, empty."""
+    found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
+
+
+@pytest.mark.parametrize(
+    "mending",
+    ["ALTER TABLE trail RENAME COLUMN acton TO action", "ALTER TABLE trail ADD COLUMN action text"],
+)
+async def test_events_wait_for_a_column_and_arrive(mending: str, url: str, tmp_path: Path) -> None:
+    """A column that the map has and the table has not is named, with what was meant; once it is there all arrive."""
+    made = MADE.replace("acton text NOT NULL", "acton text")
+    await run_sql(url, made)
+    async with AuditLogger(url, journal_dir=tmp_path / "j", table=MAP) as audit:
+        for _ in range(20):
+            audit.log(events.custom("order.paid"))
+        said = str(await eventually(lambda: audit.stats().last_error))
+        assert "no column action (did you mean 'acton'?)" in said
+        assert (20, 0, 0) == (audit.stats().pending, audit.stats().quarantined, audit.stats().dropped)
+        await run_sql(url, mending)
+        assert await audit.flush(timeout_seconds=40)
+        assert 20 == await count_rows(url, "trail")
+
+
+async def test_a_column_taken_away_later_stops_events_and_loses_none(url: str, tmp_path: Path) -> None:
+    """A table that is altered under a running logger is looked at anew, in both directions."""
+    await run_sql(url, MADE.replace("acton", "action"))
+    async with AuditLogger(url, journal_dir=tmp_path / "j", table=MAP) as audit:
+        await audit.write(events.custom("order.paid"))
+        await run_sql(url, "ALTER TABLE trail RENAME COLUMN action TO verb")
+        audit.log(events.custom("order.paid"))
+        await eventually(lambda: "no column action" in str(audit.stats().last_error), 30)
+        await run_sql(url, "ALTER TABLE trail RENAME COLUMN verb TO action")
+        assert await audit.flush(timeout_seconds=40)
+    assert 2 == await count_rows(url, "trail")
+
+
+async def _row(url: str, tmp_path: Path, table_map: TableMap) -> dict[str, Any]:
+    await run_sql(url, MADE.replace("acton", "action"))
+    store = open_store(StoreOptions(url=url, table=table_map))
+    try:
+        await store.insert([entry_of(events.custom("order.paid", details={"n": 1}))])
+    finally:
+        await store.close()
+    [row] = await run_sql(url, "SELECT * FROM trail")
+    return row
+
+
+def _raise(event: Any) -> Any:
+    raise KeyError("secret")
+
+
+@pytest.mark.parametrize(
+    ("call", "level"),
+    [
+        (_raise, None),
+        (lambda event: "no number", None),
+        (lambda event: object(), None),
+        (lambda event: 2**80, None),
+        (lambda event: float("nan"), None),
+        (lambda event: event.details["n"] + 6, 7),
+        (lambda event: "7", 7),
+        (lambda event: True, 1),
+    ],
+)
+async def test_a_function_that_fails_costs_its_column_only(
+    call: Callable[[Any], Any], level: int | None, url: str, tmp_path: Path
+) -> None:
+    """What a function of the program raises, or returns in vain, leaves its column empty; the event is stored."""
+    row = await _row(url, tmp_path, MAP.with_columns({"level": call}))
+    assert ("order.paid", level) == (row["action"], row["level"])
+
+
+async def test_what_a_function_returns_may_be_anything(url: str, tmp_path: Path) -> None:
+    """A text column takes what a function gives, whatever it is, as a text that any database keeps."""
+    for number, value in enumerate([{"a": {1, 2}}, "a\0b\ud800", b"x", object, [object()], {1: float("inf")}]):
+        await run_sql(url, "DROP TABLE IF EXISTS trail")
+        table_map = MAP.with_columns({"action": lambda event, value=value: value}).with_columns({"level": number})
+        row = await _row(url, tmp_path, table_map)
+        assert (str, number) == (type(row["action"]), row["level"])
+
+
+async def test_a_constant_that_does_not_fit_is_said_before_the_first_event(url: str, tmp_path: Path) -> None:
+    """A constant is tried when the table is looked at, not when a row is refused for it."""
+    with pytest.raises(ConfigStoreError, match=r"column level .* does not take the constant 'high'"):
+        await _row(url, tmp_path, MAP.with_columns({"level": "high"}))
+    [error] = [
+        finding
+        for finding in (await MAP.with_columns({"level": "high"}).probe(url)).findings
+        if finding.level == "error"
+    ]
+    assert ("level", True) == (error.column, "constant 'high'" in error.message)
