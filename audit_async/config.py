@@ -292,6 +292,14 @@ PARTITION_MONTHS_AHEAD = 24
 PARTITION_WARNING_DAYS = 60
 """Of partitions left when the daily warning starts."""
 
+LEAST_FOLD_CHARS = 8 * KIB
+"""Of a column of text that takes the JSON of what has no column: most events have some hundred. MySQL's `text` has room
+for 16 Ki of them."""
+
+LEAST_DIGEST_CHARS = 20
+"""Of a key column that is too narrow for an event's id and gets a digest of it: with 80 bits a thousand million events
+have two with the same one once in two million tables."""
+
 PARTITION_NEAR_DAYS = 40
 """Between now and a row's time: a table without a partition for it lacks one, and somebody will make it. A row that is
 farther away has an odd time, and must not hold up the others."""

@@ -173,17 +173,22 @@ SELECT attribute.attname AS name,
 """
 
 _POSTGRES_KEYS = """
-SELECT key.indisprimary AS is_primary,
+SELECT key.indisprimary AND key.indrelid = to_regclass(:table) AS is_primary,
        ARRAY(SELECT attribute.attname::text
                FROM unnest(key.indkey::int2[]) WITH ORDINALITY AS part (number, place)
                JOIN pg_attribute AS attribute
                  ON attribute.attrelid = key.indrelid AND attribute.attnum = part.number
               WHERE part.place <= key.indnkeyatts
                 AND key.indpred IS NULL  -- one of some rows only is as good as an expression
+                AND NOT key.indisexclusion
               ORDER BY part.place) AS columns
   FROM pg_index AS key
- WHERE key.indrelid = to_regclass(:table) AND key.indisunique
+ WHERE (key.indisunique OR key.indisexclusion)
+   AND (key.indrelid = to_regclass(:table)
+        OR (key.indrelid IN (SELECT relid FROM pg_partition_tree(to_regclass(:table)))
+            AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = key.indexrelid)))
 """
+# Of partitions only those that the whole table has not.
 
 
 def _inspect_postgres(connection: Connection, name: TableName) -> InspectedTable:

@@ -160,9 +160,9 @@ def _read_table(table: object) -> str | TableMap | tuple[TableMap, ...]:
 
 
 def _named(table: str | TableMap | tuple[TableMap, ...]) -> str:
-    """Return the tables' names: a destination is where events go, however they are mapped."""
+    """Return the tables' names: a destination is where events go, however they are mapped and in whatever order."""
     maps = (table,) if isinstance(table, (str, TableMap)) else table
-    return ",".join(each if isinstance(each, str) else each.table for each in maps)
+    return ",".join(sorted(each if isinstance(each, str) else each.table for each in maps))
 
 
 def _is_number(value: object) -> bool:

@@ -192,6 +192,22 @@ async def test_a_serialization_failure_is_tried_again(audit: AuditLogger, url: s
     await healed(audit, url, 22)
 
 
+@pytest.mark.parametrize("count", [2, 40])
+async def test_a_trigger_that_refuses_everything_is_the_tables_fault(audit: AuditLogger, url: str, count: int) -> None:
+    """It names no column and no constraint; still nothing more than one event is taken for poison."""
+    await run_sql(
+        url,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today'; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    log_some(audit, count)
+    await said(audit, "P0001")
+    assert audit.stats().quarantined <= 1
+    await run_sql(url, "DROP TRIGGER refuse ON audit_logs")
+    await eventually(lambda: audit.stats().pending == 0)
+    assert await count_rows(url) == 2 + count - audit.stats().quarantined
+
+
 async def test_a_deadlock_is_tried_again(audit: AuditLogger, url: str) -> None:
     """The writer is the one that the server chooses to end; its batch goes in when the other is done."""
     first = events.custom("report.print", details={"of": "the writer"})

@@ -8,14 +8,18 @@ from audit_async.diagnostics import describe
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error* and what it wraps, outermost first."""
+    """Yield *error* and what it wraps, outermost first.
+
+    A cancelled task is no cause that anybody wants to know: a time-out is made of one.
+    """
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
         orig = getattr(current, "orig", None)
-        current = orig if isinstance(orig, BaseException) else current.__cause__
+        inner = orig if isinstance(orig, BaseException) else current.__cause__
+        current = inner if isinstance(inner, Exception) else None
 
 
 def native_of(error: BaseException) -> BaseException:

@@ -96,7 +96,7 @@ def _unfit_row(number: int, error: BaseException, place: Place) -> DataStoreErro
         hint = f"let max_allowed_packet at {place.server} be a megabyte at least; {hint}"
     return DataStoreError(
         f"table {place.table} refuses a row" + (f": {culprit}" if culprit else "") + f" [{number}]",
-        culprit=culprit,
+        culprit=culprit or str(number),
         sqlstate="23503" if number in _FOREIGN_KEY else None,
         hint=hint,
     )

@@ -15,6 +15,7 @@ from audit_async.faults.causes import primary
 from audit_async.faults.place import Place
 
 _TRANSIENT = ("08", "25", "40", "53", "55", "57")
+_WRONG_STATE = "55000"
 _DATA = ("22", "23", "44", "54", "P0")
 _DAMAGE = ("58", "XX")
 _UNIQUE_VIOLATION = "23505"
@@ -35,7 +36,7 @@ def of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
         return TransientStoreError(f"a partition of table {place.table} was made for a row under way", sqlstate=state)
     if state.startswith(_DATA):
         return unfit_row(state, native, place)
-    if state.startswith(_TRANSIENT):
+    if state.startswith(_TRANSIENT) and state != _WRONG_STATE:
         return TransientStoreError(f"{place.server} did not take the batch: {primary(native)}", sqlstate=state)
     if state.startswith(_DAMAGE):
         return ConfigStoreError(
@@ -70,7 +71,7 @@ def _refusal(state: str, native: BaseException, place: Place) -> str:
 
 
 def hint_for(state: str, native: BaseException, place: Place) -> str:
-    """Return what to do about a fault of the set-up; eight cases."""
+    """Return what to do about a fault of the set-up; nine cases."""
     if state == "42501":
         if "row-level security" in primary(native):
             return f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
@@ -87,6 +88,8 @@ def hint_for(state: str, native: BaseException, place: Place) -> str:
         return f"check user {place.role} and its password in the URL, and pg_hba.conf at {place.server}"
     if state in ("26000", "42P05"):
         return "behind a transaction pooler add ?prepared_statement_cache_size=0 to the URL"
+    if state == _WRONG_STATE:
+        return f"a key that is DEFERRABLE cannot tell whether a row is there: make that of {place.table} immediate"
     if state == "42804":
         return f"a column of {place.table} has another type than `audit-async init` gives it; ALTER TABLE {place.table}"
     return f"compare table {place.table} with one that `audit-async init` makes under another name"
@@ -100,7 +103,8 @@ def unfit_row(state: str | None, native: BaseException, place: Place) -> DataSto
     return DataStoreError(
         f"table {place.table} refuses a row: {kind}{where}{code}",
         sqlstate=state,
-        culprit=culprit,
+        # Where nothing is named its code has to do: a trigger that refuses everything is no fault of the rows.
+        culprit=culprit or state,
         hint="the row that is refused goes to quarantine",
     )
 

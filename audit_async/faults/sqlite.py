@@ -31,7 +31,7 @@ def of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
         culprit = text.removeprefix(f"{place.table.rpartition('.')[2]}.") or None
         return DataStoreError(
             f"table {place.table} refuses a row: {name}" + (f" ({culprit})" if culprit else ""),
-            culprit=culprit,
+            culprit=culprit or name,
             sqlstate="23503" if name == "SQLITE_CONSTRAINT_FOREIGNKEY" else None,
         )
     hint = f"compare table {place.table} with one that `audit-async init` makes in another file"

@@ -65,7 +65,7 @@ class _Rows:
 
     def without(self, there: set[Any]) -> _Rows:
         """Return those whose keys end in none of *there*."""
-        left = {key: row for key, row in self.rows.items() if key[-1] not in there}
+        left = {key: row for key, row in self.rows.items() if _unpadded(key[-1]) not in there}
         return _Rows(self.layout, left, self.looked_up_in, self.key)
 
 
@@ -162,7 +162,7 @@ class GenericStore:
                     for i in range(len(some))
                 )
                 bound = {f"k{at}_{i}": value for i, key in enumerate(some) for at, value in enumerate(key)}
-                there.update(await session.scalars(text(wanted + matches), bound))
+                there.update(map(_unpadded, await session.scalars(text(wanted + matches), bound)))
         return there
 
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
@@ -187,3 +187,8 @@ class GenericStore:
 
     def _quoted_table(self, table: TableName) -> str:
         return ".".join(self._quoted(part) for part in (table.schema, table.name) if part)
+
+
+def _unpadded(value: Any) -> Any:
+    """Return *value* as a column of a fixed width was given it, which returns it with blanks."""
+    return value.rstrip(" ") if isinstance(value, str) else value

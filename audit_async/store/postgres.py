@@ -74,7 +74,7 @@ class PostgresStore:
         self._has_pooler = has_pooler(self._url)
         self._engine = OwnEngine(lambda: new_engine(self._url))
         self._layouts: Layouts | None = None
-        self._statements: dict[TableName, str] = {}
+        self._statements: dict[tuple[TableName, bool], str] = {}
         self._copy_is_refused = False
         self._carries = ""
         self._look_ahead_at = 0.0
@@ -94,6 +94,9 @@ class PostgresStore:
             raise verdict from None
 
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
+        if is_replay:
+            # What a replay passes over has to be a row of ours: another unique key may be new.
+            self._layouts = None
         async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layouts):
             if is_replay:
                 await self._end_own_sessions(raw)
@@ -111,9 +114,9 @@ class PostgresStore:
             try:
                 await self._insert_parts(raw, parts, with_copy=False, is_replay=is_replay)
             except asyncpg.UniqueViolationError as error:
-                if error.table_name in {layout.delivered.name for layout, _ in parts if layout.delivered}:
+                if not is_replay and any(layout.key or layout.delivered for layout, _ in parts):
                     raise
-                # Not our key, which the statement passes over: a row is refused for what is in it.
+                # Not our key, which a replay passes over: a row is refused for what is in it.
                 raise self._other_key(error.constraint_name) from None
 
     async def close(self) -> None:
@@ -132,7 +135,10 @@ class PostgresStore:
         """Put each part into its table, in one transaction."""
         (layout, entries), *others = parts
         if not others and layout.delivered is None:
-            await (self._copy(raw, layout, entries) if with_copy else self._insert_rows(raw, layout, entries))
+            if with_copy:
+                await self._copy(raw, layout, entries)
+            else:
+                await self._insert_rows(raw, layout, entries, is_replay=is_replay)
             return
         async with self._transaction(raw):
             for layout, entries in parts:
@@ -142,7 +148,7 @@ class PostgresStore:
                 if with_copy and len(fresh) >= COPY_ROWS:
                     await self._copy_rows(raw, layout, fresh)
                 elif fresh:
-                    await self._execute_rows(raw, layout, fresh)
+                    await self._execute_rows(raw, layout, fresh, is_replay=is_replay)
 
     async def _copy(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
         async with self._transaction(raw):
@@ -158,20 +164,25 @@ class PostgresStore:
             layout.table.name, schema_name=layout.table.schema, columns=layout.columns, records=rows
         )
 
-    async def _insert_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
+    async def _insert_rows(
+        self, raw: RawConnection, layout: Layout, entries: Sequence[Entry], *, is_replay: bool
+    ) -> None:
         """Insert what is not there yet. Each statement below is a transaction of its own, all or none."""
+        statement = self._statements[layout.table, is_replay]
         if self._has_pooler or not (self._options.gives_up_interpreter or len(entries) < COPY_ROWS):
             async with self._transaction(raw):
-                await self._execute_rows(raw, layout, entries)
+                await self._execute_rows(raw, layout, entries, is_replay=is_replay)
         elif len(entries) == 1:
-            await raw.execute(self._statements[layout.table], *layout.row(entries[0]))
+            await raw.execute(statement, *layout.row(entries[0]))
         else:
-            await raw.executemany(self._statements[layout.table], rows_giving_up(entries, layout.row))
+            await raw.executemany(statement, rows_giving_up(entries, layout.row))
 
-    async def _execute_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
+    async def _execute_rows(
+        self, raw: RawConnection, layout: Layout, entries: Sequence[Entry], *, is_replay: bool
+    ) -> None:
         """Insert what is not there yet, in slices, in the transaction that is open."""
         for part in slices(entries):
-            await raw.executemany(self._statements[layout.table], map(layout.row, part))
+            await raw.executemany(self._statements[layout.table, is_replay], map(layout.row, part))
 
     async def _mark_delivered(
         self, raw: RawConnection, delivered: TableName, entries: Sequence[Entry], *, is_replay: bool
@@ -259,7 +270,11 @@ class PostgresStore:
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
         async with engine.connect() as connection:
             layouts = await connection.run_sync(self._tables.lay_out)
-        self._statements = {layout.table: _insert_statement(layout) for layout in layouts.all}
+        self._statements = {
+            (layout.table, is_replay): _insert_statement(layout, is_replay=is_replay)
+            for layout in layouts.all
+            for is_replay in (False, True)
+        }
         self._copy_is_refused = False
         self._layouts = layouts
         for layout in layouts.all:
@@ -311,11 +326,12 @@ class PostgresStore:
         )
 
 
-def _insert_statement(layout: Layout) -> str:
+def _insert_statement(layout: Layout, *, is_replay: bool) -> str:
+    """Return the statement for one row of *layout*; of a replay it passes over what is there already."""
     columns = ", ".join(map(quoted_name, layout.columns))
     values = ", ".join(f"${number + 1}" for number in range(len(layout.columns)))
     into = f"INSERT INTO {layout.table.quoted()} ({columns}) VALUES ({values})"
-    if not layout.key:
+    if not (layout.key and is_replay):
         return into
     # Without a target a role that may only insert suffices; but it would pass over other keys as well.
     target = f" ({', '.join(map(quoted_name, layout.key))})" if layout.has_other_keys else ""

@@ -29,6 +29,7 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through, quoted_name
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, raw_connection
+from audit_async.store.revision import revise
 from audit_async.table.connection import make_private
 from audit_async.table.creation import create
 from audit_async.table_map.layout import Layout
@@ -76,6 +77,8 @@ class SqliteStore:
             try:
                 async with self._connection() as (raw, layouts):
                     await self._insert(raw, layouts.parts(entries))
+            except DataStoreError as refusal:
+                raise await self._revised(refusal) from None
             finally:
                 self._is_in_batch = False
 
@@ -94,6 +97,15 @@ class SqliteStore:
             if raw.in_transaction:
                 await raw.execute("ROLLBACK")
             raise
+
+    async def _revised(self, refusal: DataStoreError) -> StoreError:
+        try:
+            verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts)
+        except Exception as error:
+            return translate(error, self._place, connecting=True)
+        if verdict is not refusal:
+            self._layouts = None
+        return verdict
 
     async def close(self) -> None:
         """Close the connection, if one is open. Never raises."""

@@ -10,6 +10,7 @@ from audit_async.table_map.layout import OURS, Layout
 from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.own import own_row, own_row_mariadb, own_row_sqlite
 from audit_async.table_map.ready import READY
+from audit_async.table_map.source import FIELDS
 
 SIX_COLUMNS = frozenset(READY["clawith"]["columns"])
 _OWN_ROWS = {"sqlite": own_row_sqlite, "mariadb": own_row_mariadb, "mysql": own_row_mariadb}
@@ -43,7 +44,7 @@ def recognise(found: InspectedTable) -> Layout:
             hint=f"ALTER TABLE {name}: add what is missing, as `audit-async init` would make it",
         )
     columns = {column.name for column in found.columns}
-    if not columns >= SIX_COLUMNS:
+    if not columns >= SIX_COLUMNS or columns & (set(FIELDS) - SIX_COLUMNS):
         raise ConfigStoreError(_unknown(found, name), hint=_way_out(name, columns))
     layout = fit(TableMap.ready("clawith", table=str(name)), found)
     if not layout.key:
@@ -66,7 +67,8 @@ def _unknown(found: InspectedTable, name: TableName) -> str:
 
 def _way_out(name: TableName, columns: set[str]) -> str:
     for ready, arguments in READY.items():
-        if set(arguments["columns"]) <= columns:
+        known = set(arguments["columns"])
+        if known <= columns and not (columns - known) & set(FIELDS):
             return f'it looks like that of {ready}: table=TableMap.ready("{ready}", table="{name}")'
     return (
         f"map it: `audit-async map propose URL {name} > map.toml`, then table=TableMap.load('map.toml'); "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from audit_async.config import MAX_ACTION_CHARS
+from audit_async.config import LEAST_DIGEST_CHARS, LEAST_FOLD_CHARS, MAX_ACTION_CHARS
 from audit_async.errors import ConfigStoreError, meant
 from audit_async.events.vocabulary import TERMS, Category, Outcome, Severity
 from audit_async.inspection import InspectedColumn, InspectedTable, TableName
@@ -174,6 +174,8 @@ def _of_value(
         what = "is left out" if is_whole_or_nothing(path) and column.is_nullable else "is cut"
         if is_key:
             what = "is replaced by a digest of it"
+            if kind.chars < LEAST_DIGEST_CHARS:
+                level, kept = ERROR, "which two events may share: the second one would be lost"
         yield Finding(level, column.name, f"{_a(path)} of more than {kind.chars} characters {what} {kept}")
     elif kind.name == "enum":
         yield from _of_labels(column, path, kind, f"{instead} {kept}", level if is_never_refused else WARNING)
@@ -259,9 +261,16 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
         )
     elif column is not None:
         kind = kind_of(column, found.dialect)
-        if kind.name not in ("json", "text") or kind.chars is not None:
+        if kind.name not in ("json", "text") or (kind.chars or LEAST_FOLD_CHARS) < LEAST_FOLD_CHARS:
             yield Finding(
                 ERROR, target, f"is of type {column.type}, which holds no JSON", "name another column by fold_into"
+            )
+        elif kind.chars is not None:
+            yield Finding(
+                WARNING,
+                target,
+                f"holds {kind.chars:,} characters: an event with more without a column is refused, and goes to quarantine",
+                f"ALTER TABLE {found.name}: make it longtext, or json",
             )
     said = [name for name in homeless if name not in _IMPLIED]
     if said:

@@ -184,7 +184,6 @@ def _fill(
     column: InspectedColumn, source: Source, kind: Kind, without: Without, *, is_key: bool, loose: frozenset[str]
 ) -> Fill:
     """Return how *column* is filled."""
-    path = paths_of(source)[0] if paths_of(source) else column.name
     if _is_object(source) and kind.name in ("json", "text") and kind.chars is None:
         return _object_fill(source.path, kind, without)
     adapt, get = adapter(kind), getter(source, column.name, loose)
@@ -198,7 +197,8 @@ def _fill(
     otherwise = constant(column, source.otherwise, adapt_own) if isinstance(source, First) else None
     if kind.name == "text" and kind.chars is None and _is_text(source):
         return get if otherwise is None else lambda row: otherwise if (value := get(row)) is None else value
-    instead = _instead(column, kind, path, is_key=is_key)
+    paths = {path: getter(Field(path), column.name) for path in paths_of(source)}
+    instead = {path: _instead(column, kind, path, is_key=is_key) for path in paths or (column.name,)}
 
     def fill(row: RowInMaking) -> Any:
         value = get(row)
@@ -207,8 +207,10 @@ def _fill(
         try:
             return adapt(value)
         except UnfitError as error:
+            # Of several it is the one that was taken which does not fit.
+            path = next((path for path, each in paths.items() if each(row) is not None), column.name)
             row.misfits.append((path, value))
-            found = instead(value, error)
+            found = instead[path](value, error) if path in instead else None
             return otherwise if found is None else found
 
     return fill

@@ -52,7 +52,6 @@ class TransactionScope:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        session = self._session()
-        # A session that has begun nothing says nothing when it is closed.
-        if session is None or not session.in_transaction():
+        # What was said belongs to the transaction that comes next; a session that is closed, or forgotten, tells so.
+        if self._session() is None:
             self._held.end(is_committed=False)

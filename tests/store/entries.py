@@ -8,7 +8,9 @@ import msgspec
 
 from audit_async import events
 from audit_async.entry import Entry, decode, encode
+from audit_async.errors import DuplicateStoreError
 from audit_async.events import AuditEvent
+from audit_async.store import Store
 
 WRITER = "0123456789abcdef0123456789abcdef"
 
@@ -37,3 +39,11 @@ def entry(number: int = 1, **fields: Any) -> Entry:
 def entries(count: int, **fields: Any) -> list[Entry]:
     """Return *count* entries of one writer."""
     return [entry(number + 1, **fields) for number in range(count)]
+
+
+async def insert_or_replay(store: Store, batch: list[Entry]) -> None:
+    """Do as the writer does: where rows are there already, once more as a replay."""
+    try:
+        await store.insert(batch)
+    except DuplicateStoreError:
+        await store.insert(batch, is_replay=True)

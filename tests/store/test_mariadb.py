@@ -29,8 +29,8 @@ from audit_async.table.columns import COLUMNS
 from audit_async.table_map.tables import Layouts
 from tests.servers.mariadb import MariadbServer
 from tests.store.conftest import Place
-from tests.store.entries import entries, entry
-from tests.store.test_conformance import expected, insert_or_replay, stored
+from tests.store.entries import entries, entry, insert_or_replay
+from tests.store.test_conformance import expected, stored
 
 SIZES = pytest.mark.parametrize("count", [1, 5, 300])
 EMOJI = "\N{GRINNING FACE}"

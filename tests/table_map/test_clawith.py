@@ -195,6 +195,7 @@ def test_an_action_too_long_for_its_column_is_cut_visibly() -> None:
         ),
         (table(id="integer"), "numbers the rows"),
         (table(extra="text"), None),
+        (table(tenant_id="text"), "map propose"),
     ],
 )
 def test_other_tables_are_refused_with_a_way_out(found: InspectedTable, said: str | None) -> None:
