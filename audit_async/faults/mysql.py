@@ -40,6 +40,9 @@ _PACKET_TOO_LARGE, _NO_PARTITION, _AUTHENTICATION_PLUGIN = 1153, 1526, 2059
 _NO_DATABASE, _NO_TABLE, _NO_COLUMN = 1049, 1146, 1054
 _LOG_IN = frozenset((1044, 1045, 1130, 1251, 1275, 1698, 3118, 3159, 4151))
 _NOT_GRANTED = frozenset((1142, 1143, 1227, 1370))
+_NO_SAVEPOINT = 1305
+# What PostgreSQL says in these cases: it was waited for in vain, it is a deadlock.
+_LOCKED = {1205: "55P03", 1213: "40P01"}
 
 _NAME = r"[`'\"]?([^`'\"]+)[`'\"]?"
 _COLUMNS = (
@@ -70,6 +73,18 @@ def duplicate_key(error: BaseException, table: str) -> str | None:
     return _bare(_said(error).rpartition(" for key ")[2], table) or "some unique key"
 
 
+def is_savepoint_gone(error: BaseException) -> bool:
+    """Return whether *error* says that a savepoint is not there: the transaction that it was in has ended."""
+    return number_of(error) == _NO_SAVEPOINT
+
+
+def value_is_taken(table: object, key: str) -> DataStoreError:
+    """Return the error of a row whose value for the unique *key*, which is not ours, is there already."""
+    return DataStoreError(
+        f"table {table} refuses a row: its value for {key} is there already", sqlstate="23505", culprit=key
+    )
+
+
 def of_number(number: int, error: BaseException, place: Place) -> StoreError:
     """Return what the error *number* means."""
     code = f"[{number}]"
@@ -83,7 +98,9 @@ def of_number(number: int, error: BaseException, place: Place) -> StoreError:
     if number in _DATA:
         return _unfit_row(number, error, place)
     if number in _TRANSIENT or (number in _CLIENT_ERRORS and number != _AUTHENTICATION_PLUGIN):
-        return TransientStoreError(f"{place.server} did not take the batch: {_said(error)} {code}")
+        return TransientStoreError(
+            f"{place.server} did not take the batch: {_said(error)} {code}", sqlstate=_LOCKED.get(number)
+        )
     return ConfigStoreError(f"{_refusal(number, error, place)} {code}", hint=_hint(number, error, place))
 
 

@@ -30,7 +30,7 @@ from audit_async.errors import (
     TransientStoreError,
 )
 from audit_async.faults import Place, raise_verdict, translate
-from audit_async.faults.mysql import duplicate_key
+from audit_async.faults.mysql import duplicate_key, value_is_taken
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, close_hard
@@ -102,7 +102,7 @@ class MariadbStore:
             other = None if layout.key else duplicate_key(error, layout.table.name)
             if other is None:
                 raise
-            raise _other_key(layout, other) from None
+            raise value_is_taken(layout.table, other) from None
 
     async def _mark_delivered(
         self, inserts: Inserts, delivered: TableName, entries: Sequence[Entry], *, is_replay: bool
@@ -134,7 +134,7 @@ class MariadbStore:
                     and layout.has_other_keys
                     and not await self._is_there(inserts, layout, row, other)
                 ):
-                    raise _other_key(layout, other)
+                    raise value_is_taken(layout.table, other)
 
     async def _is_there(self, inserts: Inserts, layout: Layout, row: Row, named: str) -> bool:
         """Say whether our key of *row* is there, and not only the value of the unique key that was *named*."""
@@ -237,14 +237,6 @@ async def _taken_key(inserts: Inserts, into: Into, row: Row) -> str | None:
             raise
         return name
     return None
-
-
-def _other_key(layout: Layout, name: str) -> DataStoreError:
-    return DataStoreError(
-        f"table {layout.table} refuses a row: its value for {name} is there already",
-        sqlstate="23505",
-        culprit=name,
-    )
 
 
 def _raw_connection(session: Session) -> Any:

@@ -38,7 +38,8 @@ class TransactionCalls:
         The row goes in through a savepoint, so that the transaction stays usable whatever happens; nothing is
         committed, flushed or expired. Where it cannot be had, the event is logged after the transaction has committed,
         and dropped with it on roll-back. A connection without transactions (AUTOCOMMIT) has the row, or `log()` the
-        event, at once.
+        event, at once. Where the server has undone the whole transaction (a deadlock on MariaDB or MySQL), nothing goes
+        on through the connection before a roll-back.
 
         Raises:
             TypeError: *event* is no `AuditEvent`, or *session_or_connection* neither of the two, or one that blocks.

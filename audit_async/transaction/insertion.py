@@ -6,10 +6,18 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
 
 from audit_async.entry import Entry
+from audit_async.errors import TransientStoreError
+from audit_async.faults import translate
+from audit_async.faults.mysql import is_savepoint_gone
+from audit_async.table.ddl import MYSQL
 from audit_async.table_map.tables import Tables, TableSetting
 from audit_async.transaction.statement import Plan
+
+# Of the status that MariaDB and MySQL send with each answer.
+_IN_TRANSACTION, _AUTOCOMMIT = 1, 2
 
 
 class Insertion:
@@ -30,6 +38,7 @@ class Insertion:
         A connection without transactions (AUTOCOMMIT) has the row at once, as it has any other statement's.
 
         Raises:
+            TransientStoreError: the server has ended the whole transaction; whoever goes on with it is told as well.
             Exception: whatever the driver says. The transaction is as it was, unless the connection is lost.
         """
         if not connection.in_transaction():
@@ -39,12 +48,31 @@ class Insertion:
             return
         if connection.dialect.name == "sqlite":
             _begin_in_earnest(connection)
-        with connection.begin_nested():
-            self._insert(connection, entry)
+        self._insert_in_savepoint(connection, entry)
 
     def forget(self, connection: Connection) -> None:
         """Look at the tables anew the next time."""
         self._plans.pop(connection.dialect, None)
+
+    def _insert_in_savepoint(self, connection: Connection, entry: Entry) -> None:
+        failure: Exception | None = None
+        try:
+            with connection.begin_nested():
+                try:
+                    self._insert(connection, entry)
+                except Exception as error:
+                    failure = error
+                    raise
+        except DBAPIError as error:
+            if failure is None or not is_savepoint_gone(error):
+                raise
+            # On MariaDB and MySQL a deadlock undoes all, and the next statement begins anew: a caller who does not know
+            # would commit the second half alone. On a connection that is no more nothing goes on before a roll-back.
+            connection.invalidate(error)
+            raise TransientStoreError(
+                f"the server has rolled back the transaction that the event was to be in: {translate(failure).message}",
+                hint="roll back, and do all of the transaction again",
+            ) from failure
 
     def _insert(self, connection: Connection, entry: Entry) -> None:
         plan = self._plans.get(connection.dialect)
@@ -60,6 +88,10 @@ def is_autocommit(connection: Connection) -> bool:
         level = getattr(connection.dialect, "_on_connect_isolation_level", None)
     if level == "AUTOCOMMIT":
         return True
+    if connection.dialect.name in MYSQL:
+        # Said by the driver's own setting, or to the server; a savepoint would be gone at once.
+        status = getattr(_driver(connection), "server_status", 0)
+        return status & (_AUTOCOMMIT | _IN_TRANSACTION) == _AUTOCOMMIT
     if connection.dialect.name != "sqlite":
         return False
     driver = _driver(connection)
@@ -78,6 +110,6 @@ def _begin_in_earnest(connection: Connection) -> None:
 
 
 def _driver(connection: Connection) -> Any:
-    """Return the connection of Python's `sqlite3`: aiosqlite's wraps one."""
+    """Return the driver's own connection; of aiosqlite the one of Python's `sqlite3` that it wraps."""
     driver = connection.connection.driver_connection
     return getattr(driver, "_conn", driver)

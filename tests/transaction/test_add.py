@@ -44,7 +44,7 @@ async def test_the_row_is_the_one_that_the_writer_writes(shop: Shop) -> None:
         assert await shop.audit.log(two).stored(10)
     added, logged = await shop.rows()
     assert "t1" == added["tenant_id"]
-    its_own = ("id", "created_at", "writer_id", "writer_seq", "recorded_at", "xact_id")
+    its_own = ("id", "created_at", "writer_id", "writer_seq", "recorded_at", "xact_id", "seq")
     assert {k: v for k, v in logged.items() if k not in its_own} == {k: v for k, v in added.items() if k not in its_own}
     assert type(logged["created_at"]) is type(added["created_at"])
 
@@ -118,8 +118,8 @@ async def test_the_table_is_looked_at_once(shop: Shop) -> None:
     async with AsyncSession(shop.engine) as session, session.begin():
         with statements(shop.engine) as sent:
             await shop.audit.add(session, paid(2))
-    assert 1 == len([statement for statement in sent if statement.startswith("INSERT")])
-    assert [] == [s for s in sent if not s.startswith(("INSERT", "SAVEPOINT", "RELEASE", "BEGIN"))]
+    assert 1 == len([statement for statement in sent if "INSERT INTO" in statement])
+    assert [] == [s for s in sent if "INSERT INTO" not in s and not s.startswith(("SAVEPOINT", "RELEASE", "BEGIN"))]
 
 
 async def test_a_table_that_was_mended_is_looked_at_anew(postgres_url: str, tmp_path: Path) -> None:
