@@ -62,25 +62,30 @@ class Delivery:
             await self._attempt(entries, is_replay=is_replay)
             return []
         except (DuplicateStoreError, DataStoreError) as error:
-            if isinstance(error, DataStoreError) and await self._is_sample_refused(entries, error.culprit):
-                raise TableDoubtError(error) from error
-        return await self._insert_parts(entries, is_replay=is_replay)
+            taken = None
+            if isinstance(error, DataStoreError) and error.culprit is not None and len(entries) > DOUBT_SAMPLE:
+                taken = await self._find_taken(entries, error.culprit)
+                if taken is None:
+                    raise TableDoubtError(error) from error
+        # One that the sample has brought in must not come twice into a table that has no key.
+        left = [entry for entry in entries if entry is not taken]
+        return await self._insert_parts(left, is_replay=is_replay)
 
-    async def _is_sample_refused(self, entries: Sequence[Entry], culprit: str | None) -> bool:
-        """Return whether some entries, taken at random, are each refused for *culprit*: then so are, most likely, all,
-        and looking for the good ones among thousands is not worth it."""
-        if culprit is None or len(entries) <= DOUBT_SAMPLE:
-            return False
+    async def _find_taken(self, entries: Sequence[Entry], culprit: str) -> Entry | None:
+        """Try some of *entries*, taken at random, and return the first that is in the table then, or is refused for
+        another cause. None: each is refused for *culprit*; then so are, most likely, all, and looking for the good
+        ones among thousands is not worth it."""
         for entry in random.sample(entries, DOUBT_SAMPLE):
             try:
                 await self._attempt([entry], is_replay=True)
-                return False
             except DuplicateStoreError:
-                return False
+                return entry
             except DataStoreError as error:
                 if error.culprit != culprit or error.may_heal:
-                    return False
-        return True
+                    return entry
+            else:
+                return entry
+        return None
 
     async def _insert_parts(self, entries: Sequence[Entry], *, is_replay: bool) -> list[Refusal]:
         try:

@@ -36,7 +36,7 @@ from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, close_hard
 from audit_async.store.mariadb_engine import Server, is_encrypted, meet, narrow_columns, new_engine
 from audit_async.store.mariadb_inserts import Inserts, Into
-from audit_async.store.revision import is_near, revise
+from audit_async.store.revision import is_near, revise, still_valid
 from audit_async.table_map.layout import Layout, Row
 from audit_async.table_map.tables import Layouts, Part, Tables
 
@@ -71,6 +71,8 @@ class MariadbStore:
             raise verdict from None
 
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
+        if is_replay:
+            self._layouts = await still_valid(self._engine.get(), self._tables, self._layouts, self._place)
         async with self._connection() as (raw, inserts, layouts):
             parts = layouts.parts(entries)
             await raw.begin()

@@ -35,7 +35,7 @@ from audit_async.store.engine import OwnEngine
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
-from audit_async.store.revision import is_near, revise
+from audit_async.store.revision import is_near, revise, still_valid
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
 
@@ -95,8 +95,7 @@ class PostgresStore:
 
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         if is_replay:
-            # What a replay passes over has to be a row of ours: another unique key may be new.
-            self._layouts = None
+            self._layouts = await still_valid(self._engine.get(), self._tables, self._layouts, self._place)
         async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layouts):
             if is_replay:
                 await self._end_own_sessions(raw)

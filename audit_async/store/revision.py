@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from audit_async.config import PARTITION_NEAR_DAYS
 from audit_async.entry import Entry
 from audit_async.errors import DataStoreError, TransientStoreError
+from audit_async.faults import Place, raise_verdict, translate
 from audit_async.table_map.tables import Layouts, Tables
 
 
@@ -28,3 +29,17 @@ async def revise(
 def is_near(entry: Entry) -> bool:
     """Return whether a table without a partition for *entry* lacks one; a time far from now is the row's own fault."""
     return abs(entry.created_at - datetime.now(UTC)) < timedelta(days=PARTITION_NEAR_DAYS)
+
+
+async def still_valid(engine: AsyncEngine, tables: Tables, layouts: Layouts | None, place: Place) -> Layouts | None:
+    """Return *layouts*, or None where the tables are others by now.
+
+    For a replay: what it passes over has to be a row of ours, and another unique key may be new.
+    """
+    if layouts is None or not layouts.found:
+        return layouts
+    try:
+        async with engine.connect() as connection:
+            return None if await connection.run_sync(tables.have_changed, layouts) else layouts
+    except Exception as error:
+        raise_verdict(translate(error, place, connecting=True), error)

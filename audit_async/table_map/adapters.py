@@ -109,6 +109,8 @@ def _limited(chars: int) -> Adapter:
 
 def _integer(bits: int) -> Adapter:
     limit = 1 << (bits - 1)
+    # An odd number of bits is that of an unsigned one with room for a sign.
+    least = 0 if bits % 2 else -limit
 
     def adapt(value: Any) -> int:
         if isinstance(value, str):
@@ -117,7 +119,7 @@ def _integer(bits: int) -> Adapter:
             value = int(value)
         elif isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, int) or not -limit <= value < limit:
+        if not isinstance(value, int) or not least <= value < limit:
             raise UnfitError
         return int(value)
 

@@ -6,7 +6,7 @@ from audit_async.errors import ConfigStoreError
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.mapping import TableMap
-from audit_async.table_map.review import ERROR, key_of, other_keys_of, review
+from audit_async.table_map.review import ERROR, has_other_keys, key_of, review
 from audit_async.table_map.rows import MappedRows
 
 
@@ -33,7 +33,7 @@ def fit(table_map: TableMap, found: InspectedTable) -> Layout:
         columns=rows.columns,
         key=key,
         row=rows.make,
-        has_other_keys=bool(other_keys_of(table_map, found)),
+        has_other_keys=has_other_keys(table_map, found),
         delivered=None if key or table_map.delivered_ids is None else TableName.parse(table_map.delivered_ids),
         actions=None if table_map.actions is None else frozenset(table_map.actions),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from audit_async.errors import ConfigurationError, meant
-from audit_async.events.dialects import DIALECTS
+from audit_async.events.dialects import DIALECTS, term_of
 from audit_async.table_map.source import FIELDS, Source, is_path, read_source
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class TableMap:
     def __post_init__(self) -> None:
         sources = {column: read_source(column, given) for column, given in self.columns.items()}
         object.__setattr__(self, "columns", sources)
+        if self.actions is not None:
+            given: object = self.actions
+            named = [given] if isinstance(given, str) else list(self.actions)
+            # In whatever spelling they are given: events have the canonical one.
+            object.__setattr__(self, "actions", tuple(term_of(action).name for action in named))
         if not sources:
             raise ConfigurationError(f"the map for table {self.table} has no columns", hint="name at least one")
         if self.spelling is not None and self.spelling not in DIALECTS:

@@ -89,13 +89,35 @@ def other_keys_of(table_map: TableMap, found: InspectedTable) -> list[tuple[str,
     )
 
 
+def has_other_keys(table_map: TableMap, found: InspectedTable) -> bool:
+    """Return whether anything but our key could refuse a row, so that a replay must not pass over whatever is refused.
+
+    Only a number that the database gives cannot: a unique column which it fills otherwise may well.
+    """
+    own = set(key_of(table_map, found))
+    others = [key for key in (found.primary_key, *found.unique_keys) if key and set(key) != own]
+    return () in found.unique_keys or any(not _is_number_of_rows(table_map, found, key) for key in others)
+
+
+def _is_number_of_rows(table_map: TableMap, found: InspectedTable, key: tuple[str, ...]) -> bool:
+    column = found.column(key[0])
+    return (
+        len(key) == 1
+        and column is not None
+        and column.name not in table_map.sources
+        and key == found.primary_key
+        and column.has_default
+        and kind_of(column, found.dialect).name == "int"
+    )
+
+
 def _can_collide(table_map: TableMap, found: InspectedTable, key: tuple[str, ...]) -> bool:
     """Return whether two rows of ours can have the same in all columns of *key*: not where the database numbers one
     of them, or leaves it empty."""
     for name in key:
         column = found.column(name)
         if name not in table_map.sources and column is not None:
-            is_numbered = column.is_generated or (column.has_default and name in found.primary_key)
+            is_numbered = column.has_default and name in found.primary_key
             if is_numbered or (column.is_nullable and not column.has_default):
                 return False
     return bool(set(key) & set(table_map.sources))
@@ -220,7 +242,12 @@ def _of_labels(column: InspectedColumn, path: str, kind: Kind, what: str, level:
 
 
 def _said(kind: Kind) -> str:
-    words = {"uuid": "UUID", "int": f"integer of {kind.bits} bits", "address": "IP address", "decimal": "number"}
+    words = {
+        "uuid": "UUID",
+        "int": "positive integer" if kind.bits % 2 else f"integer of {kind.bits} bits",
+        "address": "IP address",
+        "decimal": "number",
+    }
     return words.get(kind.name, {"float": "number", "bool": "truth value"}.get(kind.name, kind.name))
 
 
@@ -252,7 +279,15 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
             )
         return
     column = found.column(target)
-    if target not in table_map.sources:
+    if column is None and target not in table_map.sources:
+        there = [each.name for each in found.columns]
+        yield Finding(
+            ERROR,
+            target,
+            f"is to take what has no column, but table {found.name} has no column {target}{meant(target, there)}",
+            "correct fold_into",
+        )
+    elif target not in table_map.sources:
         yield Finding(
             ERROR,
             target,
@@ -269,7 +304,7 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
             yield Finding(
                 WARNING,
                 target,
-                f"holds {kind.chars:,} characters: an event with more without a column is refused, and goes to quarantine",
+                f"holds {kind.chars:,} characters: an event with more to fold is refused, and goes to quarantine",
                 f"ALTER TABLE {found.name}: make it longtext, or json",
             )
     said = [name for name in homeless if name not in _IMPLIED]

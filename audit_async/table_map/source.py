@@ -93,7 +93,8 @@ def read_source(column: str, given: object, *, is_file: bool = False) -> Source:
     if isinstance(given, str):
         if is_path(given):
             return Field(given)
-        if is_file or _near(given) or given.partition(".")[0] in FIELDS:
+        head, dot, _ = given.partition(".")
+        if is_file or _near(given) or head in FIELDS or (dot and _near(head)):
             _see_path(column, given)
         return Constant(given)
     if isinstance(given, (list, tuple)):

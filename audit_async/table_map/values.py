@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import uuid
 from collections.abc import Callable
@@ -180,7 +181,7 @@ def _merged(row: RowInMaking, paths: tuple[str, ...]) -> dict[str, Any]:
     return merged
 
 
-_AS_THEY_ARE = frozenset({bool, int, float, Decimal, uuid.UUID, bytes, datetime, date, time, timedelta, type(None)})
+_AS_THEY_ARE = frozenset({bool, float, Decimal, uuid.UUID, bytes, datetime, date, time, timedelta, type(None)})
 """Types of what a function returns that an adapter, or a driver, knows. Any other value becomes plain JSON data."""
 
 
@@ -189,7 +190,7 @@ def _called(source: Function, column: str) -> Getter:
         try:
             value = source.call(row.event)
             return value if type(value) in _AS_THEY_ARE else plain(value)
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit, asyncio.CancelledError) as error:
             report(
                 f"map_function_{column}",
                 f"the function that fills column {column} failed on an event, whose column is left empty: "

@@ -101,7 +101,7 @@ class Adding:
     ) -> None:
         """Have *waiting* logged when the transaction has committed; raise where the caller is strict."""
         verdict = self._verdict(connection, error)
-        if isinstance(verdict, ConfigStoreError) and connection is not None:
+        if isinstance(verdict, (ConfigStoreError, DataStoreError)) and connection is not None:
             # Somebody will mend the table: look at it anew.
             self._insertion.forget(connection)
         if strict:

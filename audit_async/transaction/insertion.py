@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 
 from audit_async.entry import Entry
-from audit_async.errors import TransientStoreError
+from audit_async.errors import DuplicateStoreError, TransientStoreError
 from audit_async.faults import translate
 from audit_async.faults.mysql import is_savepoint_gone
 from audit_async.table.ddl import MYSQL
@@ -47,19 +47,28 @@ class Insertion:
             self._insert(connection, entry)
             return
         if connection.dialect.name == "sqlite":
+            # Looked at before: a transaction that has read cannot become one that writes beside another writer.
+            self._plan_for(connection)
             _begin_in_earnest(connection)
-        self._insert_in_savepoint(connection, entry)
+        try:
+            self._insert_in_savepoint(connection, entry)
+        except DBAPIError as error:
+            if connection.dialect.name != "postgresql" or not isinstance(translate(error), DuplicateStoreError):
+                raise
+            # What is passed over has to be a row of ours: the table is looked at anew, another unique key may be new.
+            self.forget(connection)
+            self._insert_in_savepoint(connection, entry, is_replay=True)
 
     def forget(self, connection: Connection) -> None:
         """Look at the tables anew the next time."""
         self._plans.pop(connection.dialect, None)
 
-    def _insert_in_savepoint(self, connection: Connection, entry: Entry) -> None:
+    def _insert_in_savepoint(self, connection: Connection, entry: Entry, *, is_replay: bool = False) -> None:
         failure: Exception | None = None
         try:
             with connection.begin_nested():
                 try:
-                    self._insert(connection, entry)
+                    self._insert(connection, entry, is_replay=is_replay)
                 except Exception as error:
                     failure = error
                     raise
@@ -74,11 +83,14 @@ class Insertion:
                 hint="roll back, and do all of the transaction again",
             ) from failure
 
-    def _insert(self, connection: Connection, entry: Entry) -> None:
+    def _insert(self, connection: Connection, entry: Entry, *, is_replay: bool = False) -> None:
+        self._plan_for(connection).insert(connection, entry, is_replay=is_replay)
+
+    def _plan_for(self, connection: Connection) -> Plan:
         plan = self._plans.get(connection.dialect)
         if plan is None:
             plan = self._plans[connection.dialect] = Plan(self.tables.lay_out(connection), connection.dialect)
-        plan.insert(connection, entry)
+        return plan
 
 
 def is_autocommit(connection: Connection) -> bool:

@@ -34,14 +34,18 @@ class Plan:
         self._takes_names = dialect.paramstyle == "named"
         self._dialect = dialect
         # By identity, which is what a layout is found by again.
-        self._statements: dict[int, str] = {}
+        self._statements: dict[tuple[int, bool], str] = {}
 
-    def insert(self, connection: Connection, entry: Entry) -> None:
-        """Put *entry* into its tables, by statements of the driver's own: nothing is compiled."""
+    def insert(self, connection: Connection, entry: Entry, *, is_replay: bool = False) -> None:
+        """Put *entry* into its tables, by statements of the driver's own: nothing is compiled.
+
+        Args:
+            is_replay: pass over a row that is there already, where that is not done anyway.
+        """
         for layout, entries in self._layouts.parts([entry]):
             if layout.delivered is not None:
                 self._mark_delivered(connection, layout.delivered, entry)
-            statement = self._statements.get(id(layout)) or self._write(layout)
+            statement = self._statements.get((id(layout), is_replay)) or self._write(layout, is_replay)
             for each in entries:
                 row = layout.row(each)
                 try:
@@ -94,13 +98,13 @@ class Plan:
     def _bound(self, row: Row) -> Any:
         return {f"p{number}": value for number, value in enumerate(row)} if self._takes_names else row
 
-    def _write(self, layout: Layout) -> str:
-        statement = insert_statement(layout, self._dialect)
-        self._statements[id(layout)] = statement
+    def _write(self, layout: Layout, is_replay: bool) -> str:
+        statement = insert_statement(layout, self._dialect, is_replay=is_replay)
+        self._statements[id(layout), is_replay] = statement
         return statement
 
 
-def insert_statement(layout: Layout, dialect: Dialect) -> str:
+def insert_statement(layout: Layout, dialect: Dialect, *, is_replay: bool) -> str:
     """Return the statement for one row of *layout*, with the placeholders of *dialect*'s driver."""
     quote = dialect.identifier_preparer.quote_identifier
     table = _quoted_table(layout.table, dialect)
@@ -112,7 +116,7 @@ def insert_statement(layout: Layout, dialect: Dialect) -> str:
     if not layout.key:
         return statement
     key = ", ".join(quote(column) for column in layout.key)
-    if dialect.name == "postgresql":
+    if dialect.name == "postgresql" and is_replay:
         # Without a target a role that may only insert suffices; but it would pass over other keys as well.
         return f"{statement} ON CONFLICT{f' ({key})' if layout.has_other_keys else ''} DO NOTHING"
     if dialect.name == "sqlite":

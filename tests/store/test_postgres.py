@@ -21,7 +21,7 @@ from audit_async.errors import (
     TransientStoreError,
 )
 from audit_async.store.postgres import PostgresStore
-from audit_async.table_map.tables import Layouts, Tables
+from audit_async.table_map.tables import Layouts
 from tests.store.conftest import Place, add_role
 from tests.store.entries import WRITER, entries, entry, insert_or_replay
 
@@ -97,9 +97,7 @@ async def test_a_task_in_the_applications_loop_stores_the_same(
 
 
 @pytest.mark.parametrize("is_replay", [False, True])
-async def test_the_loop_turns_while_a_task_inserts(
-    postgres_place: Place, is_replay: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_loop_turns_while_a_task_inserts(postgres_place: Place, is_replay: bool) -> None:
     """Between slices of a batch other tasks of the loop get their turn."""
     store = postgres_place.open(gives_up_interpreter=False)
     await store.insert(entries(1))
@@ -121,8 +119,6 @@ async def test_the_loop_turns_while_a_task_inserts(
         return layout.row(made)
 
     store._layouts = Layouts((replace(layout, row=row),))
-    # A replay looks at the table anew.
-    monkeypatch.setattr(Tables, "lay_out", lambda tables, connection: Layouts((replace(layout, row=row),)))
     counting = asyncio.create_task(count_turns())
     await store.insert(entries(2000), is_replay=is_replay)
     counting.cancel()

@@ -52,8 +52,9 @@ async def test_postgres_says_what_the_role_lacks(name: str, postgres_empty: Plac
     assert not about(await MAP.probe(postgres_empty.url), *words)
 
 
-# COPY goes round them, but it is not every event's way.
-PASSED_BY_COPY = {"rule", "rule instead", "deferred key", "another key"}
+# A first attempt goes round them; what comes again after a broken connection does not, and would wait for ever.
+MET_BY_REPLAYS = {"rule", "deferred key", "another key"}
+PASSED_BY_COPY = {*MET_BY_REPLAYS, "rule instead"}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,8 @@ async def test_an_error_stops_every_event_and_nothing_else_does(
     store = server.open(url=url, table=table_map)
     action = "a{}" if name == "exclusion" else "a"
     try:
-        await store.insert([entry_of(events.custom(action.format(n)), n) for n in range(count)])
+        batch = [entry_of(events.custom(action.format(n)), n) for n in range(count)]
+        await store.insert(batch, is_replay=name in MET_BY_REPLAYS)
     except StoreError:
         stored = 0
     else:
