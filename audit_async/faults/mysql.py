@@ -41,6 +41,11 @@ _NO_DATABASE, _NO_TABLE, _NO_COLUMN = 1049, 1146, 1054
 _LOG_IN = frozenset((1044, 1045, 1130, 1251, 1275, 1698, 3118, 3159, 4151))
 _NOT_GRANTED = frozenset((1142, 1143, 1227, 1370))
 _NO_SAVEPOINT = 1305
+_RIGHTS = {
+    "make": "CREATE, INSERT, INDEX",
+    "maintain": "SELECT, INSERT, DELETE",
+    "upgrade": "CREATE, SELECT, INSERT, DELETE, INDEX",
+}
 # What PostgreSQL says in these cases: it was waited for in vain, it is a deadlock.
 _LOCKED = {1205: "55P03", 1213: "40P01"}
 
@@ -54,6 +59,7 @@ _COLUMNS = (
     re.compile(rf"^Check constraint {_NAME} is violated"),
     re.compile(r" CONSTRAINT `([^`]+)` FOREIGN KEY "),
 )
+_DENIED = re.compile(r" for table (?:`[^`]+`\.)?[`']([^`']+)[`']$")
 _ACCOUNT = re.compile(r" to user ('[^']*'@'[^']*')")
 
 
@@ -136,8 +142,10 @@ def _hint(number: int, error: BaseException, place: Place) -> str:
     """Return what to do about a fault of the set-up; six cases."""
     if number in _NOT_GRANTED:
         account = _ACCOUNT.search(_said(error))
-        right = "CREATE, INSERT, INDEX" if place.purpose in ("make", "maintain", "upgrade") else "INSERT"
-        table = place.table if "." in place.table else f"{place.database}.{place.table}"
+        right = _RIGHTS.get(place.purpose, "INSERT")
+        schema, _, table = place.table.rpartition(".")
+        denied = _DENIED.search(_said(error))
+        table = f"{schema or place.database}.{denied.group(1) if denied else table}"
         return f"GRANT {right} ON {table} TO {account.group(1) if account else place.role}"
     if number in _LOG_IN:
         return f"check user {place.role} and its password in the URL, and its rights on database {place.database}"

@@ -17,7 +17,7 @@ from audit_async.inspection import TableName
 from audit_async.maintenance.notes import Notes
 from audit_async.maintenance.retention import as_stored, known_category, moment_for, moment_of
 from audit_async.table.connection import connected
-from audit_async.table.ddl import holds_table
+from audit_async.table.ddl import holds_table, quote_of
 from audit_async.table.ownership import owned
 from audit_async.table.transactions import patiently
 from audit_async.table.versions import require_version
@@ -107,7 +107,7 @@ async def place_hold(
             for column in ("since", "until", "placed_at"):
                 if values[column] is not None:
                     values[column] = moment_for(connection.dialect.name, values[column])
-            statement = f"INSERT INTO {holds_table(name).quoted()} ({', '.join(_COLUMNS)}) VALUES ("
+            statement = f"INSERT INTO {_quoted_holds(connection, name)} ({', '.join(_COLUMNS)}) VALUES ("
             await connection.execute(text(f"{statement}{', '.join(f':{column}' for column in _COLUMNS)})"), values)
             await _leave(connection, notes, "audit.hold", hold, placed_by)
 
@@ -127,7 +127,7 @@ async def release_hold(url: str, hold_id: str, *, released_by: str | None = None
 
         async def release() -> Hold:
             found = [hold for hold in await _holds(connection, name) if hold.id == hold_id]
-            statement = text(f"DELETE FROM {holds_table(name).quoted()} WHERE id = :id")
+            statement = text(f"DELETE FROM {_quoted_holds(connection, name)} WHERE id = :id")
             if not found or (await connection.execute(statement, {"id": hold_id})).rowcount != 1:
                 raise ConfigurationError(
                     f"there is no legal hold {hold_id[:100]!r} on table {table}",
@@ -159,7 +159,7 @@ async def _holding(url: str, table: str) -> AsyncIterator[tuple[AsyncConnection,
 
 
 async def _holds(connection: AsyncConnection, name: TableName) -> list[Hold]:
-    statement = f"SELECT {', '.join(_COLUMNS)} FROM {holds_table(name).quoted()} ORDER BY placed_at, id"
+    statement = f"SELECT {', '.join(_COLUMNS)} FROM {_quoted_holds(connection, name)} ORDER BY placed_at, id"
     rows: list[dict[str, Any]] = [
         {
             column: moment_of(value) if column in ("since", "until", "placed_at") else value
@@ -168,6 +168,10 @@ async def _holds(connection: AsyncConnection, name: TableName) -> list[Hold]:
         for row in (await connection.execute(text(statement))).mappings()
     ]
     return [Hold(**row) for row in rows]
+
+
+def _quoted_holds(connection: AsyncConnection, name: TableName) -> str:
+    return holds_table(name).quoted(quote_of(connection.dialect.name))
 
 
 async def _leave(connection: AsyncConnection, notes: Notes, action: str, hold: Hold, actor: str | None) -> None:

@@ -20,7 +20,7 @@ from audit_async.maintenance.notes import Notes
 from audit_async.maintenance.purge import Purge
 from audit_async.maintenance.retention import Condition, Retention, conditions
 from audit_async.table.connection import connected
-from audit_async.table.ddl import holds_table
+from audit_async.table.ddl import MYSQL, holds_table
 from audit_async.table.ownership import owned
 from audit_async.table.partitions import (
     NAME_IS_TAKEN,
@@ -108,6 +108,8 @@ class _Run:
         if self._connection.dialect.name == "postgresql":
             await self._connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             await self._connection.exec_driver_sql("SET LOCAL row_security = off")
+        elif self._connection.dialect.name in MYSQL:
+            await self._connection.exec_driver_sql("START TRANSACTION READ ONLY")
         try:
             yield
         finally:

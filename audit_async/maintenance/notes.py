@@ -13,6 +13,7 @@ from audit_async.events.identifier import random_uuid
 from audit_async.inspection import TableName, inspect_through
 from audit_async.redact import redact
 from audit_async.table.columns import COLUMNS
+from audit_async.table.ddl import quote_of
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.recognition import recognise
 
@@ -28,7 +29,8 @@ class Notes:
             f"CAST(:{name} AS json)" if dialect == "postgresql" and COLUMNS[name].startswith("json") else f":{name}"
             for name in layout.columns
         )
-        self._insert = text(f"INSERT INTO {layout.table.quoted()} ({', '.join(layout.columns)}) VALUES ({values})")
+        table = layout.table.quoted(quote_of(dialect))
+        self._insert = text(f"INSERT INTO {table} ({', '.join(layout.columns)}) VALUES ({values})")
 
     @classmethod
     async def open(cls, connection: AsyncConnection, name: TableName) -> Notes:

@@ -16,7 +16,7 @@ from audit_async.inspection import TableName
 from audit_async.maintenance.maintained import Purged
 from audit_async.maintenance.notes import Notes
 from audit_async.maintenance.retention import Condition, moment_of, not_held
-from audit_async.table.ddl import holds_table
+from audit_async.table.ddl import MYSQL, holds_table, quote_of
 from audit_async.table.guard import unguarded
 from audit_async.table.partitions import Partition
 from audit_async.table.transactions import patiently
@@ -66,6 +66,7 @@ class Purge:
         self._rules = rules
         self._notes = notes
         self._detaches = detaches
+        self._dialect = connection.dialect.name
 
     @property
     def newest(self) -> datetime:
@@ -89,7 +90,7 @@ class Purge:
 
     async def look(self, part: TableName) -> Survey:
         """Count in the open transaction what may go of *part*."""
-        held = not_held(self._name, part.quoted())
+        held = not_held(self._name, part, self._dialect)
         columns, bound = [], dict[str, Any]()
         for rule in self._rules:
             goes = f"CASE WHEN {rule.sql} AND {held} THEN created_at END"
@@ -100,7 +101,7 @@ class Purge:
         newest = next(name for name, value in latest.bound.items() if name.startswith("before_"))
         statement = (
             f"SELECT count(*), count(CASE WHEN ({any_rule}) AND NOT ({held}) THEN 1 END), {', '.join(columns)}"
-            f" FROM {part.quoted()} WHERE created_at < :{newest}"
+            f" FROM {self._quoted(part)} WHERE created_at < :{newest}"
         )
         rows, kept, *spans = (await self._connection.execute(text(statement), bound)).one()
         going = (Span(*spans[at : at + 3]) for at in range(0, len(spans), 3))
@@ -167,11 +168,12 @@ class Purge:
     async def _delete_some(self, rule: Condition, partition: Partition | None, since: Any) -> Span | None:
         await self._hold_still()
         part = self._name if partition is None else partition.name
-        goes = f"{rule.sql} AND {not_held(self._name, part.quoted())}"
+        table = self._quoted(part)
+        goes = f"{rule.sql} AND {not_held(self._name, part, self._dialect)}"
         later, bound = (
             ("", rule.bound) if since is None else (" AND created_at >= :since", rule.bound | {"since": since})
         )
-        some = f"SELECT created_at FROM {part.quoted()} WHERE {goes}{later} ORDER BY created_at LIMIT {PURGE_ROWS}"
+        some = f"SELECT created_at FROM {table} WHERE {goes}{later} ORDER BY created_at LIMIT {PURGE_ROWS}"
         found = await self._connection.execute(
             text(f"SELECT count(*), min(created_at), max(created_at) FROM ({some}) AS batch"), bound
         )
@@ -179,7 +181,7 @@ class Purge:
         if not rows:
             return None
         async with unguarded(self._connection, part):
-            statement = f"DELETE FROM {part.quoted()} WHERE {goes} AND created_at >= :first AND created_at <= :last"
+            statement = f"{self._delete_from(table)} WHERE {goes} AND created_at >= :first AND created_at <= :last"
             gone = await self._connection.execute(text(statement), rule.bound | {"first": first, "last": last})
         if not gone.rowcount:
             # A trigger of the application keeps them; asking again would never end.
@@ -188,10 +190,23 @@ class Purge:
         await self._note(self.deleted(rule, span, partition))
         return span
 
+    def _delete_from(self, table: str) -> str:
+        if self._dialect in MYSQL:
+            # By the key, so that no row is locked beyond the last one of the batch, where writers add theirs.
+            return f"DELETE {table} FROM {table} FORCE INDEX (PRIMARY)"
+        return f"DELETE FROM {table}"
+
+    def _quoted(self, table: TableName) -> str:
+        return table.quoted(quote_of(self._dialect))
+
     async def _hold_still(self) -> None:
         """Let nobody place or release a legal hold until the transaction ends. SQLite has one writer at a time."""
-        if self._connection.dialect.name == "postgresql":
-            await self._connection.exec_driver_sql(f"LOCK TABLE {holds_table(self._name).quoted()} IN SHARE MODE")
+        holds = self._quoted(holds_table(self._name))
+        if self._dialect == "postgresql":
+            await self._connection.exec_driver_sql(f"LOCK TABLE {holds} IN SHARE MODE")
+        elif self._dialect in MYSQL:
+            # Every row, and the gaps between them, in which a new one would be.
+            await self._connection.execute(text(f"SELECT id FROM {holds} LOCK IN SHARE MODE"))
 
     async def _note(self, purged: Purged) -> None:
         details = {

@@ -11,7 +11,7 @@ from audit_async.errors import ConfigurationError, meant
 from audit_async.events import Category
 from audit_async.events.fields import convert
 from audit_async.inspection import TableName
-from audit_async.table.ddl import holds_table
+from audit_async.table.ddl import MYSQL, holds_table, quote_of
 
 _DAYS_IN_10_000_YEARS = 3_652_059
 
@@ -126,23 +126,28 @@ def conditions(rules: Sequence[Retention], now: datetime, dialect: str) -> list[
     return made
 
 
-def not_held(name: TableName, row: str) -> str:
-    """Return the condition that no legal hold on *name* touches the row of the table that is quoted as *row*."""
+def not_held(name: TableName, part: TableName, dialect: str) -> str:
+    """Return the condition that no legal hold on *name* touches a row of *part*, which is all of it or a partition."""
+    quote = quote_of(dialect)
+    row = part.quoted(quote)
     same = " AND ".join(
         f"(hold.{column} IS NULL OR hold.{column} = {row}.{column})" for column in ("tenant_id", "category", "user_id")
     )
     return (
-        f"NOT EXISTS (SELECT 1 FROM {holds_table(name).quoted()} AS hold WHERE {same}"
+        f"NOT EXISTS (SELECT 1 FROM {holds_table(name).quoted(quote)} AS hold WHERE {same}"
         f" AND (hold.since IS NULL OR hold.since <= {row}.created_at)"
         f" AND (hold.until IS NULL OR {row}.created_at < hold.until))"
     )
 
 
 def moment_for(dialect: str, moment: datetime) -> Any:
-    """Return *moment* as the database compares it: SQLite keeps times as text that sorts as time does."""
-    if dialect != "sqlite":
-        return moment
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    """Return *moment* as the database compares it: SQLite keeps times as text that sorts as time does, MariaDB and
+    MySQL in UTC without saying so.
+    """
+    plain = moment.astimezone(UTC).replace(tzinfo=None)
+    if dialect in MYSQL:
+        return plain
+    return f"{plain.isoformat(timespec='microseconds')}Z" if dialect == "sqlite" else moment
 
 
 def moment_of(value: Any) -> datetime | None:

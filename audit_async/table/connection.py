@@ -32,6 +32,9 @@ async def connected(
             make_private(parsed.database or "", makes_file=makes_file)
         async with engine.connect() as connection:
             is_connecting = False
+            if parsed.get_backend_name() in ("mysql", "mariadb"):
+                # What does not fit is refused, and a statement means what it says, whatever the server's default is.
+                await connection.exec_driver_sql("SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'")
             yield connection
     except AuditError:
         raise

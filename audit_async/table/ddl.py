@@ -81,6 +81,14 @@ def beside_ddl(name: TableName, dialect: str, version: tuple[int, ...]) -> list[
     ]
 
 
+def mysql_resource_index(name: TableName, index: str) -> str:
+    """Return what makes the index by resource and time on MariaDB and MySQL, beside writers or not at all."""
+    return (
+        f"CREATE INDEX `{index}` ON {name.quoted('`')}"
+        f" (resource_type({MAX_WORD_CHARS}), resource_id({MARIADB_KEY_CHARS}), created_at) ALGORITHM=INPLACE LOCK=NONE"
+    )
+
+
 def holds_table(name: TableName) -> TableName:
     """Return the name of the table of legal holds on the rows of *name*."""
     return name.beside("_holds")

@@ -24,9 +24,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 
 from audit_async.errors import ConfigurationError
+from audit_async.faults.mysql import is_savepoint_gone
 from audit_async.inspection import TableName
 from audit_async.table.connection import run_as_written
 from audit_async.table.triggers import (
@@ -120,7 +122,8 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
     Raises:
         ConfigurationError: the block ended the transaction itself; the guard was off meanwhile, and is on again.
     """
-    if not await has_guard(connection, name):
+    # On MariaDB and MySQL whoever may not make triggers does not see them either.
+    if connection.dialect.name not in _MYSQL and not await has_guard(connection, name):
         yield
         return
     await _begin(connection)
@@ -131,8 +134,8 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
         yield
     except BaseException:
         if nested.is_active:
-            await nested.rollback()
             await _end_session(connection)
+            await _undo(nested)
         else:
             await _put_back(connection, name)
             await connection.commit()
@@ -156,12 +159,22 @@ def _lifting(name: TableName, dialect: str) -> list[str]:
 
 async def _put_back(connection: AsyncConnection, name: TableName) -> None:
     await _end_session(connection)
-    await guard(connection, name)
+    if connection.dialect.name not in _MYSQL:
+        await guard(connection, name)
+
+
+async def _undo(nested: AsyncTransaction) -> None:
+    """Roll the savepoint back, unless it went with the whole transaction: by a deadlock on MariaDB and MySQL."""
+    try:
+        await nested.rollback()
+    except DBAPIError as error:
+        if not is_savepoint_gone(error):
+            raise
 
 
 async def _end_session(connection: AsyncConnection) -> None:
     """Forget on MariaDB and MySQL what no savepoint undoes: that this session may change rows."""
-    if connection.dialect.name in _MYSQL:
+    if connection.dialect.name in _MYSQL and not connection.invalidated:
         await connection.exec_driver_sql(MYSQL_PUT_BACK)
 
 

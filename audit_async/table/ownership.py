@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName
+from audit_async.table.ddl import MYSQL
 
 # The name of a schema only where the search path would make new tables somewhere else.
 _OWNER = """
@@ -22,15 +23,18 @@ SELECT current_user AS role, owner.rolname::text AS owner, pg_has_role(owner.oid
 async def owned(connection: AsyncConnection, name: TableName, purpose: str) -> TableName:
     """Make sure that the role of *connection* owns *name*; return the name with its schema where it needs one.
 
+    SQLite, MariaDB and MySQL know no owners; there the rights decide, statement by statement.
+
     Raises:
         ConfigurationError: the database is none that this can be done on.
         ConfigStoreError: there is no such table, or the role does not own it.
     """
-    if connection.dialect.name == "sqlite":
+    if connection.dialect.name in ("sqlite", *MYSQL):
         return name
     if connection.dialect.name != "postgresql":
         raise ConfigurationError(
-            f"no tool of ours can {purpose} a table on {connection.dialect.name}", hint="use PostgreSQL or SQLite"
+            f"no tool of ours can {purpose} a table on {connection.dialect.name}",
+            hint="use PostgreSQL, SQLite or MariaDB",
         )
     row = (await connection.execute(text(_OWNER), {"table": name.quoted()})).one_or_none()
     if row is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +17,7 @@ from audit_async.config import LOCK_TRIES, LOCK_TRY_SECONDS, LOCK_TURN_LOOK_SECO
 from audit_async.errors import TransientStoreError
 from audit_async.faults import translate
 from audit_async.inspection import TableName
+from audit_async.table.ddl import MYSQL
 
 _LOCK_NOT_AVAILABLE, _DEADLOCK = "55P03", "40P01"
 
@@ -23,7 +26,10 @@ _T = TypeVar("_T")
 
 @asynccontextmanager
 async def short_transaction(connection: AsyncConnection) -> AsyncIterator[None]:
-    """Begin a transaction that waits for a lock for `LOCK_TRY_SECONDS` at most; commit it, or roll it back."""
+    """Begin a transaction that waits for a lock for `LOCK_TRY_SECONDS` at most; commit it, or roll it back.
+
+    MariaDB and MySQL count in whole seconds.
+    """
     await connection.rollback()
     try:
         if connection.dialect.name == "postgresql":
@@ -32,6 +38,13 @@ async def short_transaction(connection: AsyncConnection) -> AsyncIterator[None]:
             await connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TRY_SECONDS * 1000:.0f}")
             # What a policy hides must be an error: a row that is not seen would count as one that is not there.
             await connection.exec_driver_sql("SET LOCAL row_security = off")
+        elif connection.dialect.name in MYSQL:
+            seconds = math.ceil(LOCK_TRY_SECONDS)
+            await connection.exec_driver_sql(
+                f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
+            )
+            # Whose reading with a lock keeps others from adding what it would have seen.
+            await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         await begin_on_sqlite(connection)
         yield
     except BaseException:
@@ -65,7 +78,7 @@ async def patiently(connection: AsyncConnection, work: Callable[[], Awaitable[_T
             if number == LOCK_TRIES:
                 raise TransientStoreError(
                     f"others held a lock {LOCK_TRIES} times for over {LOCK_TRY_SECONDS:g} s",
-                    hint="look for a long transaction in pg_stat_activity, or run it again later",
+                    hint=f"look for a long transaction in {_activity(connection)}, or run it again later",
                     sqlstate=verdict.sqlstate,
                 ) from error
         # As long as the writers behind us had to wait, so that they get on meanwhile.
@@ -83,14 +96,17 @@ async def taking_turns(connection: AsyncConnection, name: TableName) -> AsyncIte
     Raises:
         TransientStoreError: the turn did not come within `LOCK_TURN_SECONDS`.
     """
-    if connection.dialect.name != "postgresql":
-        # SQLite has one writer at a time, and each of our transactions decides anew.
+    if connection.dialect.name == "sqlite":
+        # It has one writer at a time, and each of our transactions decides anew.
         yield
         return
-    key = f"hashtext('audit_async.maintain'), hashtext('{name.quoted()}')"
+    take, give_back = _turn(connection.dialect.name)
+    bound: Mapping[str, str | None] = {"name": name.quoted()}
+    if connection.dialect.name in MYSQL:
+        bound = {"schema": name.schema, "name": name.name}
     try:
         async with asyncio.timeout(LOCK_TURN_SECONDS):
-            while not await _answer(connection, f"SELECT pg_try_advisory_lock({key})"):  # noqa: ASYNC110 -- in a server
+            while not await _answer(connection, take, bound):  # noqa: ASYNC110 -- in a server
                 await asyncio.sleep(LOCK_TURN_LOOK_SECONDS)
     except TimeoutError:
         raise TransientStoreError(
@@ -103,10 +119,24 @@ async def taking_turns(connection: AsyncConnection, name: TableName) -> AsyncIte
         # A connection that failed has given the lock back by itself.
         if not connection.invalidated and not connection.closed:
             await connection.rollback()
-            await _answer(connection, f"SELECT pg_advisory_unlock({key})")
+            await _answer(connection, give_back, bound)
 
 
-async def _answer(connection: AsyncConnection, statement: str) -> bool:
-    answer = bool((await connection.exec_driver_sql(statement)).scalar())
+def _turn(dialect: str) -> tuple[str, str]:
+    """Return what takes the lock of the session, or says that it is taken, and what gives it back."""
+    if dialect in MYSQL:
+        # One name space for the whole server, whose names have 64 characters at most.
+        key = "concat('audit_async.maintain.', sha1(concat_ws('.', coalesce(:schema, database()), :name)))"
+        return f"SELECT get_lock({key}, 0)", f"SELECT release_lock({key})"
+    key = "hashtext('audit_async.maintain'), hashtext(:name)"
+    return f"SELECT pg_try_advisory_lock({key})", f"SELECT pg_advisory_unlock({key})"
+
+
+def _activity(connection: AsyncConnection) -> str:
+    return "information_schema.innodb_trx" if connection.dialect.name in MYSQL else "pg_stat_activity"
+
+
+async def _answer(connection: AsyncConnection, statement: str, bound: Mapping[str, str | None]) -> bool:
+    answer = bool((await connection.execute(text(statement), bound)).scalar())
     await connection.commit()
     return answer

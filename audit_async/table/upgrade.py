@@ -8,13 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.inspection import TableName
-from audit_async.table.connection import connected
-from audit_async.table.ddl import holds_table, versions_table
+from audit_async.table.connection import connected, run_as_written
+from audit_async.table.ddl import MYSQL, holds_table, mysql_resource_index, versions_table
 from audit_async.table.ownership import own_like, owned
 from audit_async.table.partitions import find_partitions
 from audit_async.table.script import beside_statements
 from audit_async.table.transactions import patiently, taking_turns
-from audit_async.table.versions import SCHEMA_VERSION, server_version, version_of
+from audit_async.table.versions import SCHEMA_VERSION, server_kind, server_version, version_of
 
 RESOURCE_INDEX = "resource_type, resource_id, created_at"
 """The columns of the index by choice, for those who ask what happened to a thing."""
@@ -59,7 +59,7 @@ async def upgrade_table(url: str, *, table: str = "audit_logs", resource_index: 
 
     Args:
         resource_index: also make the index by resource and time; on PostgreSQL concurrently, one partition after
-            another.
+            another, on MariaDB and MySQL beside writers as well.
 
     Raises:
         ConfigurationError: *url* or *table* cannot be meant, or the table is none of ours.
@@ -82,8 +82,8 @@ async def upgrade_table(url: str, *, table: str = "audit_logs", resource_index: 
 
 
 async def _to_version_2(connection: AsyncConnection, name: TableName) -> None:
-    for statement in beside_statements(name, connection.dialect.name, server_version(connection)):
-        await connection.exec_driver_sql(statement)
+    for statement in beside_statements(name, server_kind(connection), server_version(connection)):
+        await run_as_written(connection, statement)
     if connection.dialect.name == "postgresql":
         await own_like(connection, name, holds_table(name))
 
@@ -93,6 +93,12 @@ async def _to_version_2(connection: AsyncConnection, name: TableName) -> None:
 
 async def _make_resource_index(connection: AsyncConnection, name: TableName) -> list[str]:
     index = name.beside("_resource_idx")
+    if connection.dialect.name in MYSQL:
+        bound = {"schema": name.schema, "name": name.name, "index": index.name}
+        if (await connection.execute(text(_MYSQL_INDEX), bound)).scalar():
+            return []
+        await patiently(connection, lambda: run_as_written(connection, mysql_resource_index(name, index.name)))
+        return [f"made index {index.name}"]
     if connection.dialect.name != "postgresql":
         there = await connection.execute(
             text("SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = :name"), {"name": index.name}
@@ -140,6 +146,10 @@ async def _index_partition(connection: AsyncConnection, index: TableName, partit
     )
 
 
+_MYSQL_INDEX = """
+SELECT count(*) FROM information_schema.statistics
+ WHERE table_schema = coalesce(:schema, database()) AND table_name = :name AND index_name = :index
+"""
 _IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)"
 _IS_ATTACHED = """
 SELECT count(*) > 0

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from audit_async.maintenance.roles import RoleNames, apply_roles
-from tests.store.conftest import Place, postgres_empty, postgres_place, skip_on_mariadb
+from tests.store.conftest import Place, postgres_empty, postgres_place
 from tests.store.entries import entries
 
 __all__ = ["postgres_empty", "postgres_place"]
@@ -47,12 +47,6 @@ class Ruled:
     ) -> None:
         with pytest.raises(DBAPIError, match=match):
             await self.run(role, *statements)
-
-
-@pytest.fixture(autouse=True)
-def no_mariadb_yet(request: pytest.FixtureRequest) -> None:
-    """Retention and holds are not made for MariaDB yet."""
-    skip_on_mariadb(request, "retention and holds are not made for MariaDB yet")
 
 
 @pytest.fixture

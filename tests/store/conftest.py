@@ -75,13 +75,6 @@ async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await server.drop_database(database)
 
 
-def skip_on_mariadb(request: pytest.FixtureRequest, reason: str) -> None:
-    """Skip a test that is about to run on MariaDB, for what is not made for it yet."""
-    callspec = getattr(request.node, "callspec", None)
-    if callspec is not None and "mariadb" in callspec.params.values():
-        pytest.skip(reason)
-
-
 def server_of(request: pytest.FixtureRequest) -> PostgresCluster | MariadbServer:
     """Return the server for one of `KINDS`, which runs."""
     if request.param == "mariadb":

@@ -33,8 +33,30 @@ _POSTGRES = {
 }
 
 
+_MARIADB = {
+    "columns": """
+        SELECT table_name, column_name, ordinal_position, column_default, is_nullable, column_type, collation_name,
+               extra
+          FROM information_schema.columns WHERE table_schema = database() ORDER BY table_name, ordinal_position""",
+    "indexes": """
+        SELECT table_name, index_name, seq_in_index, column_name, sub_part, non_unique
+          FROM information_schema.statistics WHERE table_schema = database()
+         ORDER BY table_name, index_name, seq_in_index""",
+    "constraints": """
+        SELECT table_name, constraint_name, check_clause FROM information_schema.check_constraints
+         WHERE constraint_schema = database() ORDER BY table_name, constraint_name""",
+    "triggers": """
+        SELECT event_object_table, trigger_name, action_timing, event_manipulation, action_statement
+          FROM information_schema.triggers WHERE trigger_schema = database() ORDER BY trigger_name""",
+    "tables": """
+        SELECT table_name, engine, row_format, table_collation FROM information_schema.tables
+         WHERE table_schema = database() ORDER BY table_name""",
+}
+
+
 async def catalogue(url: str) -> dict[str, list[dict[str, Any]]]:
     """Return everything that makes up the tables of the database, in an order that does not vary."""
     if url.startswith("sqlite"):
         return {"all": await run_sql(url, "SELECT type, name, sql FROM sqlite_master ORDER BY type, name")}
-    return {what: await run_sql(url, statement) for what, statement in _POSTGRES.items()}
+    statements = _MARIADB if url.startswith("mysql") else _POSTGRES
+    return {what: await run_sql(url, statement) for what, statement in statements.items()}

@@ -11,10 +11,20 @@ from sqlalchemy import text
 from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName
 from audit_async.table.creation import create_table
+from audit_async.table.ddl import ddl
 from audit_async.table.script import new_partitions
 from audit_async.table.upgrade import RESOURCE_INDEX, upgrade_table
-from audit_async.table.versions import SCHEMA_VERSION, version_of
-from tests.store.conftest import Place, add_role, empty, place, postgres_empty, postgres_place, skip_on_mariadb  # noqa: F401 -- fixtures
+from audit_async.table.versions import SCHEMA_VERSION, server_kind, server_version, version_of
+from tests.store.conftest import (  # noqa: F401 -- fixtures
+    Place,
+    add_role,
+    empty,
+    mariadb_empty,
+    mariadb_place,
+    place,
+    postgres_empty,
+    postgres_place,
+)
 from tests.store.entries import entries
 from tests.table.catalogue import catalogue
 
@@ -22,14 +32,15 @@ NAME = TableName.parse("audit_logs")
 OLD = Path(__file__).parent.parent / "data"
 
 
-@pytest.fixture(autouse=True)
-def no_mariadb_yet(request: pytest.FixtureRequest) -> None:
-    """No MariaDB table is older than this version."""
-    skip_on_mariadb(request, "no MariaDB table is older than this version")
-
-
 async def make_version_1(place: Place) -> None:  # noqa: F811
-    """Make the table as the first version made it, by its very words."""
+    """Make the table as the first version made it, by its very words.
+
+    On MariaDB there was no such version; there it is the table alone.
+    """
+    if place.dialect == "mysql":
+        async with place.admin.connect() as connection:
+            await place.execute(*ddl(NAME, server_kind(connection), server_version(connection)))
+        return
     statements = (OLD / f"version_1_{place.dialect}.sql").read_text().split(";\n")
     await place.execute(*filter(None, statements))
     if place.dialect == "postgresql":
@@ -172,3 +183,13 @@ async def test_the_index_by_choice_on_sqlite(tmp_path: Path) -> None:
     assert 1 == len((await upgrade_table(url, resource_index=True)).steps)
     assert () == (await upgrade_table(url, resource_index=True)).steps
     assert any(row["name"] == "audit_logs_resource_idx" for row in (await catalogue(url))["all"])
+
+
+async def test_the_index_by_choice_on_mariadb(mariadb_place: Place) -> None:  # noqa: F811
+    """It is made once."""
+    assert 1 == len((await upgrade_table(mariadb_place.url, resource_index=True)).steps)
+    assert () == (await upgrade_table(mariadb_place.url, resource_index=True)).steps
+    made = [
+        row for row in (await catalogue(mariadb_place.url))["indexes"] if row["index_name"].endswith("resource_idx")
+    ]
+    assert ["resource_type", "resource_id", "created_at"] == [row["column_name"] for row in made]
