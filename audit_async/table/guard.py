@@ -122,7 +122,7 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
     Raises:
         ConfigurationError: the block ended the transaction itself; the guard was off meanwhile, and is on again.
     """
-    # On MariaDB and MySQL whoever may not make triggers does not see them either.
+    # MySQL shows triggers only to those who may make some. The variable says nothing where there are none.
     if connection.dialect.name not in _MYSQL and not await has_guard(connection, name):
         yield
         return

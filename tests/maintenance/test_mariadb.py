@@ -233,7 +233,7 @@ async def add_account(place: Place, *grants: str) -> str:
 
 
 async def test_the_rights_that_it_takes(mariadb_place: Place) -> None:
-    """To read, add and delete rows is enough, also where the table is guarded by triggers that one may not see."""
+    """To read, add and delete rows is enough, also where the table is guarded by triggers that one may not make."""
     await put_guard(mariadb_place)
     await mariadb_place.open().insert(entries(20, created_at=OLD))
     beside = ("SELECT, INSERT, DELETE ON audit_logs_holds", "SELECT ON audit_schema")
