@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.config import CREATE_LOCK_SECONDS, PARTITION_MONTHS_AHEAD
-from audit_async.errors import ConfigurationError
+from audit_async.errors import ConfigurationError, TransientStoreError
 from audit_async.inspection import (
     SUPPORTED,
     InspectedTable,
@@ -99,6 +99,7 @@ async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
 
     Raises:
         ConfigurationError: as `create_table`.
+        TransientStoreError: another process is at it for too long; nothing was made.
     """
     dialect = server_kind(connection)
     if dialect not in ("postgresql", "sqlite", *MYSQL):
@@ -110,7 +111,12 @@ async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
         await begin_on_sqlite(connection)
     else:
         # Held until the connection is closed, since every CREATE ends its transaction.
-        await connection.execute(text(f"SELECT GET_LOCK('audit_async.create_table', {CREATE_LOCK_SECONDS})"))
+        lock = text(f"SELECT GET_LOCK('audit_async.create_table', {CREATE_LOCK_SECONDS})")
+        if (await connection.execute(lock)).scalar() != 1:
+            raise TransientStoreError(
+                f"another process has been making a table for over {CREATE_LOCK_SECONDS} s; {name} was not made",
+                hint="let it end, or end its session in SHOW PROCESSLIST, and run this again",
+            )
     found = await inspect_through(connection, name)
     if found.exists and not is_ours(found):
         raise ConfigurationError(

@@ -6,12 +6,13 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.entry import Entry
-from audit_async.errors import ConfigStoreError, ConfigurationError
+from audit_async.errors import ConfigStoreError, ConfigurationError, TransientStoreError
 from audit_async.inspection import TableName, async_url
+from audit_async.table import creation
 from audit_async.table.columns import COLUMNS, is_ours
 from audit_async.table.creation import create_table, inspect_table
 from audit_async.table.ddl import ddl
@@ -45,6 +46,20 @@ async def test_two_processes_make_it_at_once_on_mariadb(mariadb_empty: Place) ->
     """Each CREATE ends its transaction there: one waits for the other's lock."""
     done = await asyncio.gather(*(create_table(mariadb_empty.url) for _ in range(3)))
     assert sorted(made.is_new for made in done) == [False, False, True]
+
+
+async def test_a_lock_that_does_not_come_is_an_error_on_mariadb(
+    mariadb_empty: Place,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside a process that is still making the table nothing is made, and the error says what to do."""
+    monkeypatch.setattr(creation, "CREATE_LOCK_SECONDS", 0)
+    async with mariadb_empty.admin.connect() as other:
+        assert 1 == (await other.execute(text("SELECT GET_LOCK('audit_async.create_table', 30)"))).scalar()
+        with pytest.raises(TransientStoreError, match="let it end"):
+            await create_table(mariadb_empty.url)
+        assert [] == await mariadb_empty.rows("SHOW TABLES")
+    assert (await create_table(mariadb_empty.url)).is_new
 
 
 async def test_listings_of_a_tenant_or_user_need_no_sorting(mariadb_empty: Place) -> None:  # noqa: F811
