@@ -38,6 +38,7 @@ from audit_async.table.triggers import (
     ROW_TRIGGER,
     STATEMENT_TRIGGER,
     mysql_lift,
+    mysql_trigger,
     mysql_triggers,
     postgres_guard,
     postgres_lift,
@@ -88,7 +89,7 @@ async def is_guarded(connection: AsyncConnection, name: TableName) -> bool:
         master = TableName(name.schema, "sqlite_master").quoted()
         found = await connection.exec_driver_sql(f"SELECT sql FROM {master} WHERE type = 'trigger'")
         return set(sqlite_triggers(name).values()) <= set(found.scalars())
-    return set(mysql_triggers(name)) <= await _mysql_triggers(connection, name)
+    return set(mysql_triggers(name).values()) <= await _mysql_triggers(connection, name)
 
 
 async def has_guard(connection: AsyncConnection, name: TableName) -> bool:
@@ -187,9 +188,14 @@ async def _begin(connection: AsyncConnection) -> None:
 
 
 async def _mysql_triggers(connection: AsyncConnection, name: TableName) -> set[str]:
+    """Return the statements that would make the triggers of *name* as they are."""
     statement = (
-        "SELECT trigger_name FROM information_schema.triggers"
+        "SELECT trigger_name AS name, action_timing AS timing, event_manipulation AS event, action_statement AS body"
+        " FROM information_schema.triggers"
         " WHERE event_object_table = :table AND event_object_schema = coalesce(:schema, database())"
     )
     found = await connection.execute(text(statement), {"table": name.name, "schema": name.schema})
-    return {f"{TableName(name.schema, str(trigger)).quoted('`')}" for trigger in found.scalars()}
+    return {
+        mysql_trigger(name, TableName(name.schema, row.name).quoted("`"), f"{row.timing} {row.event}", row.body)
+        for row in found
+    }

@@ -200,11 +200,20 @@ MYSQL_PUT_BACK = "SET @audit_unguarded = NULL"
 def mysql_triggers(name: TableName) -> dict[str, str]:
     """Return the triggers by their quoted names. Triggers share their names with all tables of the database."""
     return {
-        trigger: f"CREATE TRIGGER {trigger} BEFORE {change} ON {name.quoted('`')} FOR EACH ROW BEGIN"
-        f" IF NOT (@audit_unguarded <=> {literal(name.name)}) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT ="
-        f" {literal(f'table {name.name} is append-only: {change} is refused')}; END IF; END"
+        trigger: mysql_trigger(
+            name,
+            trigger,
+            f"BEFORE {change}",
+            f"BEGIN IF NOT (@audit_unguarded <=> {literal(name.name)}) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT ="
+            f" {literal(f'table {name.name} is append-only: {change} is refused')}; END IF; END",
+        )
         for trigger, change in ((_beside(name, change.lower()).quoted("`"), change) for change in ("UPDATE", "DELETE"))
     }
+
+
+def mysql_trigger(name: TableName, trigger: str, moment: str, body: str) -> str:
+    """Return the statement that makes the *trigger*, quoted, of the table *name*."""
+    return f"CREATE TRIGGER {trigger} {moment} ON {name.quoted('`')} FOR EACH ROW {body}"
 
 
 def mysql_lift(name: TableName) -> str:

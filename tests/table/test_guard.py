@@ -142,6 +142,22 @@ def insert_one(identifier: str, *, at: str = "'2001-01-01T00:00:00.000000Z'", ve
 # --- SQLite --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("body", ["BEGIN END", "SET @audit_unguarded = OLD.id"])
+@pytest.mark.parametrize("empty", ["mariadb"], indirect=True)
+async def test_a_trigger_of_our_name_is_no_guard_by_itself(place: Place, body: str) -> None:  # noqa: F811
+    """On MariaDB one that does something else counts as none, and is made anew."""
+    await put_guard(place)
+    trigger = "audit_logs_append_only_delete"
+    await place.execute(
+        f"DROP TRIGGER {trigger}", f"CREATE TRIGGER {trigger} BEFORE DELETE ON audit_logs FOR EACH ROW {body}"
+    )
+    assert not await has_it(place)
+    await place.open().insert(entries(1))
+    await put_guard(place)
+    await is_refused(place, "DELETE FROM audit_logs")
+    assert await has_it(place)
+
+
 @pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
 async def test_sqlite_replaces_no_row(place: Place) -> None:  # noqa: F811
     """`INSERT OR REPLACE` leaves the row that is there, by its key and by its rowid."""
