@@ -21,6 +21,8 @@ _DAMAGE = ("58", "XX")
 _UNIQUE_VIOLATION = "23505"
 _CHECK_VIOLATION = "23514"
 
+_REFUSED = re.compile(r"(permission denied for|must be owner of) (\w+) (.+)")
+_TABLES = ("table", "relation", "view")
 _COPY_COLUMN = re.compile(r", column ([^:]+)")
 
 
@@ -75,9 +77,7 @@ def hint_for(state: str, native: BaseException, place: Place) -> str:
     if state == "42501":
         if "row-level security" in primary(native):
             return f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
-        if place.purpose in ("make", "maintain", "upgrade"):
-            return f"GRANT CREATE ON SCHEMA {place.table.rpartition('.')[0] or 'public'} TO {place.role}"
-        return f"GRANT INSERT ON {place.table} TO {place.role}"
+        return _hint_for_right(native, place)
     if state in ("42P01", "3F000"):
         return "make it with `audit-async init URL`, or name another one by table="
     if state == "42703":
@@ -93,6 +93,25 @@ def hint_for(state: str, native: BaseException, place: Place) -> str:
     if state == "42804":
         return f"a column of {place.table} has another type than `audit-async init` gives it; ALTER TABLE {place.table}"
     return f"compare table {place.table} with one that `audit-async init` makes under another name"
+
+
+def _hint_for_right(native: BaseException, place: Place) -> str:
+    """Return what gives the right that is missing on what PostgreSQL names, if that can be read; five cases."""
+    named = _REFUSED.search(primary(native))
+    verb, kind, name = named.groups() if named else ("", "", "")
+    if verb == "must be owner of":
+        return f"connect as the owner of {kind} {name}, or as a member of it"
+    makes_tables = place.purpose in ("make", "maintain", "upgrade")
+    tables = place.table.split(", ")
+    schema = tables[0].rpartition(".")[0]
+    if kind == "schema" or (makes_tables and kind not in _TABLES):
+        right = "CREATE" if makes_tables else "USAGE"
+        return f"GRANT {right} ON SCHEMA {name if kind == 'schema' else schema or 'public'} TO {place.role}"
+    rights = "SELECT, INSERT, UPDATE, DELETE" if makes_tables else "INSERT"
+    if kind in _TABLES and name not in (table.rpartition(".")[2] for table in tables):
+        # The schema is left out by PostgreSQL; what we touch beside the table lies in the same.
+        return f"GRANT {rights} ON {f'{schema}.{name}' if schema else name} TO {place.role}"
+    return f"GRANT {rights} ON {place.table} TO {place.role}"
 
 
 def unfit_row(state: str | None, native: BaseException, place: Place) -> DataStoreError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit_async.inspection import TableName
+from audit_async.inspection import TableName, inspect_through
 from audit_async.table.connection import connected, run_as_written
 from audit_async.table.ddl import MYSQL, holds_table, mysql_resource_index, versions_table
 from audit_async.table.ownership import own_like, owned
@@ -82,10 +82,14 @@ async def upgrade_table(url: str, *, table: str = "audit_logs", resource_index: 
 
 
 async def _to_version_2(connection: AsyncConnection, name: TableName) -> None:
+    made = [holds_table(name)]
+    if not (await inspect_through(connection, versions_table(name))).exists:
+        made.append(versions_table(name))
     for statement in beside_statements(name, server_kind(connection), server_version(connection)):
         await run_as_written(connection, statement)
     if connection.dialect.name == "postgresql":
-        await own_like(connection, name, holds_table(name))
+        for each in made:
+            await own_like(connection, name, each)
 
 
 # --- the index by choice -----------------------------------------------------------------------------

@@ -51,6 +51,26 @@ def test_postgresql_is_judged_by_sqlstate(states: str, kind: type[StoreError], i
 
 
 @pytest.mark.parametrize(
+    ("purpose", "said", "hint"),
+    [
+        ("write to", "permission denied for table audit_logs", "GRANT INSERT ON log.audit_logs TO app"),
+        ("write to", "permission denied for table delivered", "GRANT INSERT ON log.delivered TO app"),
+        ("write to", "permission denied for schema log", "GRANT USAGE ON SCHEMA log TO app"),
+        ("write to", "in another language", "GRANT INSERT ON log.audit_logs TO app"),
+        ("maintain", "permission denied for table audit_schema", "UPDATE, DELETE ON log.audit_schema TO app"),
+        ("maintain", "must be owner of table audit_logs_2026_01", "connect as the owner of table audit_logs_2026_01,"),
+        ("make", "permission denied for schema log", "GRANT CREATE ON SCHEMA log TO app"),
+        ("make", "in another language", "GRANT CREATE ON SCHEMA log TO app"),
+    ],
+)
+def test_a_missing_right_is_named_with_what_it_is_on(purpose: str, said: str, hint: str) -> None:
+    """The hint speaks of the relation or schema that PostgreSQL names, in the schema of our table."""
+    error = asyncpg.PostgresError.new({"C": "42501", "M": said, "S": "ERROR", "V": "ERROR"})
+    place = Place(table="log.audit_logs", role="app", purpose=purpose)
+    assert hint in str(translate(error, place).hint)
+
+
+@pytest.mark.parametrize(
     ("error", "kind"),
     [
         (ConnectionRefusedError(111, "refused"), TransientStoreError),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from audit_async.errors import ConfigStoreError, ConfigurationError
 from audit_async.inspection import TableName
@@ -130,6 +130,26 @@ async def test_who_does_not_own_it_is_told_who_does(postgres_place: Place) -> No
     """The error names the role that it takes."""
     url = await add_role(postgres_place, "GRANT ALL ON audit_logs TO {role}")
     with pytest.raises(ConfigStoreError, match="it belongs to role audit_admin"):
+        await upgrade_table(url)
+
+
+async def test_what_an_administrator_makes_is_the_owners(postgres_empty: Place) -> None:  # noqa: F811
+    """After an upgrade by another role whoever owns the table owns all that lies beside it, and can go on."""
+    await make_version_1(postgres_empty)
+    url = await add_role(postgres_empty, "ALTER TABLE audit_logs OWNER TO {role}")
+    await upgrade_table(postgres_empty.url)
+    owners = await postgres_empty.rows(
+        "SELECT relname, relowner::regrole::text AS owner FROM pg_class"
+        " WHERE relname IN ('audit_logs', 'audit_logs_holds', 'audit_schema')"
+    )
+    assert (3, {make_url(url).username}) == (len(owners), {row.owner for row in owners})
+    assert () == (await upgrade_table(url)).steps
+
+
+async def test_a_table_of_versions_of_another_owner_is_named(postgres_place: Place) -> None:  # noqa: F811
+    """Whoever may not read it is told the right that is missing, and on what."""
+    url = await add_role(postgres_place, "ALTER TABLE audit_logs OWNER TO {role}")
+    with pytest.raises(ConfigStoreError, match=f"DELETE ON audit_schema TO {make_url(url).username}"):
         await upgrade_table(url)
 
 
