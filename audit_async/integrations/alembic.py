@@ -20,9 +20,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, text
 
-from audit_async.inspection import TableName
-from audit_async.table.ddl import versions_table
-from audit_async.table.script import checked_name, drop_statements, make_statements
+from audit_async.inspection import TableName, inspect_now
+from audit_async.table.ddl import quote_of, versions_table
+from audit_async.table.script import checked_name, drop_statements, forget_statement, make_statements
+from audit_async.table.versions import kind_of
 
 _NEWEST = (1000,)
 """With `--sql` nobody knows the server's version: a present one is taken."""
@@ -49,7 +50,7 @@ def create_audit_table(op: Operations, table: str = "audit_logs") -> None:
     """
     context = op.get_context()
     version = _NEWEST if context.as_sql else (context.dialect.server_version_info or _NEWEST)
-    for statement in make_statements(checked_name(table), context.dialect.name, version):
+    for statement in make_statements(checked_name(table), kind_of(context.dialect), version):
         _execute(op, statement)
 
 
@@ -62,10 +63,15 @@ def drop_audit_table(op: Operations, table: str = "audit_logs") -> None:
         ConfigurationError: the name is none.
     """
     name = TableName.parse(table)
-    for statement in drop_statements(name):
+    context = op.get_context()
+    dialect = context.dialect.name
+    for statement in drop_statements(name, dialect):
         _execute(op, statement)
-    if not op.get_context().as_sql:
-        versions = versions_table(name).quoted()
+    if context.as_sql:
+        _execute(op, forget_statement(name, dialect))
+    elif inspect_now(op.get_bind(), versions_table(name)).exists:
+        _execute(op, forget_statement(name, dialect))
+        versions = versions_table(name).quoted(quote_of(dialect))
         if not op.get_bind().execute(text(f"SELECT count(*) FROM {versions}")).scalar():
             _execute(op, f"DROP TABLE {versions}")
 

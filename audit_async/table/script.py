@@ -63,10 +63,12 @@ def beside_statements(name: TableName, dialect: str, version: tuple[int, ...]) -
     ]
 
 
-def drop_statements(name: TableName) -> list[str]:
-    """Return what takes our table away, its months and its legal holds; the versions of other tables stay."""
-    return [
-        f"DROP TABLE {name.quoted()}",
-        f"DROP TABLE {holds_table(name).quoted()}",
-        f"DELETE FROM {versions_table(name).quoted()} WHERE table_name = '{name.name}'",
-    ]
+def drop_statements(name: TableName, dialect: str) -> list[str]:
+    """Return what takes our table away, its months and its legal holds; a table of version 1 has none of these."""
+    quote = quote_of(dialect)
+    return [f"DROP TABLE {name.quoted(quote)}", f"DROP TABLE IF EXISTS {holds_table(name).quoted(quote)}"]
+
+
+def forget_statement(name: TableName, dialect: str) -> str:
+    """Return what takes our table's version away; those of other tables stay."""
+    return f"DELETE FROM {versions_table(name).quoted(quote_of(dialect))} WHERE table_name = '{name.name}'"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import Dialect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.errors import ConfigStoreError, ConfigurationError
@@ -63,7 +63,11 @@ async def require_version(connection: AsyncConnection, name: TableName, least: i
 
 def server_kind(connection: AsyncConnection) -> str:
     """Return which database is behind *connection*: a `mysql` address may lead to a MariaDB."""
-    dialect = connection.dialect
+    return kind_of(connection.dialect)
+
+
+def kind_of(dialect: Dialect) -> str:
+    """Return which database *dialect* speaks to, as far as is known: before it has connected the address says it."""
     return "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
 
 

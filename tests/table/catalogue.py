@@ -58,5 +58,5 @@ async def catalogue(url: str) -> dict[str, list[dict[str, Any]]]:
     """Return everything that makes up the tables of the database, in an order that does not vary."""
     if url.startswith("sqlite"):
         return {"all": await run_sql(url, "SELECT type, name, sql FROM sqlite_master ORDER BY type, name")}
-    statements = _MARIADB if url.startswith("mysql") else _POSTGRES
+    statements = _MARIADB if url.startswith(("mysql", "mariadb")) else _POSTGRES
     return {what: await run_sql(url, statement) for what, statement in statements.items()}
