@@ -330,6 +330,10 @@ LOCK_TURN_SECONDS = 300.0
 LOCK_TURN_LOOK_SECONDS = 0.1
 """Between two looks whether it has ended."""
 
+CLOCK_DIFFERENCE_SECONDS = 300.0
+"""Between the server's clock and ours, above which nothing is removed: the five minutes that Kerberos puts up with.
+Clocks that are kept right differ by less than one second."""
+
 PURGE_ROWS = 10_000
 """Deleted in one transaction: a fraction of a second, for which writers into the same partition wait."""
 

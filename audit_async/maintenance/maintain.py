@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +15,7 @@ from audit_async.config import MAX_MONTHS_AHEAD, PARTITION_MONTHS_AHEAD, STRAY_M
 from audit_async.errors import ConfigStoreError, ConfigurationError, StoreError, TransientStoreError
 from audit_async.faults import Place, translate
 from audit_async.inspection import TableName
+from audit_async.maintenance.clock import agreed_time
 from audit_async.maintenance.maintained import Maintained, Moved, Purged
 from audit_async.maintenance.notes import Notes
 from audit_async.maintenance.purge import Purge
@@ -50,7 +51,8 @@ async def maintain(
     On PostgreSQL monthly partitions are made *months_ahead*, and rows in the default partition move to one of their
     own month. Then what no rule of *retention* keeps any longer goes, apart from what a legal hold keeps: a partition
     of which every row may go as a whole, other rows in batches. Each purge leaves an event `audit.purge` in its own
-    transaction. Everything is done in short transactions; killed at any moment, the next run goes on.
+    transaction. What is old goes by the server's clock. Everything is done in short transactions; killed at any moment,
+    the next run goes on.
 
     Args:
         dry_run: change nothing, and say what would be done.
@@ -58,14 +60,16 @@ async def maintain(
 
     Raises:
         ConfigurationError: a value cannot be meant, or the table is none of ours, or older than what is asked for.
-        StoreError: the database is away, or refuses; or the role is not the table's owner.
+        StoreError: the database is away, or refuses; or the role is not the table's owner; or our clock and the
+            server's differ by minutes.
     """
     if type(months_ahead) is not int or not 0 <= months_ahead <= MAX_MONTHS_AHEAD:
         raise ConfigurationError(
             f"months_ahead={months_ahead!r} cannot be meant", hint=f"give months, 0 to {MAX_MONTHS_AHEAD}"
         )
-    name, now = TableName.parse(table), datetime.now(UTC)
+    name = TableName.parse(table)
     async with connected(url, name, "maintain", makes_file=False) as connection:
+        now = await agreed_time(connection)
         rules = conditions(retention, now, connection.dialect.name)
         where = await owned(connection, name, "maintain")
         if (version := await version_of(connection, where)) > SCHEMA_VERSION:
