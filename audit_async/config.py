@@ -330,6 +330,9 @@ LOCK_TURN_SECONDS = 300.0
 LOCK_TURN_LOOK_SECONDS = 0.1
 """Between two looks whether it has ended."""
 
+MAX_RETENTION_DAYS = 3_652_058
+"""That a rule can keep rows for: between the first and the last day that a date can say, in the years 1 and 9999."""
+
 CLOCK_DIFFERENCE_SECONDS = 300.0
 """Between the server's clock and ours, above which nothing is removed: the five minutes that Kerberos puts up with.
 Clocks that are kept right differ by less than one second."""

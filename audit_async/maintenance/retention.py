@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from audit_async.config import MAX_RETENTION_DAYS
 from audit_async.errors import ConfigurationError, meant
 from audit_async.events import Category
 from audit_async.events.fields import convert
 from audit_async.inspection import TableName
 from audit_async.table.ddl import MYSQL, holds_table, quote_of
-
-_DAYS_IN_10_000_YEARS = 3_652_059
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Retention:
     tenant_id: str | None = None
 
     def __post_init__(self) -> None:
-        if type(self.days) is not int or not 1 <= self.days < _DAYS_IN_10_000_YEARS:
+        if type(self.days) is not int or not 1 <= self.days <= MAX_RETENTION_DAYS:
             raise ConfigurationError(f"rows cannot be kept for {self.days!r} days", hint="give whole days, 1 or more")
         if self.category is not None:
             object.__setattr__(self, "category", known_category(self.category))

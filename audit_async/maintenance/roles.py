@@ -21,9 +21,10 @@ from audit_async.maintenance.postgres_rights import (
 )
 from audit_async.table.columns import is_ours
 from audit_async.table.connection import connected, run_as_written
+from audit_async.table.ddl import MYSQL
 from audit_async.table.guard import guard_statements
+from audit_async.table.transactions import begin_on_sqlite
 
-_MYSQL = ("mysql", "mariadb")
 _NO_RIGHT = "42501"
 
 
@@ -105,7 +106,7 @@ def roles_statements(
     guard[0] = Step("The guard: rows are added, and neither changed nor removed.", guard[0].statement)
     if dialect == "sqlite":
         return guard
-    if dialect in _MYSQL:
+    if dialect in MYSQL:
         return guard + [Step(*step) for step in mysql_rights(name, roles.writer, roles.reader, roles.auditor)]
     steps = [
         *postgres_roles(name, *roles.all),
@@ -154,8 +155,7 @@ async def _apply(
         raise ConfigurationError(f"table {name} {is_there}", hint="make it with `audit-async init URL`")
     if dialect == "postgresql":
         await connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000:.0f}")
-    elif dialect == "sqlite":
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+    await begin_on_sqlite(connection)
     for step in steps:
         await run_as_written(connection, step.statement)
     others = await _others(connection, name, roles) if dialect == "postgresql" else ()

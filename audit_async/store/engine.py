@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit_async.config import CANCEL_SECONDS
 from audit_async.diagnostics import describe, report
+
+_LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
 _left_to_parents: list[Any] = []
 """Connections of parent processes, kept so that nothing ever collects and thereby closes them."""
@@ -87,6 +90,14 @@ def _leave_to_parent(engine: AsyncEngine, raw: Any) -> None:
     _left_to_parents.append((engine, raw))
     if hasattr(raw, "_aborted"):
         raw._aborted = True
+
+
+def is_readable_on_the_way(url: URL, raw: Any) -> bool:
+    """Say whether what is sent through *raw* (asyncpg, asyncmy) leaves this host unencrypted."""
+    if (url.host or "") in _LOCAL_HOSTS:
+        return False
+    transport = getattr(raw, "_transport", None)
+    return transport is not None and transport.get_extra_info("ssl_object") is None
 
 
 async def raw_connection(connection: AsyncConnection) -> Any:

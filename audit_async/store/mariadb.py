@@ -33,14 +33,12 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.faults.mysql import duplicate_key, value_is_taken
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine, close_hard
-from audit_async.store.mariadb_engine import Server, is_encrypted, meet, narrow_columns, new_engine
+from audit_async.store.engine import OwnEngine, close_hard, is_readable_on_the_way
+from audit_async.store.mariadb_engine import Server, meet, narrow_columns, new_engine
 from audit_async.store.mariadb_inserts import Inserts, Into
 from audit_async.store.revision import is_near, revise, still_valid
 from audit_async.table_map.layout import Layout, Row
 from audit_async.table_map.tables import Layouts, Part, Tables
-
-_LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
 
 class MariadbStore:
@@ -214,7 +212,7 @@ class MariadbStore:
         server = self._place.server
         if self._server.forgets_commits:
             report("durability", f"{server} does not write commits to its disk: innodb_flush_log_at_trx_commit is 0")
-        if (self._url.host or "") not in _LOCAL_HOSTS and not is_encrypted(raw):
+        if is_readable_on_the_way(self._url, raw):
             report("tls", f"the connection to {server} is not encrypted; add ?ssl_ca=FILE to the URL")
         for layout in layouts.all:
             if narrow := await narrow_columns(raw, layout.table, layout.columns):

@@ -104,9 +104,3 @@ async def rows_of(raw: Any, statement: str, values: tuple[Any, ...] | None = Non
         await cursor.execute(statement, values)
         rows: Sequence[tuple[Any, ...]] = await cursor.fetchall()
     return rows
-
-
-def is_encrypted(raw: Any) -> bool:
-    """Say whether nobody between can read what is sent."""
-    transport = raw._transport
-    return transport is None or transport.get_extra_info("ssl_object") is not None

@@ -31,7 +31,7 @@ from audit_async.errors import (
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine
+from audit_async.store.engine import OwnEngine, is_readable_on_the_way
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
@@ -42,7 +42,6 @@ from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
 if TYPE_CHECKING:
     RawConnection = asyncpg.Connection[asyncpg.Record]
 
-_LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
 # Where the server is told not to wait for its disk at a commit, a crash takes rows that we have confirmed and
 # whose journal is gone. Any other setting is the administrator's choice.
@@ -300,7 +299,7 @@ class PostgresStore:
         self._engine.raw, self._carries = raw, application_name
         if not self._has_pooler:
             await raw.execute(_GREETING, application_name, False)
-        if (self._url.host or "") not in _LOCAL_HOSTS and not _is_encrypted(raw):
+        if is_readable_on_the_way(self._url, raw):
             report("tls", f"the connection to {self._place.server} is not encrypted; add ?ssl=require to the URL")
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
@@ -339,8 +338,3 @@ def _insert_statement(layout: Layout, *, is_replay: bool) -> str:
 
 def _raw_connection(session: Session) -> Any:
     return session.connection().connection.driver_connection
-
-
-def _is_encrypted(raw: Any) -> bool:
-    transport = getattr(raw, "_transport", None)
-    return transport is None or transport.get_extra_info("ssl_object") is not None

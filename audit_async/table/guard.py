@@ -31,6 +31,8 @@ from audit_async.errors import ConfigurationError
 from audit_async.faults.mysql import is_savepoint_gone
 from audit_async.inspection import TableName
 from audit_async.table.connection import run_as_written
+from audit_async.table.ddl import MYSQL
+from audit_async.table.transactions import begin_on_sqlite
 from audit_async.table.triggers import (
     BODY,
     IS_GUARDED,
@@ -47,8 +49,6 @@ from audit_async.table.triggers import (
     sqlite_triggers,
 )
 
-_MYSQL = ("mysql", "mariadb")
-
 
 def guard_statements(name: TableName, dialect: str) -> list[str]:
     """Return what guards our table *name*, on PostgreSQL with all its partitions. It may run again.
@@ -62,7 +62,7 @@ def guard_statements(name: TableName, dialect: str) -> list[str]:
         return [f"DROP TRIGGER IF EXISTS {quoted}" for quoted in sqlite_triggers(name)] + list(
             sqlite_triggers(name).values()
         )
-    if dialect in _MYSQL:
+    if dialect in MYSQL:
         return [f"DROP TRIGGER IF EXISTS {quoted}" for quoted in mysql_triggers(name)] + list(
             mysql_triggers(name).values()
         )
@@ -124,10 +124,10 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
         ConfigurationError: the block ended the transaction itself; the guard was off meanwhile, and is on again.
     """
     # MySQL shows triggers only to those who may make some. The variable says nothing where there are none.
-    if connection.dialect.name not in _MYSQL and not await has_guard(connection, name):
+    if connection.dialect.name not in MYSQL and not await has_guard(connection, name):
         yield
         return
-    await _begin(connection)
+    await begin_on_sqlite(connection)
     nested = await connection.begin_nested()
     try:
         for statement in _lifting(name, connection.dialect.name):
@@ -151,7 +151,7 @@ async def unguarded(connection: AsyncConnection, name: TableName) -> AsyncIterat
 
 
 def _lifting(name: TableName, dialect: str) -> list[str]:
-    if dialect in _MYSQL:
+    if dialect in MYSQL:
         return [mysql_lift(name)]
     if dialect == "sqlite":
         return [f"DROP TRIGGER {quoted}" for quoted in sqlite_triggers(name)]
@@ -160,7 +160,7 @@ def _lifting(name: TableName, dialect: str) -> list[str]:
 
 async def _put_back(connection: AsyncConnection, name: TableName) -> None:
     await _end_session(connection)
-    if connection.dialect.name not in _MYSQL:
+    if connection.dialect.name not in MYSQL:
         await guard(connection, name)
 
 
@@ -175,16 +175,8 @@ async def _undo(nested: AsyncTransaction) -> None:
 
 async def _end_session(connection: AsyncConnection) -> None:
     """Forget on MariaDB and MySQL what no savepoint undoes: that this session may change rows."""
-    if connection.dialect.name in _MYSQL and not connection.invalidated:
+    if connection.dialect.name in MYSQL and not connection.invalidated:
         await connection.exec_driver_sql(MYSQL_PUT_BACK)
-
-
-async def _begin(connection: AsyncConnection) -> None:
-    """Begin a transaction on SQLite where there is none: the driver begins one for a change of rows only."""
-    if connection.dialect.name == "sqlite":
-        raw = (await connection.get_raw_connection()).driver_connection
-        if raw is not None and not raw.in_transaction:
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 async def _mysql_triggers(connection: AsyncConnection, name: TableName) -> set[str]:
