@@ -95,6 +95,7 @@ class InspectedTable:
         primary_key: its columns.
         unique_keys: the columns of every further unique key; an expression is `()`.
         is_partitioned: by PostgreSQL's own partitions.
+        is_partitioned_by_range: as ours is, by time.
     """
 
     schema: str | None
@@ -104,6 +105,7 @@ class InspectedTable:
     primary_key: tuple[str, ...] = ()
     unique_keys: tuple[tuple[str, ...], ...] = ()
     is_partitioned: bool = False
+    is_partitioned_by_range: bool = False
 
     @property
     def exists(self) -> bool:
@@ -164,7 +166,9 @@ SELECT attribute.attname AS name,
        attribute.attgenerated <> '' OR attribute.attidentity = 'a' AS is_generated,
        NOT attribute.attnotnull AS is_nullable,
        attribute.atthasdef OR attribute.attidentity <> '' AS has_default,
-       relation.relkind = 'p' AS is_partitioned
+       relation.relkind = 'p' AS is_partitioned,
+       EXISTS (SELECT FROM pg_partitioned_table
+                WHERE partrelid = relation.oid AND partstrat = 'r') AS is_partitioned_by_range
   FROM pg_attribute AS attribute
   JOIN pg_class AS relation ON relation.oid = attribute.attrelid
   JOIN pg_type AS type ON type.oid = attribute.atttypid
@@ -206,6 +210,7 @@ def _inspect_postgres(connection: Connection, name: TableName) -> InspectedTable
         primary_key=next((tuple(key.columns) for key in keys if key.is_primary), ()),
         unique_keys=tuple(tuple(key.columns) for key in keys if not key.is_primary),
         is_partitioned=any(column.is_partitioned for column in columns),
+        is_partitioned_by_range=any(column.is_partitioned_by_range for column in columns),
     )
 
 

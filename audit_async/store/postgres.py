@@ -88,7 +88,7 @@ class PostgresStore:
             await self._insert(entries, is_replay=is_replay)
         except DataStoreError as refusal:
             verdict = await self._revised(refusal)
-            if isinstance(verdict, MissingPartitionError) and all(map(is_near, entries)):
+            if isinstance(verdict, MissingPartitionError) and self._is_by_time and all(map(is_near, entries)):
                 raise ConfigStoreError(refusal.message, hint=refusal.hint, sqlstate=refusal.sqlstate) from None
             raise verdict from None
 
@@ -285,6 +285,11 @@ class PostgresStore:
                 )
         return layouts
 
+    @property
+    def _is_by_time(self) -> bool:
+        """Whether it is for their time that rows have a partition, and not for a word that one may have alone."""
+        return self._layouts is None or any(found.is_partitioned_by_range for found in self._layouts.found)
+
     async def _revised(self, refusal: DataStoreError) -> StoreError:
         try:
             verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts)
@@ -310,7 +315,8 @@ class PostgresStore:
         ):
             # Any other check has a name, and one of a partition that name: the time of the row has no partition.
             return MissingPartitionError(
-                f"table {self._tables} has no partition for the time of a row",
+                f"table {self._tables} has no partition for a row",
+                culprit="partition",
                 sqlstate=error.sqlstate,
                 hint="make it: `audit-async maintain URL`, or what makes that table's partitions",
             )

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from audit_async.entry import Entry
 from audit_async.errors import ConfigurationError, DataStoreError
 from audit_async.inspection import InspectedTable, TableName, inspect_now
+from audit_async.table_map.delivered import require
 from audit_async.table_map.fitting import fit
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.mapping import TableMap
@@ -109,7 +110,11 @@ class Tables:
         found = self._look(connection)
         if not self.maps:
             return Layouts((recognise(found[0]),), found)
-        return Layouts(tuple(fit(each, table) for each, table in zip(self.maps, found, strict=True)), found)
+        layouts = tuple(fit(each, table) for each, table in zip(self.maps, found, strict=True))
+        for layout in layouts:
+            if layout.delivered is not None:
+                require(connection, layout.delivered, layout.table)
+        return Layouts(layouts, found)
 
     def have_changed(self, connection: Connection, layouts: Layouts) -> bool:
         """Return whether the tables are others than *layouts* were made for: then a refused row is no fault of it."""

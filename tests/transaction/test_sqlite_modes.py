@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from audit_async import AuditLogger, create_table
+from audit_async.table_map.tables import Layouts, Tables
 from tests.transaction.shop import make_orders, paid
 
 Open = Callable[[], AsyncConnection | AsyncSession]
@@ -104,3 +105,25 @@ async def test_a_driver_that_never_begins_has_the_row_at_once(url: str, audit: A
         await session.rollback()
     await engine.dispose()
     assert (1, 1) == seen_by_another(url)
+
+
+async def test_the_first_look_at_the_table_costs_the_transaction_nothing(
+    url: str, audit: AuditLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that has read cannot write any more once somebody else has: the look comes before it begins."""
+    look = Tables.lay_out
+
+    def look_while_others_write(tables: Tables, connection: Connection) -> Layouts:
+        found = look(tables, connection)
+        with closing(sqlite3.connect(url.partition("///")[2])) as other:
+            other.execute("INSERT INTO orders (id, what) VALUES (99, 'of somebody else')")
+            other.commit()
+        return found
+
+    monkeypatch.setattr(Tables, "lay_out", look_while_others_write)
+    engine = by_default(url)
+    async with AsyncSession(engine) as session:
+        receipt = await audit.add(session, paid(1), strict=True)
+        await session.commit()
+    await engine.dispose()
+    assert receipt.is_accepted
