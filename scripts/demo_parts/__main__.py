@@ -275,9 +275,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell_of_old_tables(file: Path, screen: Screen) -> int:
     """Tell the other story, and return the exit code."""
+    from loguru import logger
+
     from scripts.demo_parts.old_tables import tell
 
-    screen.title("audit_async", "the same events in the tables of six systems that came before, and in ours")
+    # What the logger has to say of such tables is shown here as counts.
+    logger.disable("audit_async")
+    screen.title("audit_async", "the same events in six tables of systems that came before, and in ours")
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="audit-demo-") as folder:

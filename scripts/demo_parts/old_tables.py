@@ -174,6 +174,9 @@ async def _make(place: OldTable, engine: AsyncEngine) -> None:
 
 async def _rows(engine: AsyncEngine, table: str) -> list[dict[str, Any]]:
     async with engine.connect() as connection:
+        if engine.dialect.name == "mysql":
+            # A TIMESTAMP is shown in the zone of whoever looks.
+            await connection.execute(text("SET time_zone = '+00:00'"))
         found = await connection.execute(text(f"SELECT * FROM {table}"))
         return [dict(row) for row in found.mappings()]
 
