@@ -15,7 +15,6 @@ from audit_async.errors import (
     ConfigStoreError,
     DataStoreError,
     DuplicateStoreError,
-    StoreError,
     TransientStoreError,
 )
 from audit_async.faults import Place, raise_verdict, translate
@@ -96,7 +95,7 @@ class GenericStore:
         except Exception as error:
             verdict = translate(error, self._place, connecting=self._layouts is None)
             if isinstance(verdict, DataStoreError):
-                verdict = await self._revised(verdict)
+                verdict = await revise(verdict, self._engine.get(), self._tables, self._layouts, self._place)
             if isinstance(verdict, (ConfigStoreError, TransientStoreError)):
                 # Somebody will mend the table, or has changed it: look at it anew.
                 self._layouts = None
@@ -169,12 +168,6 @@ class GenericStore:
         async with engine.connect() as connection:
             self._layouts = await connection.run_sync(self._tables.lay_out)
         return self._layouts
-
-    async def _revised(self, refusal: DataStoreError) -> StoreError:
-        try:
-            return await revise(refusal, self._engine.get(), self._tables, self._layouts)
-        except Exception as error:
-            return translate(error, self._place, connecting=True)
 
     def _new_engine(self) -> AsyncEngine:
         return create_async_engine(

@@ -197,10 +197,7 @@ class MariadbStore:
         return layouts
 
     async def _revised(self, refusal: DataStoreError) -> StoreError:
-        try:
-            verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts)
-        except Exception as error:
-            return translate(error, self._place, connecting=True)
+        verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts, self._place)
         if verdict is not refusal:
             self._layouts = None
         return verdict

@@ -291,10 +291,7 @@ class PostgresStore:
         return self._layouts is None or any(found.is_partitioned_by_range for found in self._layouts.found)
 
     async def _revised(self, refusal: DataStoreError) -> StoreError:
-        try:
-            verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts)
-        except Exception as error:
-            return translate(error, self._place, connecting=True)
+        verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts, self._place)
         if verdict is not refusal:
             self._layouts = None
         return verdict

@@ -8,21 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit_async.config import PARTITION_NEAR_DAYS
 from audit_async.entry import Entry
-from audit_async.errors import DataStoreError, TransientStoreError
+from audit_async.errors import DataStoreError, StoreError, TransientStoreError
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.table_map.tables import Layouts, Tables
 
 
 async def revise(
-    refusal: DataStoreError, engine: AsyncEngine, tables: Tables, layouts: Layouts | None
-) -> DataStoreError | TransientStoreError:
+    refusal: DataStoreError, engine: AsyncEngine, tables: Tables, layouts: Layouts | None, place: Place
+) -> StoreError:
     """Return *refusal*, or an error that says to look at the tables anew since they are others than *layouts* are for.
 
     A type that was changed, or a column that was added, refuses rows which the table as it was would have taken.
     """
-    async with engine.connect() as connection:
-        if layouts is not None and not await connection.run_sync(tables.have_changed, layouts):
-            return refusal
+    try:
+        async with engine.connect() as connection:
+            if layouts is not None and not await connection.run_sync(tables.have_changed, layouts):
+                return refusal
+    except Exception as error:
+        return translate(error, place, connecting=True)
     return TransientStoreError(f"table {tables} was changed under way: {refusal.message}", sqlstate=refusal.sqlstate)
 
 

@@ -99,10 +99,7 @@ class SqliteStore:
             raise
 
     async def _revised(self, refusal: DataStoreError) -> StoreError:
-        try:
-            verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts)
-        except Exception as error:
-            return translate(error, self._place, connecting=True)
+        verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts, self._place)
         if verdict is not refusal:
             self._layouts = None
         return verdict
