@@ -259,6 +259,14 @@ LATE_SECONDS = 60.0
 COPY_ROWS = 16
 """From here up COPY is cheaper than INSERT (they meet at 8, at 64 COPY wins by 2)."""
 
+ADMIN_STATEMENT_SECONDS = 60.0
+"""For one statement that makes or looks at a table, by our own clock: it takes a tenth of a second, and waits for
+another process that makes one for `CREATE_LOCK_SECONDS` at most. A frozen server answers no time-out of its own."""
+
+LONG_STATEMENT_SECONDS = 3600.0
+"""For one statement of `maintain` and `upgrade`, by our own clock: the index of a month of a hundred million rows takes
+minutes, and a run has to end before the next one, a day later."""
+
 LOCK_SECONDS = 5.0
 """For a lock on the table: behind an ALTER TABLE events wait in the journal, not in the server's queue."""
 

@@ -11,7 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit_async.config import MAX_MONTHS_AHEAD, PARTITION_MONTHS_AHEAD, STRAY_MONTHS_BACK, STRAY_ROWS
+from audit_async.config import (
+    LONG_STATEMENT_SECONDS,
+    MAX_MONTHS_AHEAD,
+    PARTITION_MONTHS_AHEAD,
+    STRAY_MONTHS_BACK,
+    STRAY_ROWS,
+)
 from audit_async.errors import ConfigStoreError, ConfigurationError, StoreError, TransientStoreError
 from audit_async.faults import Place, translate
 from audit_async.inspection import TableName
@@ -68,7 +74,9 @@ async def maintain(
             f"months_ahead={months_ahead!r} cannot be meant", hint=f"give months, 0 to {MAX_MONTHS_AHEAD}"
         )
     name = TableName.parse(table)
-    async with connected(url, name, "maintain", makes_file=False) as connection:
+    async with connected(
+        url, name, "maintain", makes_file=False, statement_seconds=LONG_STATEMENT_SECONDS
+    ) as connection:
         now = await agreed_time(connection)
         rules = conditions(retention, now, connection.dialect.name)
         where = await owned(connection, name, "maintain")

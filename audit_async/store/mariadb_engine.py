@@ -18,6 +18,7 @@ from audit_async.config import (
     STATEMENT_SECONDS,
 )
 from audit_async.inspection import TableName
+from audit_async.table.sessions import asyncmy_arguments
 
 # TRADITIONAL is strict: what does not fit is an error, never a shorter value with a warning. Other modes, which an
 # administrator may have set for all, are off with it.
@@ -61,13 +62,11 @@ class Server:
 def new_engine(url: URL) -> AsyncEngine:
     """Return an engine with one connection at most, not made yet."""
     arguments: dict[str, Any] = {
+        **asyncmy_arguments(url),
         "init_command": _SETTINGS,
-        "charset": "utf8mb4",
         # Each batch begins and ends its own transaction; nothing else is to leave one open.
         "autocommit": True,
     }
-    if "connect_timeout" not in url.query:
-        arguments["connect_timeout"] = CONNECT_SECONDS
     return create_async_engine(
         url,
         connect_args=arguments,

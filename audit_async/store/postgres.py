@@ -34,8 +34,9 @@ from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, is_readable_on_the_way
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
-from audit_async.store.postgres_engine import SET_TIMEOUTS, has_pooler, new_engine
+from audit_async.store.postgres_engine import SET_TIMEOUTS, new_engine
 from audit_async.store.revision import is_near, revise, still_valid
+from audit_async.table.sessions import has_pooler
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
 

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from audit_async.config import ADMIN_STATEMENT_SECONDS
 from audit_async.errors import AuditError, ConfigStoreError
 from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, async_url
+from audit_async.table.sessions import asyncmy_arguments, asyncpg_arguments, connect_seconds
 
 
 @asynccontextmanager
 async def connected(
-    url: str, name: TableName, purpose: str, *, makes_file: bool = True
+    url: str,
+    name: TableName,
+    purpose: str,
+    *,
+    makes_file: bool = True,
+    statement_seconds: float = ADMIN_STATEMENT_SECONDS,
 ) -> AsyncIterator[AsyncConnection]:
     """Open a connection of its own, and turn what the database says into errors of ours.
 
     Args:
         makes_file: whether a SQLite file that is not there is made; else that is an error.
+        statement_seconds: by our own clock, after which a statement of asyncpg or asyncmy is given up, and with it its
+            connection.
     """
     parsed = async_url(url)
-    engine = create_async_engine(parsed, poolclass=NullPool, hide_parameters=True)
     is_connecting = True
+    engine: AsyncEngine | None = None
     try:
+        engine = _new_engine(parsed, statement_seconds)
         if parsed.get_backend_name() == "sqlite":
             make_private(parsed.database or "", makes_file=makes_file)
-        async with engine.connect() as connection:
+        async with asyncio.timeout(connect_seconds(parsed)) as deadline, engine.connect() as connection:
+            deadline.reschedule(None)
             is_connecting = False
             if parsed.get_backend_name() in ("mysql", "mariadb"):
                 # What does not fit is refused, and a statement means what it says, whatever the server's default is.
@@ -41,7 +55,23 @@ async def connected(
     except Exception as error:
         raise translate(error, Place.of(parsed, name, purpose), connecting=is_connecting) from error
     finally:
-        await engine.dispose()
+        if engine is not None:
+            await engine.dispose()
+
+
+def _new_engine(url: URL, statement_seconds: float) -> AsyncEngine:
+    """Return an engine whose statements are given up after *statement_seconds*.
+
+    Raises:
+        ValueError: a number in the URL is none.
+    """
+    arguments: dict[str, Any] = {}
+    if url.get_driver_name() == "asyncpg":
+        url, arguments = asyncpg_arguments(url, {}, command_timeout=statement_seconds)
+    elif url.get_driver_name() == "asyncmy":
+        arguments = asyncmy_arguments(url, read_timeout=statement_seconds)
+    # SQLAlchemy drops the connection at a time-out, so that no roll-back behind it waits as long once more.
+    return create_async_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 
 async def run_as_written(connection: AsyncConnection, statement: str) -> None:

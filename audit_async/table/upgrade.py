@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit_async.config import LONG_STATEMENT_SECONDS
 from audit_async.inspection import TableName, inspect_through
 from audit_async.table.connection import connected, run_as_written
 from audit_async.table.ddl import MYSQL, holds_table, mysql_resource_index, versions_table
@@ -66,7 +67,9 @@ async def upgrade_table(url: str, *, table: str = "audit_logs", resource_index: 
         StoreError: the database is away, or refuses; or the role is not the table's owner.
     """
     name = TableName.parse(table)
-    async with connected(url, name, "upgrade", makes_file=False) as connection:
+    async with connected(
+        url, name, "upgrade", makes_file=False, statement_seconds=LONG_STATEMENT_SECONDS
+    ) as connection:
         where = await owned(connection, name, "upgrade")
         async with taking_turns(connection, where):
             found = await version_of(connection, where)
