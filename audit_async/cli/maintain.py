@@ -139,7 +139,8 @@ def _rule_of(given: str) -> Any:
     days, _, about = given.partition(":")
     if not (days.strip().isascii() and days.strip().isdigit()):
         raise ConfigurationError(
-            f"--keep {given[:100]!r} begins with no number of days", hint='write "365" or "90:category=access"'
+            f"--keep {given[:100]!r}: {days[:100]!r} is no whole number of days",
+            hint='write "365" or "90:category=access"',
         )
     return Retention(int(days), **_pairs(about, _RULE_WORDS, "--keep"))
 

@@ -57,6 +57,11 @@ class TableMap:
     name: str = field(default="map", compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.columns, Mapping):
+            raise ConfigurationError(
+                f"columns of the map for table {self.table} is of type {type(self.columns).__name__}",
+                hint='give a mapping, column to source: {"at": "created_at", "what": "action"}',
+            )
         sources = {column: read_source(column, given) for column, given in self.columns.items()}
         object.__setattr__(self, "columns", sources)
         if self.actions is not None:

@@ -262,7 +262,7 @@ def _of_unfilled(table_map: TableMap, found: InspectedTable) -> Iterator[Finding
             ERROR,
             column.name,
             "must not be empty, has no default, and the map does not fill it",
-            f"add it to the map: {column.name} = ...",
+            f'add it to the map: {column.name} = {{ constant = "?" }}, or a field such as "tenant_id"',
         )
 
 

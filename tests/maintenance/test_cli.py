@@ -48,7 +48,7 @@ def test_a_hold_is_placed_listed_and_released(sqlite_url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--keep", "forever"), "no number of days"),
+        (("--keep", "forever"), "no whole number of days"),
         (("--keep", "0"), "0 days"),
         (("--keep", "90:categry=access"), "did you mean 'category'"),
         (("--keep", "90:category=acess"), "did you mean 'access'"),
