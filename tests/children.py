@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+AGAIN_SECONDS = 5.0  # far above what the end of a process takes
 
 
 class Child:
@@ -43,10 +46,19 @@ class Child:
         return found
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> list[str]:
-        """Send it *number*, wait for its end, and return what it still had said: whole lines only."""
-        if self._process.poll() is None:
-            self._process.send_signal(number)
+        """Send it *number*, wait for its end, and return what it still had said: whole lines only.
+
+        Python passes over an exception in a finalizer or in the callback of a weak reference, a Ctrl-C among them: who
+        presses it in such a moment presses it again.
+        """
+        threading.Thread(target=self._insist, args=(number,), daemon=True).start()
         return self.rest()
+
+    def _insist(self, number: signal.Signals) -> None:
+        while self._process.poll() is None:
+            self._process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(AGAIN_SECONDS)
 
     def rest(self) -> list[str]:
         """Wait for its end and return what it still said: whole lines only."""
