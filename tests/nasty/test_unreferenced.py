@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit_async import AuditEvent, events
 from audit_async.entry import decode, encode
+from audit_async.redact import redact
 from tests.test_values import anything
 
 FIELDS = (
@@ -99,9 +100,10 @@ def test_what_the_caller_changes_afterwards_is_not_in_the_event() -> None:
 
 
 @given(st.dictionaries(st.text(), anything))
+@example({"": [[b"\\u0000", None]], "TOTPSEED": []})  # looks like a NUL, for whose sake an entry is built anew
 def test_what_was_stored_can_be_logged_again(value: dict[str, object]) -> None:
     """An event that is read back and built anew is the same, as often as one likes."""
-    first = encode(event_of(value))
+    first = encode(redact(event_of(value)))
     entry = decode(first, "w", 1)
     again = events.custom(
         entry.action,
