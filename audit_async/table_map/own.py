@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from operator import attrgetter
 
 import msgspec
@@ -14,7 +14,6 @@ from audit_async.table_map.layout import Row
 from audit_async.text import short_text
 
 _before_json = attrgetter(*list(COLUMNS)[: list(COLUMNS).index("details")])
-_after_created_at = attrgetter(*list(COLUMNS)[2 : list(COLUMNS).index("details")])
 
 
 def own_row(entry: Entry) -> Row:
@@ -33,36 +32,20 @@ def own_row(entry: Entry) -> Row:
 
 def own_row_sqlite(entry: Entry) -> Row:
     """Return the row of our table on SQLite: the time as text that sorts as time does."""
-    return (
-        entry.id,
-        f"{entry.created_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
-        *_after_created_at(entry),
-        bytes(entry.details).decode(),
-        bytes(entry.metadata).decode(),
-        bytes(entry.old_values).decode() or None,
-        bytes(entry.new_values).decode() or None,
-        bytes(entry.tags).decode(),
-        entry.writer_id,
-        entry.writer_seq,
-    )
+    key, moment, *others = own_row(entry)
+    return (key, f"{_in_utc(moment).isoformat(timespec='microseconds')}Z", *others)
 
 
 def own_row_mariadb(entry: Entry) -> Row:
     """Return the row of our table on MariaDB and MySQL: the time in UTC without saying so, as they keep it."""
     if max(len(entry.id), len(entry.tenant_id or ""), len(entry.user_id or "")) > MARIADB_KEY_CHARS:
         entry = _with_short_keys(entry)
-    return (
-        entry.id,
-        entry.created_at.astimezone(UTC).replace(tzinfo=None),
-        *_after_created_at(entry),
-        bytes(entry.details).decode(),
-        bytes(entry.metadata).decode(),
-        bytes(entry.old_values).decode() or None,
-        bytes(entry.new_values).decode() or None,
-        bytes(entry.tags).decode(),
-        entry.writer_id,
-        entry.writer_seq,
-    )
+    key, moment, *others = own_row(entry)
+    return (key, _in_utc(moment), *others)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _with_short_keys(entry: Entry) -> Entry:
