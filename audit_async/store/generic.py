@@ -95,7 +95,7 @@ class GenericStore:
         except Exception as error:
             verdict = translate(error, self._place, connecting=self._layouts is None)
             if isinstance(verdict, DataStoreError):
-                verdict = await revise(verdict, self._engine.get(), self._tables, self._layouts, self._place)
+                verdict = await revise(verdict, entries, self._engine.get(), self._tables, self._layouts, self._place)
             if isinstance(verdict, (ConfigStoreError, TransientStoreError)):
                 # Somebody will mend the table, or has changed it: look at it anew.
                 self._layouts = None

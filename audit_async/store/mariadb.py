@@ -25,7 +25,6 @@ from audit_async.errors import (
     ConfigStoreError,
     DataStoreError,
     DuplicateStoreError,
-    MissingPartitionError,
     StoreError,
     TransientStoreError,
 )
@@ -36,7 +35,7 @@ from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, close_hard, is_readable_on_the_way
 from audit_async.store.mariadb_engine import Server, meet, narrow_columns, new_engine
 from audit_async.store.mariadb_inserts import Inserts, Into
-from audit_async.store.revision import is_near, revise, still_valid
+from audit_async.store.revision import revise, still_valid
 from audit_async.table_map.layout import Layout, Row
 from audit_async.table_map.tables import Layouts, Part, Tables
 
@@ -63,10 +62,7 @@ class MariadbStore:
         try:
             await self._insert(entries, is_replay=is_replay)
         except DataStoreError as refusal:
-            verdict = await self._revised(refusal)
-            if isinstance(verdict, MissingPartitionError) and all(map(is_near, entries)):
-                raise ConfigStoreError(refusal.message, hint=refusal.hint, sqlstate=refusal.sqlstate) from None
-            raise verdict from None
+            raise await self._revised(refusal, entries) from None
 
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         if is_replay:
@@ -196,8 +192,8 @@ class MariadbStore:
         self._layouts, self._inserts = layouts, None
         return layouts
 
-    async def _revised(self, refusal: DataStoreError) -> StoreError:
-        verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts, self._place)
+    async def _revised(self, refusal: DataStoreError, entries: Sequence[Entry]) -> StoreError:
+        verdict = await revise(refusal, entries, self._engine.get(), self._tables, self._layouts, self._place)
         if verdict is not refusal:
             self._layouts = None
         return verdict

@@ -35,7 +35,7 @@ from audit_async.store.engine import OwnEngine, is_readable_on_the_way
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import SET_TIMEOUTS, new_engine
-from audit_async.store.revision import is_near, revise, still_valid
+from audit_async.store.revision import revise, still_valid
 from audit_async.table.sessions import has_pooler
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Part, Tables, not_delivered
@@ -88,10 +88,7 @@ class PostgresStore:
         try:
             await self._insert(entries, is_replay=is_replay)
         except DataStoreError as refusal:
-            verdict = await self._revised(refusal)
-            if isinstance(verdict, MissingPartitionError) and self._is_by_time and all(map(is_near, entries)):
-                raise ConfigStoreError(refusal.message, hint=refusal.hint, sqlstate=refusal.sqlstate) from None
-            raise verdict from None
+            raise await self._revised(refusal, entries) from None
 
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         if is_replay:
@@ -286,13 +283,8 @@ class PostgresStore:
                 )
         return layouts
 
-    @property
-    def _is_by_time(self) -> bool:
-        """Whether it is for their time that rows have a partition, and not for a word that one may have alone."""
-        return self._layouts is None or any(found.is_partitioned_by_range for found in self._layouts.found)
-
-    async def _revised(self, refusal: DataStoreError) -> StoreError:
-        verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts, self._place)
+    async def _revised(self, refusal: DataStoreError, entries: Sequence[Entry]) -> StoreError:
+        verdict = await revise(refusal, entries, self._engine.get(), self._tables, self._layouts, self._place)
         if verdict is not refusal:
             self._layouts = None
         return verdict

@@ -78,7 +78,7 @@ class SqliteStore:
                 async with self._connection() as (raw, layouts):
                     await self._insert(raw, layouts.parts(entries))
             except DataStoreError as refusal:
-                raise await self._revised(refusal) from None
+                raise await self._revised(refusal, entries) from None
             finally:
                 self._is_in_batch = False
 
@@ -98,8 +98,8 @@ class SqliteStore:
                 await raw.execute("ROLLBACK")
             raise
 
-    async def _revised(self, refusal: DataStoreError) -> StoreError:
-        verdict = await revise(refusal, self._engine.get(), self._tables, self._layouts, self._place)
+    async def _revised(self, refusal: DataStoreError, entries: Sequence[Entry]) -> StoreError:
+        verdict = await revise(refusal, entries, self._engine.get(), self._tables, self._layouts, self._place)
         if verdict is not refusal:
             self._layouts = None
         return verdict
