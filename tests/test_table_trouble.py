@@ -210,6 +210,12 @@ async def test_a_trigger_that_refuses_everything_is_the_tables_fault(audit: Audi
 
 async def test_a_deadlock_is_tried_again(audit: AuditLogger, url: str) -> None:
     """The writer is the one that the server chooses to end; its batch goes in when the other is done."""
+    # The server looks for a cycle once, when the writer has waited so long; by then the other has to wait as well.
+    database = url.rpartition("/")[2]
+    await run_sql(url, f"ALTER DATABASE \"{database}\" SET deadlock_timeout = '3s'", END_OTHERS)
+    log_some(audit, 1)
+    await healed(audit, url, 3)
+    starter = events.custom("report.print", details={"of": "the writer, alone"})
     first = events.custom("report.print", details={"of": "the writer"})
     second = events.custom("report.print", details={"of": "both"})
     engine = create_async_engine(url, poolclass=NullPool)
@@ -221,15 +227,22 @@ async def test_a_deadlock_is_tried_again(audit: AuditLogger, url: str) -> None:
         async with engine.connect() as other:
             await other.execute(text("SET deadlock_timeout = '20s'"))
             await other.execute(insert, {"id": second.id, "at": second.created_at})
-            audit.log(first)
-            audit.log(second)
+            async with other.begin_nested() as savepoint:
+                await other.execute(insert, {"id": starter.id, "at": starter.created_at})
+                audit.log(starter)
+                await eventually_waits(url)
+                # Behind one that waits, the two come in one batch.
+                audit.log(first)
+                audit.log(second)
+                await savepoint.rollback()
+            await eventually(lambda: audit.stats().stored == 4)
             # The writer has the first key, and waits for the second.
             await eventually_waits(url)
             blocked = asyncio.create_task(other.execute(insert, {"id": first.id, "at": first.created_at}))
             await said(audit, "deadlock")
             await blocked
             await other.rollback()
-        await healed(audit, url, 4)
+        await healed(audit, url, 6)
     finally:
         await engine.dispose()
 
