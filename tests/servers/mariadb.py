@@ -22,13 +22,14 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import quote
 
 import asyncmy
 
 from tests.polling import eventually_sync
-from tests.servers.postgres import ADMIN, START_SECONDS, STOP_SECONDS, free_port
+from tests.servers.postgres import ADMIN
+from tests.servers.process import START_SECONDS, STOP_SECONDS, OwnServer, free_port
 
 MISSING = "no mariadbd here: apt-get install mariadb-server"
 NOT_AS_ONE_LIKES = MappingProxyType(
@@ -41,7 +42,7 @@ StopMode = Literal["fast", "kill"]
 STOP_SIGNALS: Mapping[StopMode, signal.Signals] = MappingProxyType({"fast": signal.SIGTERM, "kill": signal.SIGKILL})
 
 
-class MariadbServer:
+class MariadbServer(OwnServer):
     """A MariaDB server: a context manager that starts and stops it.
 
     Args:
@@ -57,41 +58,6 @@ class MariadbServer:
         self.host, self.port = "127.0.0.1", free_port()
         self.user, self.password = ADMIN, secrets.token_hex(12)
         self.settings = {**NOT_AS_ONE_LIKES, **SMALL, **({} if fsync else FSYNC_OFF), **settings}
-        self._home: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._undertaker: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        state = f"pid={self.pid}" if self.is_running else "stopped"
-        return f"<MariadbServer port={self.port} {state}>"
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        if self._process is None:
-            raise RuntimeError("the server is not running")
-        return self._process.pid
-
-    @property
-    def home(self) -> Path:
-        """The folder of all its files: `data/`, `server.log`, its socket."""
-        if self._home is None:
-            raise RuntimeError("the server has not been started")
-        return self._home
 
     def url(
         self,
@@ -157,12 +123,7 @@ class MariadbServer:
                 cwd=self.home,
                 env=_environment(self.home),
             )
-        # Our end of its pipe closes when we end, be it by SIGKILL.
-        self._undertaker = subprocess.Popen(
-            ["/bin/sh", "-c", 'read _; kill -KILL "$0"; rm -rf "$1"', str(self.pid), self.home],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._engage_undertaker('kill -KILL "$0"')
         eventually_sync(lambda: self._is_ready(said), START_SECONDS)
 
     def stop(self, mode: StopMode = "fast") -> None:
@@ -174,13 +135,7 @@ class MariadbServer:
             self._process.send_signal(STOP_SIGNALS[mode])
             self._process.wait(STOP_SECONDS)
         finally:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-            if self._undertaker is not None:
-                self._undertaker.kill()
-                self._undertaker.communicate()
-                self._undertaker = None
+            self._bury()
 
     def restart(self, mode: StopMode = "fast") -> None:
         """Stop and start again, on the same port and data."""
@@ -190,9 +145,7 @@ class MariadbServer:
     def close(self) -> None:
         """Stop at once and remove all files."""
         self.stop("kill")
-        if self._home is not None:
-            shutil.rmtree(self._home)
-            self._home = None
+        self._remove_files()
 
     def freeze(self) -> None:
         """Halt the server: connections stay open and nothing answers."""
@@ -227,10 +180,6 @@ class MariadbServer:
         )
         if done.returncode:
             raise RuntimeError(f"mariadb-install-db failed:\n{done.stdout.decode()}")
-
-    @property
-    def _log(self) -> Path:
-        return self.home / "server.log"
 
     def _is_ready(self, said: int) -> bool:
         text = self._log.read_bytes()[said:].decode()

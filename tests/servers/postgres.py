@@ -15,28 +15,24 @@ import contextlib
 import importlib.util
 import os
 import pwd
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Self, TypedDict
+from typing import Literal, TypedDict
 from urllib.parse import quote, unquote, urlsplit
 
 import asyncpg
 
 from tests.polling import eventually_sync
+from tests.servers.process import START_SECONDS, STOP_SECONDS, OwnServer, free_port
 
 ADMIN = "audit_admin"
-PORTS = range(20_000, 32_000)  # below those the system gives to clients: a port stays free during a restart
-START_SECONDS = 30
-STOP_SECONDS = 30
 FSYNC_OFF = MappingProxyType({"fsync": "off", "full_page_writes": "off"})
 
 StopMode = Literal["smart", "fast", "immediate", "kill"]
@@ -108,7 +104,7 @@ class PostgresCluster:
             await connection.close()
 
 
-class PostgresServer(PostgresCluster):
+class PostgresServer(OwnServer, PostgresCluster):
     """A PostgreSQL server of our own: a context manager that starts and stops it.
 
     Args:
@@ -123,42 +119,6 @@ class PostgresServer(PostgresCluster):
         super().__init__(host="127.0.0.1", port=free_port(), user=ADMIN, password=secrets.token_urlsafe(16))
         self.settings = {**({} if fsync else FSYNC_OFF), **settings}
         self.binaries = binaries
-        self._home: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._undertaker: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        state = f"pid={self.pid}" if self.is_running else "stopped"
-        return f"<PostgresServer {self.binaries} port={self.port} {state}>"
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        """The postmaster's process id."""
-        if self._process is None:
-            raise RuntimeError("the server is not running")
-        return self._process.pid
-
-    @property
-    def home(self) -> Path:
-        """The folder of all its files: `data/`, `server.log`, its socket."""
-        if self._home is None:
-            raise RuntimeError("the server has not been started")
-        return self._home
 
     def start(self) -> None:
         """Start the server, making its data folder the first time, and return when it takes connections."""
@@ -178,13 +138,7 @@ class PostgresServer(PostgresCluster):
                 env=_environment(),
                 **_as_server_user(self.home),
             )
-        # Our end of its pipe closes when we end, be it by SIGKILL.
-        last_will = 'read _; kill -CONT "$0"; kill -QUIT "$0"; rm -rf "$1"'
-        self._undertaker = subprocess.Popen(
-            ["/bin/sh", "-c", last_will, str(self.pid), self.home],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._engage_undertaker('kill -CONT "$0"; kill -QUIT "$0"')
         eventually_sync(self._is_ready, START_SECONDS)
 
     def stop(self, mode: StopMode = "fast") -> None:
@@ -197,10 +151,7 @@ class PostgresServer(PostgresCluster):
             self._process.send_signal(STOP_SIGNALS[mode])
             self._process.wait(STOP_SECONDS)
         finally:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-            self._dismiss_undertaker()
+            self._bury()
         # They notice the postmaster's end by themselves; until then their shared memory forbids a new start.
         eventually_sync(lambda: not any(map(is_alive, children)), STOP_SECONDS)
 
@@ -212,9 +163,7 @@ class PostgresServer(PostgresCluster):
     def close(self) -> None:
         """Stop at once and remove all files."""
         self.stop("immediate")
-        if self._home is not None:
-            shutil.rmtree(self._home)
-            self._home = None
+        self._remove_files()
 
     def freeze(self) -> None:
         """Halt every process of the server: connections stay open and nothing answers."""
@@ -252,10 +201,6 @@ class PostgresServer(PostgresCluster):
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout.decode()}")
 
-    @property
-    def _log(self) -> Path:
-        return self.home / "server.log"
-
     def _is_ready(self) -> bool:
         if not self.is_running:
             raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
@@ -275,12 +220,6 @@ class PostgresServer(PostgresCluster):
         for pid in pids if self.is_running else ():  # gone, its number may be another's
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-
-    def _dismiss_undertaker(self) -> None:
-        if self._undertaker is not None:
-            self._undertaker.kill()
-            self._undertaker.communicate()
-            self._undertaker = None
 
 
 def find_binaries() -> Path | None:
@@ -316,14 +255,6 @@ def is_alive(pid: int) -> bool:
 
 def _with_programs(folder: Path) -> Path | None:
     return folder if (folder / "initdb").exists() and (folder / "postgres").exists() else None
-
-
-def free_port() -> int:
-    for port in random.sample(PORTS, k=100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise OSError("no free port found")
 
 
 class _AsServerUser(TypedDict, total=False):

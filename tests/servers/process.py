@@ -1,0 +1,102 @@
+"""The life of a server of our own, whatever it serves: it starts, may be frozen, ends with us, and leaves no files."""
+
+from __future__ import annotations
+
+import abc
+import random
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Self
+
+PORTS = range(20_000, 32_000)  # below those the system gives to clients: a port stays free during a restart
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+class OwnServer(abc.ABC):
+    """A server that is a process of ours, with a folder of its own: a context manager that starts and stops it."""
+
+    port: int
+    _home: Path | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _undertaker: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = f"pid={self.pid}" if self.is_running else "stopped"
+        return f"<{type(self).__name__} port={self.port} {state}>"
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server, or of the first of its processes."""
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        return self._process.pid
+
+    @property
+    def home(self) -> Path:
+        """The folder of all its files: `data/`, `server.log`, its socket."""
+        if self._home is None:
+            raise RuntimeError("the server has not been started")
+        return self._home
+
+    @property
+    def _log(self) -> Path:
+        return self.home / "server.log"
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Start the server, making its data folder the first time, and return when it takes connections."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Stop at once and remove all files."""
+
+    def _remove_files(self) -> None:
+        if self._home is not None:
+            shutil.rmtree(self._home)
+            self._home = None
+
+    def _engage_undertaker(self, ending: str) -> None:
+        """Have *ending*, shell commands in which $0 is the server, run and its files removed when we are gone."""
+        # Our end of its pipe closes when we end, be it by SIGKILL.
+        self._undertaker = subprocess.Popen(
+            ["/bin/sh", "-c", f'read _; {ending}; rm -rf "$1"', str(self.pid), self.home],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def _bury(self) -> None:
+        """End what is left of the process, and dismiss the undertaker."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._undertaker is not None:
+            self._undertaker.kill()
+            self._undertaker.communicate()
+            self._undertaker = None
+
+
+def free_port() -> int:
+    for port in random.sample(PORTS, k=100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise OSError("no free port found")
