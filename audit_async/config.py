@@ -1,4 +1,8 @@
-"""Every number of the package: its name, its unit, its default and the reason for it."""
+"""Every number of the package: its name, its unit, its default and the reason for it.
+
+One file, however long: whoever asks what is waited for, or how much is kept, looks in one place, and its parts are in
+the order of an event's way.
+"""
 
 from __future__ import annotations
 
