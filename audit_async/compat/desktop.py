@@ -7,10 +7,12 @@
 
 Its promise is kept: once `log_use` or `log_login` has returned, the event is on this machine's disk, and survives the
 loss of power. What was in the way of that is not: events of an offline hour keep their own time, one that the
-database refuses does not stop the others, several programs may run at once, and a crash sends nothing twice.
+database refuses does not stop the others, several programs may run at once, and a table that can tell events apart has
+each of them once.
 
 On MySQL its two old tables are written, by the ready maps of their names; both have to be there. They have no place
-for an event's id, so that a row may be there twice when a connection breaks in the middle of a commit; a table beside
+for an event's id, so that a row may be there twice when a connection, or the program, breaks off in the middle of a
+commit; a table beside
 them that remembers ids helps (`TableMap.with_delivered_ids`, given as `table`). An event of another kind that somebody
 logs to `.audit` belongs into neither: it goes to quarantine, and stops nothing.
 
