@@ -12,9 +12,8 @@ each of them once.
 
 On MySQL its two old tables are written, by the ready maps of their names; both have to be there. They have no place
 for an event's id, so that a row may be there twice when a connection, or the program, breaks off in the middle of a
-commit; a table beside
-them that remembers ids helps (`TableMap.with_delivered_ids`, given as `table`). An event of another kind that somebody
-logs to `.audit` belongs into neither: it goes to quarantine, and stops nothing.
+commit; a table beside them that remembers ids helps (`TableMap.with_delivered_ids`, given as `table`). An event of
+another kind that somebody logs to `.audit` belongs into neither: it goes to quarantine, and stops nothing.
 
 The journal is a directory beside the old queue, `<queue_path>.journal`. The queue file itself is neither read nor
 touched: let the old program empty it first (it does when it is started and closed while the database can be reached).
