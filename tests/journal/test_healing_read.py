@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pytest
-
 from audit_async.journal.journal import Journal
 from tests.journal.journals import numbered
 
@@ -40,14 +38,12 @@ class LockThatHealsFirst:
         self._lock.release()
 
 
-def test_a_disk_that_is_found_during_a_read_takes_nothing_from_it(
-    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_found_during_a_read_takes_nothing_from_it(tmp_path: Path, opened: Open) -> None:
     """Entries that move from memory to disk between the two looks of a read are read, not taken for lost."""
-    # The journal's own thread must not find the disk first.
-    monkeypatch.setattr("audit_async.journal.sync.HEAL_INTERVAL_SECONDS", 3600.0)
     (tmp_path / "journal").write_text("in the way")
     journal = opened(tmp_path / "journal")
+    # The journal's own thread must not find the disk first, nor at the same time.
+    assert journal._sync.stop()
     payloads = [b"entry %d" % number for number in range(5)]
     for payload in payloads:
         journal.append(payload)
