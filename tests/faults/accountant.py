@@ -1,0 +1,85 @@
+"""Compares what callers were told with what is in the table: each event once, as it was said, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from tests.faults.ledger import ACTION, Told, details_of, event_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """How it adds up.
+
+    Attributes:
+        called, accepted, on_disk, told_stored, refused: events of which callers were told so.
+        stored: distinct events of these in the table.
+        duplicates: rows beyond the first of an event.
+        lost: events of which a caller was told anything good, and that are not in the table.
+        invented: rows of which nobody was told, or was told that they were refused.
+        altered: rows that do not say what the caller said.
+        gaps: numbers missing in the row of some writer's own numbering.
+    """
+
+    called: int = 0
+    accepted: int = 0
+    on_disk: int = 0
+    told_stored: int = 0
+    refused: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    invented: int = 0
+    altered: int = 0
+    gaps: int = 0
+
+    @property
+    def balances(self) -> bool:
+        """Whether nothing is lost, twice, altered, missing or made up."""
+        return not (self.duplicates or self.lost or self.invented or self.altered or self.gaps)
+
+    def __add__(self, other: Account) -> Account:
+        return Account(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    @classmethod
+    def of(cls, told: Told, rows: Iterable[Mapping[str, Any]]) -> Self:
+        """Add up."""
+        ours = Counter[int]()
+        altered = 0
+        ids: set[str] = set()
+        numbers: dict[str, list[int]] = {}
+        doubled = 0
+        for row in rows:
+            doubled += row["id"] in ids
+            ids.add(row["id"])
+            numbers.setdefault(row["writer_id"], []).append(row["writer_seq"])
+            if row["action"] == ACTION:
+                number = row["details"]["number"]
+                ours[number] += 1
+                altered += not _says_the_same(row, number)
+        found = set(ours)
+        return cls(
+            called=len(told.called),
+            accepted=len(told.logged | told.on_disk | told.stored),
+            on_disk=len(told.on_disk),
+            told_stored=len(told.stored),
+            refused=len(told.refused),
+            stored=len(found),
+            duplicates=ours.total() - len(ours) + doubled,
+            lost=len(told.promised - found),
+            invented=len(found - told.called) + len(found & told.refused),
+            altered=altered,
+            gaps=sum(map(_gaps, numbers.values())),
+        )
+
+
+def _says_the_same(row: Mapping[str, Any], number: int) -> bool:
+    return bool(row["details"] == details_of(number) and row["user_id"] == event_of(number).user_id)
+
+
+def _gaps(numbers: list[int]) -> int:
+    """Return how many numbers from 1 to the highest are missing."""
+    return max(numbers) - len(set(numbers))

@@ -1,0 +1,11 @@
+"""All faults of the bank, in the order of their numbers."""
+
+from __future__ import annotations
+
+from tests.faults import processes
+from tests.faults.fault import Fault, registered
+
+MODULES = (processes,)
+"""Loading one registers its faults."""
+
+FAULTS: tuple[Fault, ...] = tuple(sorted(registered, key=lambda fault: (fault.number, fault.name)))

@@ -1,0 +1,204 @@
+"""Where a fault is tried: a database with an empty table, a journal directory, the children and what they were told."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from audit_async import AuditLogger, create_table, events
+from tests.children import Child
+from tests.faults.accountant import Account
+from tests.faults.ledger import Ledger, Told, read_ledgers
+from tests.polling import eventually_sync
+from tests.programs.telling_child import Task
+from tests.servers.mariadb import MariadbServer, find_mariadbd
+from tests.servers.postgres import PostgresServer, find_binaries
+from tests.tables import all_rows, run_sql
+
+DESTINATION = "lab"  # the same through a proxy, and whatever a server is called
+DELIVERY_SECONDS = 90.0
+
+
+class Servers:
+    """The servers that faults may stop, freeze and kill; started when the first one is wanted, ended together."""
+
+    def __init__(self) -> None:
+        self._postgres: PostgresServer | None = None
+        self._mariadb: MariadbServer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in (self._postgres, self._mariadb):
+            if server is not None:
+                server.close()
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """A PostgreSQL server that runs."""
+        if self._postgres is None:
+            binaries = find_binaries()
+            assert binaries is not None
+            self._postgres = PostgresServer(binaries)
+        _revive(self._postgres)
+        return self._postgres
+
+    @property
+    def mariadb(self) -> MariadbServer:
+        """A MariaDB server that runs."""
+        if self._mariadb is None:
+            program = find_mariadbd()
+            assert program is not None
+            self._mariadb = MariadbServer(program)
+        _revive(self._mariadb)
+        return self._mariadb
+
+
+def _revive(server: PostgresServer | MariadbServer) -> None:
+    """Leave no trace of the fault before: it runs and answers."""
+    if server.is_running:
+        server.thaw()
+    else:
+        server.start()
+
+
+class Lab:
+    """One trial of one fault.
+
+    Attributes:
+        kind: of the database.
+        url: its address, straight to the server.
+        server: what may be broken; None for SQLite.
+        folder: of this trial alone.
+        chance: the seed's own dice.
+        timing: of every logger here; see `audit_async.Timing`.
+        may_have_gaps: some writer's numbers may be missing in the table, as where a disk was made to lose entries.
+    """
+
+    def __init__(self, kind: str, servers: Servers, folder: Path, seed: int) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.journal_dir = folder / "journal"
+        self.chance = random.Random(seed)
+        self.timing: dict[str, float] = {}
+        self.may_have_gaps = False
+        self._servers = servers
+        self._database: str | None = None
+        self._ledgers: list[Path] = []
+        self._children: list[Child] = []
+        self._first = 0
+        self.url = f"sqlite+aiosqlite:///{folder / 'audit.db'}"
+
+    @property
+    def server(self) -> PostgresServer | MariadbServer:
+        """The database server, alive: what is done to it harms nobody else."""
+        return self._servers.postgres if self.kind == "postgres" else self._servers.mariadb
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The same, where only PostgreSQL is tried."""
+        return self._servers.postgres
+
+    def __enter__(self) -> Self:
+        if self.kind != "sqlite":
+            self._database = asyncio.run(self.server.create_database())
+            self.url = self.server.url(self._database)
+        asyncio.run(create_table(self.url))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in self._children:
+            child.kill()
+        if self._database is not None:
+            asyncio.run(self.server.drop_database(self._database))
+
+    # --- what happens in it ----------------------------------------------------------------------------
+
+    def child(self, count: int = 1000, **task: Any) -> Child:
+        """Start a process that logs *count* events no other one of this trial logs; see `Task` for the rest.
+
+        It has a ledger of its own, and is ended with the trial at the latest.
+        """
+        options = self.options(**task.pop("options", {}))
+        given = Task(
+            **{"url": self.url, "journal_dir": str(self.journal_dir), "options": options, **task},
+            ledger=str(self._ledger_path()),
+            first=self.numbers(count).start,
+            count=count,
+        )
+        child = Child("telling_child", msgspec.json.encode(given).decode())
+        self._children.append(child)
+        return child
+
+    def numbers(self, count: int) -> range:
+        """Return numbers for *count* events, which nobody else in this trial gets."""
+        self._first += count
+        return range(self._first - count, self._first)
+
+    def options(self, **others: Any) -> dict[str, Any]:
+        """Return the options of a logger of this trial, *others* among them."""
+        timing = {"timing": self.timing} if self.timing else {}
+        return {"destination": DESTINATION, **timing, **others}
+
+    def logger(self, **options: Any) -> AuditLogger:
+        """Make a logger in this very process."""
+        url = options.pop("url", self.url)
+        return AuditLogger(url, journal_dir=self.journal_dir, **self.options(**options))
+
+    def ledger(self) -> Ledger:
+        """Begin a ledger for what is logged in this very process, or in one that it forks."""
+        return Ledger(self._ledger_path())
+
+    def told(self) -> Told:
+        """Return what all callers have been told so far."""
+        return read_ledgers([path for path in self._ledgers if path.exists()])
+
+    def sql(self, *statements: str) -> list[dict[str, Any]]:
+        """Run *statements* in one transaction, past the library, and return the rows of the last one."""
+        return asyncio.run(run_sql(self.url, *statements))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the whole table."""
+        return asyncio.run(all_rows(self.url))
+
+    def wait_for_rows(self, count: int, timeout_seconds: float = 60) -> None:
+        """Wait until there are at least so many rows in the table."""
+        eventually_sync(lambda: self.sql("SELECT count(*) AS n FROM audit_logs")[0]["n"] >= count, timeout_seconds)
+
+    def wait_for_promises(self, count: int, timeout_seconds: float = 60) -> None:
+        """Wait until callers have been promised at least so many more events than when this was called."""
+        goal = len(self.told().promised) + count
+        eventually_sync(lambda: len(self.told().promised) >= goal, timeout_seconds)
+
+    # --- and how it ends -------------------------------------------------------------------------------
+
+    def settle(self) -> Account:
+        """End the children, be the next process until nothing is left to deliver, and draw up the account."""
+        for child in self._children:
+            child.kill()
+        self.deliver()
+        return Account.of(self.told(), self.rows())
+
+    def deliver(self) -> None:
+        """Be the next process: start, and go on until no file of another one is left."""
+        with self.logger() as audit:
+            audit.log(events.custom("process.start"))
+            eventually_sync(lambda: self._locks() <= 1, DELIVERY_SECONDS)
+            assert audit.flush_sync(DELIVERY_SECONDS), f"not everything arrived: {audit.stats()}"
+
+    def _locks(self) -> int:
+        return len(list(self.journal_dir.glob("*.lock")))
+
+    def _ledger_path(self) -> Path:
+        self._ledgers.append(self.folder / f"{len(self._ledgers)}.told")
+        return self._ledgers[-1]

@@ -1,0 +1,128 @@
+"""Log numbered events and write each answer into a ledger of the test's own, until done or killed.
+
+    python -m tests.programs.telling_child TASK      # a JSON object, see `Task`
+
+Prints `ready` before the first event and `done` when all were logged, delivered and the logger is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from audit_async import AuditLogger, AuditUnavailableError
+from tests.faults.ledger import Ledger, event_of
+
+
+class Task(msgspec.Struct, kw_only=True, frozen=True):
+    """What the child has to do.
+
+    Attributes:
+        mode: `log`; `on_disk` (await the receipt); `write`; `require`.
+        first, count: the numbers of its events.
+        threads: that call `log` at once; for the other modes the number of tasks.
+        per_second: events of all of them together; 0 for as fast as they can.
+        end: `close`; `return` (the interpreter ends without it); `_exit`; `hang` (until killed).
+        options: of the logger.
+    """
+
+    url: str
+    journal_dir: str
+    ledger: str
+    mode: Literal["log", "on_disk", "write", "require"] = "log"
+    first: int = 0
+    count: int = 1000
+    threads: int = 1
+    per_second: float = 0.0
+    end: Literal["close", "return", "_exit", "hang"] = "close"
+    close_seconds: float = 30.0
+    options: dict[str, Any] = {}
+
+
+def run(task: Task) -> None:
+    """Do it."""
+    audit = AuditLogger(task.url, journal_dir=task.journal_dir, **task.options)
+    numbers = iter(range(task.first, task.first + task.count))
+    with Ledger(Path(task.ledger)) as ledger:
+        os.write(1, b"ready\n")
+        pace = _Pace(task.per_second)
+        if task.mode == "log":
+            threads = [threading.Thread(target=_log, args=(audit, ledger, numbers, pace)) for _ in range(task.threads)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        else:
+            asyncio.run(_await_all(task, audit, ledger, numbers, pace))
+        os.write(1, b"logged\n")
+        if task.end == "hang":
+            threading.Event().wait()
+        if task.end == "_exit":
+            os._exit(0)
+        if task.end == "close":
+            is_all_in = audit.close_sync(task.close_seconds)
+            os.write(1, b"done\n" if is_all_in else b"left\n")
+
+
+class _Pace:
+    """Lets so many pass a second, over all threads."""
+
+    def __init__(self, per_second: float) -> None:
+        self._pause = 1 / per_second if per_second else 0.0
+        self._started = time.monotonic()
+        self._passed = count(1)
+
+    def seconds(self) -> float:
+        """Return how long to wait before the next one."""
+        if not self._pause:
+            return 0.0
+        return max(0.0, self._started + next(self._passed) * self._pause - time.monotonic())
+
+
+def _log(audit: AuditLogger, ledger: Ledger, numbers: Any, pace: _Pace) -> None:
+    for number in numbers:
+        if wait := pace.seconds():
+            time.sleep(wait)
+        ledger.tell("called", number)
+        is_accepted = audit.log(event_of(number)).is_accepted
+        ledger.tell("logged" if is_accepted else "refused", number)
+
+
+async def _await_all(task: Task, audit: AuditLogger, ledger: Ledger, numbers: Any, pace: _Pace) -> None:
+    async def work() -> None:
+        for number in numbers:
+            if wait := pace.seconds():
+                await asyncio.sleep(wait)
+            ledger.tell("called", number)
+            await _say(task, audit, ledger, number)
+
+    await asyncio.gather(*(work() for _ in range(task.threads)))
+
+
+async def _say(task: Task, audit: AuditLogger, ledger: Ledger, number: int) -> None:
+    if task.mode == "on_disk":
+        receipt = audit.log(event_of(number))
+        await receipt.on_disk(10)
+    else:
+        try:
+            receipt = await getattr(audit, task.mode)(event_of(number))
+        except AuditUnavailableError:
+            # Told that it may still arrive, or not: nothing is promised.
+            return
+    ledger.tell("logged" if receipt.is_accepted else "refused", number)
+    if receipt.is_on_disk:
+        ledger.tell("on_disk", number)
+    if receipt.is_stored:
+        ledger.tell("stored", number)
+
+
+if __name__ == "__main__":
+    run(msgspec.json.decode(sys.argv[1].encode(), type=Task))
