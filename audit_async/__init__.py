@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from audit_async.table.creation import inspect_table as inspect_table
     from audit_async.table.upgrade import upgrade_table as upgrade_table
     from audit_async.table_map.mapping import TableMap as TableMap
+    from audit_async.timing import Timing as Timing
     from audit_async.write import write_agent_audit_log as write_agent_audit_log
     from audit_async.write import write_api_key_audit_log as write_api_key_audit_log
     from audit_async.write import write_api_request_audit_log as write_api_request_audit_log
@@ -93,6 +94,7 @@ _HOMES = {
     "Severity": "events",
     "Stats": "stats",
     "TableMap": "table_map.mapping",
+    "Timing": "timing",
     "UnknownActionError": "errors",
     "ashutdown": "default",
     "audit_context": "context",
@@ -155,6 +157,7 @@ __all__ = [
     "Severity",
     "Stats",
     "TableMap",
+    "Timing",
     "UnknownActionError",
     "ashutdown",
     "audit_context",

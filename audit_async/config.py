@@ -156,7 +156,8 @@ SYNC_INTERVAL_SECONDS = 0.05
 """Between two group commits when nobody waits: what a power cut can take from callers that asked for nothing."""
 
 HEAL_INTERVAL_SECONDS = 1.0
-"""Between two attempts to get back from memory to a disk that refused."""
+HEAL_MAX_INTERVAL_SECONDS = 30.0
+"""Between two attempts to get back from memory to a disk that refused: the first, and after many."""
 
 RESERVE_AT = 0.5
 """How full a segment is when the next one is made: early enough at 50 MB/s, late enough for a short job."""
@@ -228,6 +229,16 @@ BACKOFF_MAX_SECONDS = 30.0
 FOREIGN_KEY_SECONDS = 60.0
 """For the row that a foreign key points to: callers log before they commit their own transaction."""
 
+LEAST_TIMING_SECONDS = 0.001
+"""Of any time in `Timing`: servers count in milliseconds, and take 0 for no limit at all."""
+
+MAX_TIMING_SECONDS = 24 * 3600.0
+"""Of any time in `Timing`: a day. Who waits longer for a server means milliseconds."""
+
+MAX_KEEPALIVE_SECONDS = 32_767
+MAX_KEEPALIVE_COUNT = 127
+"""That Linux takes for a socket; beyond them the server would keep its own in silence."""
+
 FOREIGN_KEY_RETRY_SECONDS = 1.0
 """Between two tries of the entries that wait for such a row."""
 
@@ -272,7 +283,8 @@ LONG_STATEMENT_SECONDS = 3600.0
 minutes, and a run has to end before the next one, a day later."""
 
 LOCK_SECONDS = 5.0
-"""For a lock on the table: behind an ALTER TABLE events wait in the journal, not in the server's queue."""
+"""For a lock on the table: behind an ALTER TABLE events wait in the journal, not in the server's queue. On SQLite for
+another process's transaction on the same file."""
 
 IDLE_IN_TRANSACTION_SECONDS = 30.0
 """After which the server ends a transaction that our process left behind."""
@@ -291,12 +303,9 @@ LOOK_AGAIN_SECONDS = 0.005
 READER_STATEMENT_SECONDS = 30
 """For one statement of a reading role: what takes longer wants a narrower time, and keeps a server busy."""
 
-SQLITE_BUSY_SECONDS = 5.0
-"""For another process's transaction on the same SQLite file."""
-
 SQLITE_LOOK_SECONDS = 0.005
-"""Between two looks whether it has ended: a busy writer leaves a gap of about a millisecond between its
-transactions."""
+"""Between two looks whether another process's transaction on a SQLite file has ended: a busy writer leaves a gap of
+about a millisecond between its transactions."""
 
 PARTITION_MONTHS_AHEAD = 24
 """Monthly partitions made by `init`: two years in which nobody has to think of it."""

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from audit_async.config import ATTEMPT_SECONDS, CANCEL_SECONDS, DOUBT_SAMPLE, SLOW_ATTEMPT_SECONDS
+from audit_async.config import DOUBT_SAMPLE
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import (
@@ -21,6 +21,7 @@ from audit_async.errors import (
     TransientStoreError,
 )
 from audit_async.store import Store
+from audit_async.timing import USUAL, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class Delivery:
 
     Args:
         open_store: makes a store; it connects on its first insert.
-        on_slow: called when an attempt has been under way for `SLOW_ATTEMPT_SECONDS`.
+        on_slow: called when an attempt has been under way for `slow_attempt_seconds`.
     """
 
-    def __init__(self, open_store: Callable[[], Store], *, on_slow: Callable[[], None]) -> None:
+    def __init__(self, open_store: Callable[[], Store], *, on_slow: Callable[[], None], timing: Timing = USUAL) -> None:
         self._open_store = open_store
+        self._timing = timing
         self._on_slow = on_slow
         self._store: Store | None = None
         # Attempts that could not even be cancelled; held so that their end is noticed quietly.
@@ -107,25 +109,26 @@ class Delivery:
         return first + await self._insert_parts(entries[middle:], is_replay=is_replay)
 
     async def _attempt(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
-        """Insert within `ATTEMPT_SECONDS`, whatever the driver does.
+        """Insert within `attempt_seconds`, whatever the driver does.
 
         Source: asyncpg can hang in its own clean-up when the server is frozen; a second cancel ends most of that, and
         a connection that even then does not return is left behind with its engine.
         """
-        store = self._opened()
+        store, timing = self._opened(), self._timing
+        slow_seconds = min(timing.slow_attempt_seconds, timing.attempt_seconds)
         task = asyncio.get_running_loop().create_task(
             self._translated(store, entries, is_replay), context=contextvars.Context()
         )
         try:
-            done, _ = await asyncio.wait({task}, timeout=SLOW_ATTEMPT_SECONDS)
+            done, _ = await asyncio.wait({task}, timeout=slow_seconds)
             if not done:
                 self._on_slow()
-                done, _ = await asyncio.wait({task}, timeout=ATTEMPT_SECONDS - SLOW_ATTEMPT_SECONDS)
+                done, _ = await asyncio.wait({task}, timeout=timing.attempt_seconds - slow_seconds)
             is_overdue = not done
             for _ in range(2):
                 if not done:
                     task.cancel()
-                    done, _ = await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+                    done, _ = await asyncio.wait({task}, timeout=timing.cancel_seconds)
         except asyncio.CancelledError:
             task.cancel()
             self._leave(task)
@@ -135,7 +138,7 @@ class Delivery:
         if is_overdue and (not done or task.cancelled() or task.exception() is not None):
             self._forget_store()
             raise TransientStoreError(
-                f"the database did not answer within {ATTEMPT_SECONDS:.0f} s",
+                f"the database did not answer within {timing.attempt_seconds:g} s",
                 hint="it may be frozen, or a firewall may drop what is sent; it is asked again over a new connection",
             )
         if task.cancelled():
@@ -181,11 +184,11 @@ class Delivery:
             self._store = None
 
     async def close(self) -> None:
-        """Close the store within `CANCEL_SECONDS`."""
+        """Close the store within `cancel_seconds`."""
         if self._store is not None:
             store, self._store = self._store, None
             task = asyncio.get_running_loop().create_task(store.close())
-            done, _ = await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+            done, _ = await asyncio.wait({task}, timeout=self._timing.cancel_seconds)
             if not done:
                 store.abandon()
                 task.cancel()

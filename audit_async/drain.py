@@ -49,7 +49,7 @@ async def drain(
             writer="task",
             adopts_living=True,
             adopts_any=adopt_any,
-            adopt_interval_seconds=DRAIN_INTERVAL_SECONDS,
+            timing=dataclasses.replace(settings.timing, adopt_interval_seconds=DRAIN_INTERVAL_SECONDS),
             ends_when_idle=not follow,
         )
     )

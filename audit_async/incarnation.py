@@ -171,7 +171,7 @@ class Incarnation:
                 losses=self.losses,
                 find_orphans=self._find_orphans,
                 tell_losses=self._tell_losses,
-                adopt_interval_seconds=self._settings.adopt_interval_seconds,
+                timing=self._settings.timing,
                 ends_when_idle=self._settings.ends_when_idle,
                 adopted=self._adopted,
             )
@@ -235,6 +235,7 @@ class Incarnation:
                     table=self._settings.table,
                     may_create=address.is_file,
                     gives_up_interpreter=self._settings.writer != "task",
+                    timing=self._settings.timing,
                 )
             )
 

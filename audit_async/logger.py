@@ -54,6 +54,7 @@ class AuditLogger(TransactionCalls):
         strict: an action that the vocabulary does not have is an error, for tests; else it is legal, and counted.
         redact: rules beside the built-in ones, which always hold: a `Redaction`, its keywords as a mapping, or a
             function of key and value.
+        timing: how long the writer waits for what: a `Timing`, or its keywords as a mapping.
 
     Raises:
         ConfigurationError: a setting cannot be meant.

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audit_async.config import FOREIGN_KEY_RETRY_SECONDS, FOREIGN_KEY_SECONDS, MAX_PARKED
+from audit_async.config import FOREIGN_KEY_RETRY_SECONDS, MAX_PARKED
 from audit_async.delivery import Delivery, Refusal
 from audit_async.journal.batch import Source
 from audit_async.store.quarantine import Quarantine
+from audit_async.timing import USUAL, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,12 @@ class Parking:
         on_decided: called with the source of an entry and whether it is stored now, once that is decided.
     """
 
-    def __init__(self, quarantine: Quarantine, *, on_decided: Callable[[Source, bool], None]) -> None:
+    def __init__(
+        self, quarantine: Quarantine, *, on_decided: Callable[[Source, bool], None], timing: Timing = USUAL
+    ) -> None:
+        self._give_up_seconds = timing.foreign_key_seconds
+        # Who waits for less than the usual retry means to be tried in it.
+        self._retry_seconds = min(FOREIGN_KEY_RETRY_SECONDS, timing.foreign_key_seconds)
         self._quarantine = quarantine
         self._on_decided = on_decided
         self._parked: list[_Parked] = []
@@ -53,8 +59,8 @@ class Parking:
         """Keep an entry that *source* has left open."""
         now = time.monotonic()
         if not self._parked:
-            self._retry_at = now + FOREIGN_KEY_RETRY_SECONDS
-        self._parked.append(_Parked(source, refusal, payload, now + FOREIGN_KEY_SECONDS))
+            self._retry_at = now + self._retry_seconds
+        self._parked.append(_Parked(source, refusal, payload, now + self._give_up_seconds))
 
     async def retry(self, delivery: Delivery) -> None:
         """Try all of them once more, and resolve those that are in the table or refused for good.
@@ -69,7 +75,7 @@ class Parking:
             for parked in of_writer:
                 self._decide(parked, still.get(parked.refusal.seq))
         # From the end of the work on: it may be long when many are refused again.
-        self._retry_at = time.monotonic() + FOREIGN_KEY_RETRY_SECONDS
+        self._retry_at = time.monotonic() + self._retry_seconds
 
     def _decide(self, parked: _Parked, refusal: Refusal | None) -> None:
         if refusal is not None and refusal.error.may_heal and time.monotonic() < parked.give_up_at:

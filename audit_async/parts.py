@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from audit_async.config import ADOPT_INTERVAL_SECONDS
 from audit_async.journal.adoption import Search
 from audit_async.journal.batch import Source
 from audit_async.journal.journal import Journal
@@ -13,6 +12,7 @@ from audit_async.parking import Parking
 from audit_async.stats import Losses
 from audit_async.store import Store
 from audit_async.store.quarantine import Quarantine
+from audit_async.timing import USUAL, Timing
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class WriterParts:
         open_store: makes a store.
         find_orphans: takes over file sets, passing over the writers that it is given.
         tell_losses: logs an `audit.gap` event for what `losses` holds.
-        adopt_interval_seconds: between two calls of `find_orphans`.
+        timing: how long it waits for what.
         ends_when_idle: `run` returns as soon as nothing is left to upload.
         parking: entries that wait for a foreign key.
         was_cut_off: an earlier writer with these parts was ended in the middle, perhaps of a batch.
@@ -45,14 +45,14 @@ class WriterParts:
     losses: Losses
     find_orphans: Callable[[frozenset[str]], Search]
     tell_losses: Callable[[], None]
-    adopt_interval_seconds: float = ADOPT_INTERVAL_SECONDS
+    timing: Timing = USUAL
     ends_when_idle: bool = False
     adopted: Adopted = field(default_factory=Adopted)
     parking: Parking = field(init=False)
     was_cut_off: bool = False
 
     def __post_init__(self) -> None:
-        self.parking = Parking(self.quarantine, on_decided=self._count_adopted)
+        self.parking = Parking(self.quarantine, on_decided=self._count_adopted, timing=self.timing)
 
     def _count_adopted(self, source: Source, is_stored: bool) -> None:
         if source is not self.journal:

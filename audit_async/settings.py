@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from audit_async.address import Address, fingerprint, read_address
-from audit_async.config import ADOPT_INTERVAL_SECONDS, JOURNAL_MIN_BYTES, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES
+from audit_async.config import JOURNAL_MIN_BYTES, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES
 from audit_async.errors import ConfigurationError, meant
 from audit_async.journal.place import default_directory
 from audit_async.redact import Redaction, read_redaction
 from audit_async.redact.rules import Rule
 from audit_async.table_map.mapping import TableMap
+from audit_async.timing import USUAL, Timing, read_timing
 
 WriterHost = Literal["thread", "task", "none"]
 
@@ -36,6 +37,7 @@ class LoggerOptions(TypedDict, total=False):
     mirror: bool
     strict: bool
     redact: Redaction | Mapping[str, Any] | Rule | None
+    timing: Timing | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Settings:
 
     Attributes:
         is_embedded: no database was given anywhere.
-        adopts_living, adopts_any, adopt_interval_seconds, ends_when_idle: of `drain`.
+        adopts_living, adopts_any, ends_when_idle: of `drain`.
     """
 
     address: Address
@@ -59,10 +61,10 @@ class Settings:
     mirror: bool = False
     strict: bool = False
     redact: Redaction | None = None
+    timing: Timing = USUAL
     is_embedded: bool = False
     adopts_living: bool = field(default=False, repr=False)
     adopts_any: bool = field(default=False, repr=False)
-    adopt_interval_seconds: float = field(default=ADOPT_INTERVAL_SECONDS, repr=False)
     ends_when_idle: bool = field(default=False, repr=False)
 
 
@@ -96,6 +98,7 @@ def read_settings(
     mirror: bool = False,
     strict: bool = False,
     redact: Redaction | Mapping[str, Any] | Rule | None = None,
+    timing: Timing | Mapping[str, float] | None = None,
 ) -> Settings:
     """Return the settings, complete.
 
@@ -142,6 +145,7 @@ def read_settings(
         mirror=mirror,
         strict=strict,
         redact=read_redaction(redact),
+        timing=read_timing(timing),
         is_embedded=not given,
     )
 

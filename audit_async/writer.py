@@ -16,8 +16,6 @@ from collections import deque
 import msgspec
 
 from audit_async.config import (
-    BACKOFF_FIRST_SECONDS,
-    BACKOFF_MAX_SECONDS,
     BATCH_BYTES,
     BATCH_ENTRIES,
     LINGER_SECONDS,
@@ -47,7 +45,7 @@ class Writer:
         self.has_ended = False
         self.is_idle = False
         self._parts = parts
-        self._delivery = Delivery(parts.open_store, on_slow=self._begin_outage)
+        self._delivery = Delivery(parts.open_store, on_slow=self._begin_outage, timing=parts.timing)
         self._parking = parts.parking
         self._orphans: deque[Orphan] = deque()
         self._is_orphans_turn = False
@@ -179,7 +177,7 @@ class Writer:
     def _look_for_orphans(self) -> None:
         if self._seconds_to_look > 0 or self._is_stopping:
             return
-        self._adopt_at = time.monotonic() + self._parts.adopt_interval_seconds
+        self._adopt_at = time.monotonic() + self._parts.timing.adopt_interval_seconds
         known = {self._parts.journal.writer_id, *(orphan.writer_id for orphan in self._orphans)}
         self._orphans += self._parts.find_orphans(frozenset(known)).orphans
 
@@ -334,10 +332,12 @@ class Writer:
         await self._back_off()
 
     async def _back_off(self) -> None:
-        """Sleep with full jitter; a nudge ends it, though not before `BACKOFF_FIRST_SECONDS`."""
-        longest = min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** min(self._failures, 16))
+        """Sleep with full jitter; a nudge ends it, though not before `backoff_first_seconds`."""
+        timing = self._parts.timing
+        first = min(timing.backoff_first_seconds, timing.backoff_max_seconds)
+        longest = min(timing.backoff_max_seconds, first * 2 ** min(self._failures, 16))
         self._nudged.clear()
-        await asyncio.sleep(BACKOFF_FIRST_SECONDS)
+        await asyncio.sleep(first)
         await _until(self._nudged, random.uniform(0, longest))
 
     def abandon(self) -> None:

@@ -191,13 +191,9 @@ async def test_an_event_that_waits_for_its_key_outlives_the_process(linked_url: 
     assert await count_rows(linked_url) == 3
 
 
-async def test_what_never_heals_goes_to_quarantine(
-    linked_url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_never_heals_goes_to_quarantine(linked_url: str, journal_dir: Path) -> None:
     """When the time for a foreign key is up its event is put into quarantine, and all is accounted for."""
-    monkeypatch.setattr("audit_async.parking.FOREIGN_KEY_SECONDS", 0.2)
-    monkeypatch.setattr("audit_async.parking.FOREIGN_KEY_RETRY_SECONDS", 0.1)
-    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
+    async with AuditLogger(linked_url, journal_dir=journal_dir, timing={"foreign_key_seconds": 0.2}) as audit:
         log_all(audit, ["known", "stranger", "known"])
         await eventually(lambda: audit.stats().quarantined == 1)
         stats = audit.stats()

@@ -8,10 +8,10 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from audit_async.config import (
-    BACKOFF_MAX_SECONDS,
     CLOSE_HARD_SECONDS,
     FOLLOW_INTERVAL_SECONDS,
     HEAL_INTERVAL_SECONDS,
+    HEAL_MAX_INTERVAL_SECONDS,
     SYNC_INTERVAL_SECONDS,
 )
 from audit_async.diagnostics import describe, report, settle_down
@@ -169,7 +169,7 @@ class SyncThread:
         except (OSError, AuditError) as error:
             if self._journal.is_on_disk:
                 report("journal_sync", f"the journal cannot be synced to disk ({describe(error)}); it is tried again")
-            pause = min(BACKOFF_MAX_SECONDS, max(HEAL_INTERVAL_SECONDS, pause * 2))
+            pause = min(HEAL_MAX_INTERVAL_SECONDS, max(HEAL_INTERVAL_SECONDS, pause * 2))
         except Exception as error:
             report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
             pause = HEAL_INTERVAL_SECONDS

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from audit_async.entry import Entry
 from audit_async.table_map.mapping import TableMap
+from audit_async.timing import USUAL, Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +31,14 @@ class StoreOptions:
         may_create: whether a missing table is made (the embedded database; never a server's).
         gives_up_interpreter: sleep for a moment every `GIVE_UP_ROWS` rows (own thread), or let the loop run
             instead (a task of the application's loop).
+        timing: how long it waits for what.
     """
 
     url: str
     table: str | TableMap | Sequence[TableMap] = "audit_logs"
     may_create: bool = False
     gives_up_interpreter: bool = True
+    timing: Timing = USUAL
 
 
 class Store(Protocol):

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from audit_async.config import CANCEL_SECONDS
 from audit_async.diagnostics import describe, report
+from audit_async.timing import USUAL, Timing
 
 _LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
@@ -26,8 +26,9 @@ class OwnEngine:
         make: makes the engine; called in the event loop that will use it.
     """
 
-    def __init__(self, make: Callable[[], AsyncEngine]) -> None:
+    def __init__(self, make: Callable[[], AsyncEngine], timing: Timing = USUAL) -> None:
         self._make = make
+        self._timing = timing
         self._engine: AsyncEngine | None = None
         self._owner = 0
         self.raw: Any = None
@@ -56,7 +57,7 @@ class OwnEngine:
             return
         try:
             if self._owner == os.getpid():
-                close_hard(raw)
+                close_hard(raw, self._timing)
                 engine.sync_engine.dispose(close=False)
             else:
                 _leave_to_parent(engine, raw)
@@ -64,7 +65,7 @@ class OwnEngine:
             report("store_abandon", f"a connection could not be abandoned: {describe(error)}")
 
 
-def close_hard(raw: Any) -> None:
+def close_hard(raw: Any, timing: Timing) -> None:
     """Close the socket at once (asyncpg, asyncmy, psycopg); let aiosqlite's thread end after what it is doing."""
     if hasattr(raw, "terminate"):
         raw.terminate()
@@ -72,8 +73,8 @@ def close_hard(raw: Any) -> None:
         # From a thread without an event loop: elsewhere it would make one, or report to one that is about to close.
         stopper = threading.Thread(target=raw.stop, name="audit-stop", daemon=True)
         stopper.start()
-        stopper.join(CANCEL_SECONDS / 2)
-        raw._thread.join(CANCEL_SECONDS / 2)
+        stopper.join(timing.cancel_seconds / 2)
+        raw._thread.join(timing.cancel_seconds / 2)
     if hasattr(raw, "ensure_closed"):
         # It closes itself when a read is cancelled, but would first send what waits to be sent, which a frozen
         # server never takes.

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from audit_async.config import CONNECT_SECONDS, KEY_LOOKS, KEYS_AT_ONCE
+from audit_async.config import KEY_LOOKS, KEYS_AT_ONCE
 from audit_async.entry import Entry
 from audit_async.errors import (
     ConfigStoreError,
@@ -76,9 +76,10 @@ class GenericStore:
 
     def __init__(self, options: StoreOptions) -> None:
         self._url = make_url(options.url)
+        self._connect_seconds = options.timing.connect_seconds
         self._tables = Tables.read(options.table)
         self._place = Place.of(self._url, self._tables)
-        self._engine = OwnEngine(self._new_engine)
+        self._engine = OwnEngine(self._new_engine, options.timing)
         self._layouts: Layouts | None = None
 
     def __repr__(self) -> str:
@@ -171,7 +172,7 @@ class GenericStore:
 
     def _new_engine(self) -> AsyncEngine:
         return create_async_engine(
-            self._url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=CONNECT_SECONDS
+            self._url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=self._connect_seconds
         )
 
     def _quoted(self, name: str) -> str:

@@ -45,9 +45,10 @@ class MariadbStore:
 
     def __init__(self, options: StoreOptions) -> None:
         self._url = make_url(options.url)
+        self._timing = options.timing
         self._tables = Tables.read(options.table)
         self._place = Place.of(self._url, self._tables)
-        self._engine = OwnEngine(lambda: new_engine(self._url))
+        self._engine = OwnEngine(lambda: new_engine(self._url, options.timing), options.timing)
         self._layouts: Layouts | None = None
         self._server: Server | None = None
         self._inserts: Inserts | None = None
@@ -171,7 +172,7 @@ class MariadbStore:
                 if raw is not None and not (about_row and raw.connected):
                     # A cancelled read would hand the next query what this one left unread.
                     self._engine.raw = None
-                    close_hard(raw)
+                    close_hard(raw, self._timing)
                     session.sync_session.invalidate()
                 raise
             finally:
@@ -200,7 +201,7 @@ class MariadbStore:
 
     async def _greet(self, raw: Any, layouts: Layouts) -> Inserts:
         """Give a new session its settings, and say what of its server or tables is a danger to the log."""
-        self._server = await meet(raw)
+        self._server = await meet(raw, self._timing)
         self._engine.raw, self._used_at = raw, time.monotonic()
         server = self._place.server
         if self._server.forgets_commits:

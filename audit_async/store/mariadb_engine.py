@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,29 +10,20 @@ from typing import Any
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from audit_async.config import (
-    CONNECT_SECONDS,
-    IDLE_IN_TRANSACTION_SECONDS,
-    LOCK_SECONDS,
-    MARIADB_IDLE_SHARE,
-    MARIADB_PACKET_SHARE,
-    STATEMENT_SECONDS,
-)
+from audit_async.config import MARIADB_IDLE_SHARE, MARIADB_PACKET_SHARE
 from audit_async.inspection import TableName
 from audit_async.table.sessions import asyncmy_arguments
+from audit_async.timing import Timing
 
 # TRADITIONAL is strict: what does not fit is an error, never a shorter value with a warning. Other modes, which an
 # administrator may have set for all, are off with it.
 _SETTINGS = (
     "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00',"
-    f" innodb_lock_wait_timeout = {LOCK_SECONDS:.0f}, lock_wait_timeout = {LOCK_SECONDS:.0f}"
+    " innodb_lock_wait_timeout = {lock}, lock_wait_timeout = {lock}"
 )
-_SETTINGS_MARIADB = (
-    f"SET SESSION max_statement_time = {STATEMENT_SECONDS:.0f},"
-    f" idle_transaction_timeout = {IDLE_IN_TRANSACTION_SECONDS:.0f}"
-)
+_SETTINGS_MARIADB = "SET SESSION max_statement_time = {statement:g}, idle_transaction_timeout = {idle}"
 # MySQL ends no idle transaction, only an idle connection.
-_SETTINGS_MYSQL = f"SET SESSION wait_timeout = {IDLE_IN_TRANSACTION_SECONDS:.0f}"
+_SETTINGS_MYSQL = "SET SESSION wait_timeout = {idle}"
 # SHOW leaves out what a relative of MySQL does not have; naming it in a SELECT would be an error.
 _VARIABLES = (
     "SHOW SESSION VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'wait_timeout',"
@@ -59,11 +51,12 @@ class Server:
     forgets_commits: bool
 
 
-def new_engine(url: URL) -> AsyncEngine:
+def new_engine(url: URL, timing: Timing) -> AsyncEngine:
     """Return an engine with one connection at most, not made yet."""
     arguments: dict[str, Any] = {
-        **asyncmy_arguments(url),
-        "init_command": _SETTINGS,
+        **asyncmy_arguments(url, connect_timeout=timing.connect_seconds),
+        # These time-outs are whole seconds, and 0 is to give up at once.
+        "init_command": _SETTINGS.format(lock=math.ceil(timing.lock_seconds)),
         # Each batch begins and ends its own transaction; nothing else is to leave one open.
         "autocommit": True,
     }
@@ -73,20 +66,22 @@ def new_engine(url: URL) -> AsyncEngine:
         hide_parameters=True,
         pool_size=1,
         max_overflow=0,
-        pool_timeout=CONNECT_SECONDS,
+        pool_timeout=timing.connect_seconds,
         pool_reset_on_return=None,
     )
 
 
-async def meet(raw: Any) -> Server:
+async def meet(raw: Any, timing: Timing) -> Server:
     """Give a new session the settings that its server has, and return what that allows."""
     variables = dict(await rows_of(raw, _VARIABLES))
     ends_idle_transactions = "idle_transaction_timeout" in variables
-    await raw.query(_SETTINGS_MARIADB if ends_idle_transactions else _SETTINGS_MYSQL)
-    idle = float(variables.get("wait_timeout", IDLE_IN_TRANSACTION_SECONDS))
+    settings = _SETTINGS_MARIADB if ends_idle_transactions else _SETTINGS_MYSQL
+    own_idle = math.ceil(timing.idle_in_transaction_seconds)
+    await raw.query(settings.format(statement=timing.statement_seconds, idle=own_idle))
+    idle = float(variables.get("wait_timeout", own_idle))
     return Server(
         statement_bytes=int(int(variables["max_allowed_packet"]) * MARIADB_PACKET_SHARE),
-        idle_seconds=MARIADB_IDLE_SHARE * (idle if ends_idle_transactions else IDLE_IN_TRANSACTION_SECONDS),
+        idle_seconds=MARIADB_IDLE_SHARE * (idle if ends_idle_transactions else own_idle),
         forgets_commits=variables.get("innodb_flush_log_at_trx_commit") == "0",
     )
 

@@ -34,7 +34,7 @@ from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, is_readable_on_the_way
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
-from audit_async.store.postgres_engine import SET_TIMEOUTS, new_engine
+from audit_async.store.postgres_engine import new_engine, set_timeouts
 from audit_async.store.revision import revise, still_valid
 from audit_async.table.sessions import has_pooler
 from audit_async.table_map.layout import Layout
@@ -72,7 +72,7 @@ class PostgresStore:
         self._tables = Tables.read(options.table)
         self._place = Place.of(self._url, self._tables)
         self._has_pooler = has_pooler(self._url)
-        self._engine = OwnEngine(lambda: new_engine(self._url))
+        self._engine = OwnEngine(lambda: new_engine(self._url, options.timing), options.timing)
         self._layouts: Layouts | None = None
         self._statements: dict[tuple[TableName, bool], str] = {}
         self._copy_is_refused = False
@@ -202,7 +202,7 @@ class PostgresStore:
         async with raw.transaction():
             if self._has_pooler:
                 # A pooler hands every transaction another connection, which carries no settings of ours.
-                await raw.execute(SET_TIMEOUTS)
+                await raw.execute(set_timeouts(self._options.timing))
                 await raw.execute(_GREETING, self._carries, True)
             yield
 

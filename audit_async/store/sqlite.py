@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from audit_async.config import FORK_SECONDS, ROWS_AT_ONCE, SQLITE_BUSY_SECONDS, SQLITE_LOOK_SECONDS
+from audit_async.config import FORK_SECONDS, ROWS_AT_ONCE, SQLITE_LOOK_SECONDS
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
@@ -53,7 +53,8 @@ class SqliteStore:
         self._file = self._url.database or ""
         self._place = Place.of(self._url, self._tables)
         self._may_create = options.may_create
-        self._engine = OwnEngine(self._new_engine)
+        self._lock_seconds = options.timing.lock_seconds
+        self._engine = OwnEngine(self._new_engine, options.timing)
         self._layouts: Layouts | None = None
         self._statements: dict[tuple[TableName, int], str] = {}
         # Held during a batch, by the thread of its loop: a fork waits for it. See `_before_fork`.
@@ -83,7 +84,8 @@ class SqliteStore:
                 self._is_in_batch = False
 
     async def _insert(self, raw: aiosqlite.Connection, parts: list[Part]) -> None:
-        await _begin(raw)
+        # Begun as a reader, a transaction that then writes would be refused at once.
+        await self._when_free(partial(raw.execute, "BEGIN IMMEDIATE"))
         try:
             for layout, entries in parts:
                 fresh = entries
@@ -139,7 +141,7 @@ class SqliteStore:
                 try:
                     if raw is not self._engine.raw:
                         for setting in _SETTINGS:
-                            await _when_free(partial(raw.execute, setting))
+                            await self._when_free(partial(raw.execute, setting))
                         self._engine.raw = raw
                     yield raw, layouts
                 except BaseException as error:
@@ -162,6 +164,23 @@ class SqliteStore:
             if verdict is None:
                 raise
             raise_verdict(verdict, error)
+
+    async def _when_free(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what *work* does; another process's transaction is waited for, for `lock_seconds`.
+
+        SQLite's own waiting is not used: it cannot be cancelled, and looks so seldom that a busy writer starves the
+        others.
+        """
+        deadline = time.monotonic() + self._lock_seconds
+        while True:
+            try:
+                return await work()
+            except (sqlite3.OperationalError, DBAPIError) as error:
+                cause = error.orig if isinstance(error, DBAPIError) else error
+                is_busy = str(getattr(cause, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+                if not is_busy or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
 
     def _see_to_file(self) -> None:
         """Make the file for ourselves alone, the first time and if we may; later a missing one is a fault."""
@@ -187,7 +206,7 @@ class SqliteStore:
         )
 
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
-        layouts = await _when_free(partial(self._lay_out, engine))
+        layouts = await self._when_free(partial(self._lay_out, engine))
         self._statements = {
             (layout.table, size): _insert_statement(layout, size) for layout in layouts.all for size in ROWS_AT_ONCE
         }
@@ -216,28 +235,6 @@ class SqliteStore:
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
         return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None
-
-
-async def _begin(raw: aiosqlite.Connection) -> None:
-    """Begin as a writer. Begun as a reader, a transaction that then writes would be refused at once."""
-    await _when_free(partial(raw.execute, "BEGIN IMMEDIATE"))
-
-
-async def _when_free(work: Callable[[], Awaitable[_T]]) -> _T:
-    """Return what *work* does; another process's transaction is waited for, for `SQLITE_BUSY_SECONDS`.
-
-    SQLite's own waiting is not used: it cannot be cancelled, and looks so seldom that a busy writer starves the others.
-    """
-    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
-    while True:
-        try:
-            return await work()
-        except (sqlite3.OperationalError, DBAPIError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            is_busy = str(getattr(cause, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
-            if not is_busy or time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
 
 
 async def _mark_delivered(raw: aiosqlite.Connection, delivered: TableName, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -16,6 +16,7 @@ from audit_async.config import MIB
 from audit_async.entry import Entry
 from audit_async.errors import TransientStoreError
 from audit_async.table_map.tables import Layouts
+from audit_async.timing import Timing
 from tests.polling import eventually
 from tests.servers.mariadb import MariadbServer
 from tests.store.conftest import Place
@@ -125,14 +126,11 @@ async def insert_bare(connection: Any, *made: Entry) -> None:
 
 
 @pytest.mark.parametrize("is_replay", [False, True])
-async def test_a_lock_that_is_not_given_is_waited_out(
-    mariadb_place: Place, is_replay: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lock_that_is_not_given_is_waited_out(mariadb_place: Place, is_replay: bool) -> None:
     """Rows that somebody else holds make the attempt a transient one; once they are free all goes on."""
-    monkeypatch.setattr("audit_async.store.mariadb_engine._SETTINGS", "SET SESSION innodb_lock_wait_timeout = 1")
     batch = entries(5)
     holder = await held_by_another(mariadb_place, batch[3], 0)
-    store = mariadb_place.open()
+    store = mariadb_place.open(timing=Timing(lock_seconds=0.2))
     with pytest.raises(TransientStoreError, match="1205"):
         await store.insert(batch, is_replay=is_replay)
     await holder.rollback()

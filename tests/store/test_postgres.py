@@ -22,6 +22,7 @@ from audit_async.errors import (
 )
 from audit_async.store.postgres import PostgresStore
 from audit_async.table_map.tables import Layouts
+from audit_async.timing import Timing
 from tests.store.conftest import Place, add_role
 from tests.store.entries import WRITER, entries, entry, insert_or_replay
 
@@ -166,14 +167,13 @@ async def test_without_ending_it_the_earlier_attempt_blocks(
     await left.execute("BEGIN")
     names, values = zip(*_first_columns(batch[0]).items(), strict=True)
     await left.copy_records_to_table("audit_logs", columns=names, records=[values])
-    monkeypatch.setattr("audit_async.store.postgres_engine._TIMEOUTS", {"lock_timeout": "200"})
 
     async def skip(self: PostgresStore, connection: object) -> None:
         """Leave the earlier session alone."""
 
     monkeypatch.setattr(PostgresStore, "_end_own_sessions", skip)
     with pytest.raises(TransientStoreError) as caught:
-        await place.open().insert(batch, is_replay=True)
+        await place.open(timing=Timing(lock_seconds=0.2)).insert(batch, is_replay=True)
     assert caught.value.sqlstate == "55P03"
     await left.close()
 

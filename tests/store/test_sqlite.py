@@ -11,6 +11,7 @@ from audit_async.errors import ConfigStoreError, DataStoreError, TransientStoreE
 from audit_async.store import StoreOptions
 from audit_async.store.opening import open_store
 from audit_async.store.sqlite import SqliteStore
+from audit_async.timing import Timing
 from tests.store.entries import entries, entry
 
 
@@ -74,10 +75,9 @@ async def test_a_database_in_memory_lasts_as_long_as_its_store() -> None:
     await store.close()
 
 
-async def test_another_processes_lock_is_waited_for(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_processes_lock_is_waited_for(sqlite_url: str) -> None:
     """A lock held for longer than agreed makes the attempt a transient one; after it all goes on."""
-    monkeypatch.setattr("audit_async.store.sqlite.SQLITE_BUSY_SECONDS", 0.05)
-    store = open_store(StoreOptions(url=sqlite_url, may_create=True))
+    store = open_store(StoreOptions(url=sqlite_url, may_create=True, timing=Timing(lock_seconds=0.05)))
     await store.insert(entries(1))
     other = sqlite3.connect(file_of(sqlite_url), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
