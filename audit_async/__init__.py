@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from audit_async.events import Category as Category
     from audit_async.events import Outcome as Outcome
     from audit_async.events import Severity as Severity
+    from audit_async.health import Health as Health
     from audit_async.logger import AuditLogger as AuditLogger
     from audit_async.maintenance.holds import Hold as Hold
     from audit_async.maintenance.holds import find_holds as find_holds
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from audit_async.maintenance.retention import Retention as Retention
     from audit_async.receipt import Receipt as Receipt
     from audit_async.redact import Redaction as Redaction
-    from audit_async.stats import Health as Health
     from audit_async.stats import Stats as Stats
     from audit_async.table.creation import create_table as create_table
     from audit_async.table.creation import inspect_table as inspect_table
@@ -85,7 +85,7 @@ _HOMES = {
     "AuditUnavailableError": "errors",
     "Category": "events",
     "ConfigurationError": "errors",
-    "Health": "stats",
+    "Health": "health",
     "Hold": "maintenance.holds",
     "Outcome": "events",
     "Receipt": "receipt",

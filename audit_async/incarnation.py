@@ -11,6 +11,7 @@ from audit_async import events
 from audit_async.diagnostics import report, report_later, tell_deferred
 from audit_async.entry import encode
 from audit_async.errors import JournalClosedError, JournalFullError
+from audit_async.health import Circumstances, Health, judge
 from audit_async.host import Host, NoHost, TaskHost, ThreadHost
 from audit_async.journal.adoption import Search, adopt
 from audit_async.journal.book import Totals
@@ -138,6 +139,19 @@ class Incarnation:
             oldest_pending_seconds=journal.oldest_pending_seconds if journal is not None else 0.0,
             last_error=writer.last_error if writer is not None else None,
             is_on_disk=journal is None or journal.is_on_disk,
+        )
+
+    def health(self) -> Health:
+        """Return how it stands at this moment."""
+        journal = self.journal
+        return judge(
+            self.stats(),
+            Circumstances(
+                journal_dir=self._settings.journal_dir,
+                quarantine_dir=self.quarantine.directory,
+                journal_fault=journal.last_fault if journal is not None else None,
+                quarantine_fault=self.quarantine.fault,
+            ),
         )
 
     def close(self) -> None:

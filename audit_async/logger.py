@@ -11,20 +11,21 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from audit_async import context
-from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, LATE_SECONDS
+from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS
 from audit_async.damage import tell as tell_damage
 from audit_async.diagnostics import describe, report
 from audit_async.entry import encode
 from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError, UnknownActionError, meant
 from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import TERMS
+from audit_async.health import Health
 from audit_async.incarnation import Incarnation
 from audit_async.journal.journal import Journal
 from audit_async.mirror import mirror
 from audit_async.receipt import Receipt
 from audit_async.redact import RecursiveRuleError
 from audit_async.settings import LoggerOptions, Settings, read_options
-from audit_async.stats import Health, Stats
+from audit_async.stats import Stats
 from audit_async.transaction.calls import TransactionCalls
 from audit_async.values import plain_text
 
@@ -274,34 +275,7 @@ class AuditLogger(TransactionCalls):
 
     def health(self) -> Health:
         """Return whether events are safe and arrive, with what to do where they do not."""
-        stats = self.stats()
-        unsafe: list[str] = []
-        late: list[str] = []
-        journal = self._process.journal
-        if not stats.is_on_disk:
-            why = journal.last_fault if journal is not None else None
-            unsafe.append(f"no disk takes events, they wait in memory ({why}): see to {self.settings.journal_dir}")
-        elif journal is not None and journal.last_fault:
-            unsafe.append(f"the journal cannot be synced: {journal.last_fault}")
-        if stats.refused:
-            unsafe.append(f"{stats.refused} events were refused: {stats.refused_by_reason}")
-        if self._process.quarantine.fault:
-            late.append(f"the quarantine cannot be written: {self._process.quarantine.fault}")
-        if stats.last_error:
-            late.append(f"the database takes no events: {stats.last_error}")
-        elif stats.oldest_pending_seconds > LATE_SECONDS:
-            late.append(
-                f"the oldest of {stats.pending} pending events has waited {stats.oldest_pending_seconds:.0f} s: see "
-                "that a writer, or `audit-async drain`, is running"
-            )
-        if stats.quarantined:
-            late.append(f"{stats.quarantined} events are in quarantine in {self._process.quarantine.directory}")
-        if stats.redaction_failed:
-            late.append(f"{stats.redaction_failed} values were removed because redaction failed on them: see the log")
-        if stats.dropped:
-            late.append(f"{stats.dropped} events were lost: {stats.dropped_by_reason}")
-        status = "failing" if unsafe else "degraded" if late else "ok"
-        return Health(status=status, reasons=(*unsafe, *late))
+        return self._process.health()
 
     # --- inside ----------------------------------------------------------------------------------------
 

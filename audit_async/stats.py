@@ -55,24 +55,6 @@ class Stats:
     is_on_disk: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """Whether events are safe and arrive.
-
-    Attributes:
-        status: `ok`, `degraded` (safe, but late or incomplete) or `failing` (not safe).
-        reasons: one sentence for each thing that is wrong, with what to do.
-    """
-
-    status: str
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether nothing is wrong."""
-        return self.status == "ok"
-
-
 class Losses:
     """Counts what was refused or lost until an `audit.gap` event has told of it. Any thread may add."""
 
