@@ -15,15 +15,21 @@ AGAIN_SECONDS = 5.0  # far above what the end of a process takes
 
 
 class Child:
-    """A program of `tests.programs`, ended by its own process id if it does not end by itself."""
+    """A program of `tests.programs`, ended by its own process id if it does not end by itself.
 
-    def __init__(self, program: str, *arguments: object) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.programs.{program}", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
+    Args:
+        log: a file at whose end its standard error is put; without it goes where ours does.
+    """
+
+    def __init__(self, program: str, *arguments: object, log: Path | None = None) -> None:
+        with contextlib.ExitStack() as stack:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", f"tests.programs.{program}", *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=stack.enter_context(log.open("ab")) if log is not None else None,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
 
     def __enter__(self) -> Child:
         return self
@@ -44,6 +50,10 @@ class Child:
             if len(found) == count:
                 break
         return found
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it *number*."""
+        self._process.send_signal(number)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> list[str]:
         """Send it *number*, wait for its end, and return what it still had said: whole lines only.

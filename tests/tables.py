@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ async def run_sql(url: str, *statements: str) -> list[dict[str, Any]]:
             rows = [dict(row) for row in result.mappings()] if result.returns_rows else []
     finally:
         await engine.dispose()
-    return [{name: _parsed(name, value) for name, value in row.items()} for row in rows]
+    return [parsed(row) for row in rows]
 
 
 async def all_rows(url: str, table: str = "audit_logs") -> list[dict[str, Any]]:
@@ -37,6 +38,11 @@ async def count_rows(url: str, table: str = "audit_logs") -> int:
         if "no such table" in str(error) or "does not exist" in str(error):
             return 0
         raise
+
+
+def parsed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *row* with its JSON columns as objects, and its times in UTC."""
+    return {name: _parsed(name, value) for name, value in row.items()}
 
 
 def _parsed(name: str, value: Any) -> Any:

@@ -9,6 +9,9 @@ from typing import Any, Self
 
 from tests.faults.ledger import ACTION, Told, details_of, event_of
 
+COLUMNS = ("id", "writer_id", "writer_seq", "action", "user_id", "details")
+"""Of a row, that are looked at."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
@@ -45,41 +48,52 @@ class Account:
         return Account(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
     @classmethod
-    def of(cls, told: Told, rows: Iterable[Mapping[str, Any]]) -> Self:
+    def of(cls, told: Told, rows: Iterable[Mapping[str, Any]]) -> Account:
         """Add up."""
-        ours = Counter[int]()
-        altered = 0
-        ids: set[str] = set()
-        numbers: dict[str, list[int]] = {}
-        doubled = 0
+        accountant = Accountant()
         for row in rows:
-            doubled += row["id"] in ids
-            ids.add(row["id"])
-            numbers.setdefault(row["writer_id"], []).append(row["writer_seq"])
-            if row["action"] == ACTION:
-                number = row["details"]["number"]
-                ours[number] += 1
-                altered += not _says_the_same(row, number)
-        found = set(ours)
-        return cls(
+            accountant.add(row)
+        return accountant.account(told)
+
+
+class Accountant:
+    """Looks at one row after another, keeping little of each, and draws up the account at the end."""
+
+    def __init__(self) -> None:
+        self._events = Counter[int]()
+        self._ids: set[str] = set()
+        self._numbers: dict[str, set[int]] = {}
+        self._doubled = 0
+        self._altered = 0
+
+    def add(self, row: Mapping[str, Any]) -> Self:
+        """Look at a row; see `COLUMNS`."""
+        self._doubled += row["id"] in self._ids
+        self._ids.add(row["id"])
+        self._numbers.setdefault(row["writer_id"], set()).add(row["writer_seq"])
+        if row["action"] == ACTION:
+            number = row["details"]["number"]
+            self._events[number] += 1
+            self._altered += not _says_the_same(row, number)
+        return self
+
+    def account(self, told: Told) -> Account:
+        """Compare what was found with what callers were *told*."""
+        found = set(self._events)
+        return Account(
             called=len(told.called),
-            accepted=len(told.logged | told.on_disk | told.stored),
+            accepted=len(told.promised),
             on_disk=len(told.on_disk),
             told_stored=len(told.stored),
             refused=len(told.refused),
             stored=len(found),
-            duplicates=ours.total() - len(ours) + doubled,
+            duplicates=self._events.total() - len(self._events) + self._doubled,
             lost=len(told.promised - found),
             invented=len(found - told.called) + len(found & told.refused),
-            altered=altered,
-            gaps=sum(map(_gaps, numbers.values())),
+            altered=self._altered,
+            gaps=sum(max(numbers) - len(numbers) for numbers in self._numbers.values()),
         )
 
 
 def _says_the_same(row: Mapping[str, Any], number: int) -> bool:
     return bool(row["details"] == details_of(number) and row["user_id"] == event_of(number).user_id)
-
-
-def _gaps(numbers: list[int]) -> int:
-    """Return how many numbers from 1 to the highest are missing."""
-    return max(numbers) - len(set(numbers))

@@ -1,0 +1,144 @@
+"""What goes wrong during a soak: each trouble comes, lasts for a while, and is over when its block ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import BLACK_HOLE, Cut, Trouble
+
+if TYPE_CHECKING:
+    from tests.faults.soak import Soak
+
+TERMINATE_SECONDS = 0.2
+SPARED_BYTES = 64 * 1024
+
+
+def _network(name: str, trouble: Trouble) -> Callable[[Soak], AbstractContextManager[None]]:
+    @contextmanager
+    def breaks(soak: Soak) -> Iterator[None]:
+        soak.proxy.breaks(trouble)
+        yield
+        soak.proxy.heals()
+
+    breaks.__name__ = name
+    return breaks
+
+
+@contextmanager
+def process_killed(soak: Soak) -> Iterator[None]:
+    """SIGKILL one of the processes; it is started again at the end."""
+    victim = soak.chance.choice(soak.mortals)
+    victim.end(signal.SIGKILL)
+    yield
+    soak.restart(victim)
+
+
+@contextmanager
+def process_stopped(soak: Soak) -> Iterator[None]:
+    """SIGSTOP one of the processes, and let it go on."""
+    victim = soak.chance.choice(soak.processes)
+    victim.child.send(signal.SIGSTOP)
+    yield
+    victim.child.send(signal.SIGCONT)
+
+
+@contextmanager
+def server_killed(soak: Soak) -> Iterator[None]:
+    """SIGKILL the server, and start it again."""
+    soak.server.stop("kill")
+    yield
+    soak.server.start()
+
+
+@contextmanager
+def server_frozen(soak: Soak) -> Iterator[None]:
+    """Halt the server: connections stay open, nothing answers."""
+    soak.server.freeze()
+    yield
+    soak.server.thaw()
+
+
+@contextmanager
+def sessions_ended(soak: Soak) -> Iterator[None]:
+    """End the writers' sessions from within the server, again and again."""
+    over = threading.Event()
+
+    def end_them() -> None:
+        while not over.wait(TERMINATE_SECONDS):
+            with contextlib.suppress(Exception):
+                soak.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'audit/%'")
+
+    thread = threading.Thread(target=end_them)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+@contextmanager
+def table_locked(soak: Soak) -> Iterator[None]:
+    """Hold a lock on the table that lets nobody in."""
+    over, holds = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        engine = create_async_engine(soak.url, poolclass=NullPool)
+        async with engine.begin() as connection:
+            await connection.execute(text("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"))
+            holds.set()
+            await asyncio.to_thread(over.wait)
+        await engine.dispose()
+
+    thread = threading.Thread(target=asyncio.run, args=(hold(),))
+    thread.start()
+    holds.wait(60)
+    yield
+    over.set()
+    thread.join()
+
+
+@contextmanager
+def disk_full(soak: Soak) -> Iterator[None]:
+    """Leave no room on the journal's disk. What no disk takes is in memory: nobody is killed meanwhile."""
+    filling = Path(soak.journal_dir) / "filling"
+    free = shutil.disk_usage(soak.journal_dir).free
+    with filling.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, free - SPARED_BYTES))
+    yield
+    filling.unlink()
+    soak.wait_until_on_disk()
+
+
+NETWORK = (
+    _network("nobody_listens", Trouble(refuses=True)),
+    _network("black_hole", BLACK_HOLE),
+    _network("answers_lost", Trouble(holds=frozenset({"to_client"}))),
+    _network("connections_reset", Trouble(resets=True)),
+    _network("slow_network", Trouble(latency_seconds=0.1)),
+    _network("cut_at_commit", Trouble(cut=Cut(at=b"COMMIT", forwards=True, times=5))),
+    _network("cut_anywhere", Trouble(cut=Cut(direction="to_client", after_bytes=700, times=5))),
+)
+EVERY_SERVER = (process_killed, process_stopped, server_killed, server_frozen, *NETWORK)
+POSTGRES_ONLY = (sessions_ended, table_locked)
+
+
+def troubles_for(soak: Soak) -> list[Callable[[Soak], AbstractContextManager[None]]]:
+    """Return what can go wrong here."""
+    return [
+        *EVERY_SERVER,
+        *(POSTGRES_ONLY if isinstance(soak.server, PostgresServer) else ()),
+        *([disk_full] if soak.has_own_disk else []),
+    ]
