@@ -66,10 +66,12 @@ class OwnEngine:
 
 
 def close_hard(raw: Any, timing: Timing) -> None:
-    """Close the socket at once (asyncpg, asyncmy, psycopg); let aiosqlite's thread end after what it is doing."""
+    """Close the socket at once (asyncpg, asyncmy, psycopg); cut short what aiosqlite's thread is doing, and end it."""
     if hasattr(raw, "terminate"):
         raw.terminate()
     if hasattr(raw, "stop"):
+        if raw._connection is not None:
+            raw._connection.interrupt()
         # From a thread without an event loop: elsewhere it would make one, or report to one that is about to close.
         stopper = threading.Thread(target=raw.stop, name="audit-stop", daemon=True)
         stopper.start()

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
@@ -28,7 +28,7 @@ from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreE
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through, quoted_name
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine, raw_connection
+from audit_async.store.engine import OwnEngine, close_hard, raw_connection
 from audit_async.store.revision import revise
 from audit_async.table.connection import make_private
 from audit_async.table.creation import create
@@ -54,7 +54,10 @@ class SqliteStore:
         self._place = Place.of(self._url, self._tables)
         self._may_create = options.may_create
         self._lock_seconds = options.timing.lock_seconds
+        self._timing = options.timing
         self._engine = OwnEngine(self._new_engine, options.timing)
+        # Whose threads may still be at work, also where a cancelled batch has let go of them.
+        self._made: list[aiosqlite.Connection] = []
         self._layouts: Layouts | None = None
         self._statements: dict[tuple[TableName, int], str] = {}
         # Held during a batch, by the thread of its loop: a fork waits for it. See `_before_fork`.
@@ -114,6 +117,10 @@ class SqliteStore:
         """Forget the connection. As `Store.abandon`."""
         _stores.discard(self)
         self._engine.abandon()
+        # Their threads answer to our loop, which may be about to close.
+        for raw in self._made:
+            if raw._thread.is_alive():
+                close_hard(raw, self._timing)
 
     def close_before_fork(self) -> None:
         """Wait for the batch that is under way, and leave nothing of SQLite open. The next batch opens it again."""
@@ -197,13 +204,26 @@ class SqliteStore:
         return create_async_engine(
             self._url,
             # Transactions are begun and ended by our own statements.
-            connect_args={"isolation_level": None, "timeout": SQLITE_LOOK_SECONDS},
+            connect_args={
+                "isolation_level": None,
+                "timeout": SQLITE_LOOK_SECONDS,
+                "async_creator_fn": self._connect,
+            },
             poolclass=AsyncAdaptedQueuePool,
             pool_size=1,
             max_overflow=0,
             pool_reset_on_return=None,
             hide_parameters=True,
         )
+
+    def _connect(self, *arguments: Any, **options: Any) -> aiosqlite.Connection:
+        """Do what the dialect would, and remember the connection from its first moment on."""
+        import aiosqlite
+
+        raw = aiosqlite.connect(*arguments, **options)
+        raw._thread.daemon = True
+        self._made = [*(other for other in self._made if other._thread.is_alive()), raw]
+        return raw
 
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
         layouts = await self._when_free(partial(self._lay_out, engine))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.faults import processes
+from tests.faults import load, processes, shutdown
 from tests.faults.fault import Fault, registered
 
-MODULES = (processes,)
+MODULES = (processes, shutdown, load)
 """Loading one registers its faults."""
 
 FAULTS: tuple[Fault, ...] = tuple(sorted(registered, key=lambda fault: (fault.number, fault.name)))

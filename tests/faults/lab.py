@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from audit_async import AuditLogger, create_table, events
 from tests.children import Child
@@ -18,6 +25,7 @@ from tests.polling import eventually_sync
 from tests.programs.telling_child import Task
 from tests.servers.mariadb import MariadbServer, find_mariadbd
 from tests.servers.postgres import PostgresServer, find_binaries
+from tests.servers.proxy import FaultProxy
 from tests.tables import all_rows, run_sql
 
 DESTINATION = "lab"  # the same through a proxy, and whatever a server is called
@@ -80,6 +88,9 @@ class Lab:
         folder: of this trial alone.
         chance: the seed's own dice.
         timing: of every logger here; see `audit_async.Timing`.
+        longest: seconds of what was measured, by name; the matrix shows the longest of all trials.
+        log: what the children said on standard error.
+        may_complain: a child's own code ends in a traceback there, as is wanted.
         may_have_gaps: some writer's numbers may be missing in the table, as where a disk was made to lose entries.
     """
 
@@ -90,6 +101,9 @@ class Lab:
         self.chance = random.Random(seed)
         self.timing: dict[str, float] = {}
         self.may_have_gaps = False
+        self.may_complain = False
+        self.log = folder / "stderr"
+        self.longest: dict[str, float] = {}
         self._servers = servers
         self._database: str | None = None
         self._ledgers: list[Path] = []
@@ -136,7 +150,7 @@ class Lab:
             first=self.numbers(count).start,
             count=count,
         )
-        child = Child("telling_child", msgspec.json.encode(given).decode())
+        child = Child("telling_child", msgspec.json.encode(given).decode(), log=self.log)
         self._children.append(child)
         return child
 
@@ -167,6 +181,58 @@ class Lab:
         """Run *statements* in one transaction, past the library, and return the rows of the last one."""
         return asyncio.run(run_sql(self.url, *statements))
 
+    @contextmanager
+    def transaction(self, *statements: str) -> Iterator[None]:
+        """Run *statements* in a transaction past the library that is open until the block ends, then rolled back."""
+        holds, over = threading.Event(), threading.Event()
+
+        async def hold() -> None:
+            engine = create_async_engine(self.url, poolclass=NullPool)
+            async with engine.connect() as connection:
+                for statement in statements:
+                    await connection.execute(text(statement))
+                holds.set()
+                await asyncio.to_thread(over.wait)
+            await engine.dispose()
+
+        thread = threading.Thread(target=asyncio.run, args=(hold(),))
+        thread.start()
+        try:
+            assert holds.wait(30), "the statements did not come through"
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def lock_file(self) -> sqlite3.Connection:
+        """Keep everybody from the SQLite file, until what is returned is closed."""
+        holder = sqlite3.connect(self.folder / "audit.db", isolation_level=None, check_same_thread=False)
+        holder.execute("BEGIN IMMEDIATE")
+        return holder
+
+    @contextmanager
+    def setting(self, name: str, value: str) -> Iterator[None]:
+        """Let PostgreSQL run with another value of one of its settings, without a restart, until the block ends."""
+        asyncio.run(self._set(f"ALTER SYSTEM SET {name} = '{value}'"))
+        try:
+            yield
+        finally:
+            asyncio.run(self._set(f"ALTER SYSTEM RESET {name}"))
+
+    async def _set(self, statement: str) -> None:
+        connection = await self._servers.postgres.connect()
+        await connection.execute(statement)
+        await connection.execute("SELECT pg_reload_conf()")
+        await connection.close()
+
+    def through(self, proxy: FaultProxy) -> str:
+        """Return the address of the database as it is reached through *proxy*."""
+        return self.url.replace(f":{self.server.port}/", f":{proxy.port}/")
+
+    def measure(self, name: str, seconds: float) -> None:
+        """Note how long something took."""
+        self.longest[name] = max(seconds, self.longest.get(name, 0.0))
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the whole table."""
         return asyncio.run(all_rows(self.url))
@@ -186,6 +252,8 @@ class Lab:
         """End the children, be the next process until nothing is left to deliver, and draw up the account."""
         for child in self._children:
             child.kill()
+        said = self.log.read_text(errors="replace") if self.log.exists() else ""
+        assert self.may_complain or "Traceback" not in said, said
         self.deliver()
         return Account.of(self.told(), self.rows())
 

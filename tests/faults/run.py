@@ -35,6 +35,7 @@ class Line:
     trials: int = 0
     seconds: float = 0.0
     account: Account = field(default_factory=Account)
+    longest: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     skipped: str | None = None
 
@@ -63,13 +64,15 @@ def _try(place: int, kind: Kind, seeds: range) -> Line:
         with tempfile.TemporaryDirectory(prefix="audit-fault-") as folder:
             line.trials += 1
             try:
-                account = try_fault(fault, kind, _servers, Path(folder) / "trial", seed)
+                trial = try_fault(fault, kind, _servers, Path(folder) / "trial", seed)
             except Exception:
                 line.failures.append(f"seed {seed}: {traceback.format_exc()}")
                 continue
-        line.account += account
-        if not account.balances:
-            line.failures.append(f"seed {seed}: {account}")
+        line.account += trial.account
+        for name, seconds in trial.longest.items():
+            line.longest[name] = max(seconds, line.longest.get(name, 0.0))
+        if not trial.account.balances:
+            line.failures.append(f"seed {seed}: {trial.account}")
     line.seconds = time.monotonic() - started
     return line
 
@@ -133,8 +136,10 @@ def _told(line: Line) -> str:
 
 def matrix(lines: Sequence[Line]) -> Table:
     """Return the matrix: a line for each fault and database."""
-    table = Table("fault", "what breaks", "database", "trials", "accepted", "stored", "duplicates", "lost", "verdict")
-    for column in table.columns[3:8]:
+    table = Table(
+        "fault", "what breaks", "database", "trials", "accepted", "stored", "duplicates", "lost", "longest", "verdict"
+    )
+    for column in table.columns[3:9]:
         column.justify = "right"
     for line in lines:
         account = line.account
@@ -146,6 +151,7 @@ def matrix(lines: Sequence[Line]) -> Table:
                 f"{number:,}"
                 for number in (line.trials, account.accepted, account.stored, account.duplicates, account.lost)
             ),
+            ", ".join(f"{name} {seconds:.2f} s" for name, seconds in line.longest.items()),
             f"skipped: {line.skipped}" if line.skipped else "holds" if line.holds else "FAILED",
         )
     total = sum((line.account for line in lines), Account())
@@ -156,6 +162,7 @@ def matrix(lines: Sequence[Line]) -> Table:
         "",
         *(f"{n:,}" for n in (sum(line.trials for line in lines), total.accepted, total.stored, total.duplicates)),
         f"{total.lost:,}",
+        "",
         "holds" if all(line.holds for line in lines) else "FAILED",
     )
     return table

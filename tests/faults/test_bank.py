@@ -35,6 +35,6 @@ def test_what_callers_were_told_is_in_the_table(
     is no other one."""
     if missing := fault.missing(kind):
         pytest.skip(missing)
-    account = try_fault(fault, kind, servers, tmp_path / "trial", seed)
+    account = try_fault(fault, kind, servers, tmp_path / "trial", seed).account
     assert account.balances, account
     assert account.called, "nothing was tried"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.accountant import Account
@@ -10,8 +11,16 @@ from tests.faults.fault import Fault, Kind
 from tests.faults.lab import Lab, Servers
 
 
-def try_fault(fault: Fault, kind: Kind, servers: Servers, folder: Path, seed: int) -> Account:
-    """Break what *fault* breaks, deliver what is left, and return the account.
+@dataclass(frozen=True)
+class Trial:
+    """What a trial came to: the account, and the longest seconds of what the fault measured, by name."""
+
+    account: Account
+    longest: dict[str, float]
+
+
+def try_fault(fault: Fault, kind: Kind, servers: Servers, folder: Path, seed: int) -> Trial:
+    """Break what *fault* breaks, deliver what is left, and draw up the account.
 
     Raises:
         Exception: as the fault's own demands do, or when something is left that cannot be delivered.
@@ -20,4 +29,6 @@ def try_fault(fault: Fault, kind: Kind, servers: Servers, folder: Path, seed: in
     with Lab(kind, servers, folder, seed) as lab:
         fault.run(lab)
         account = lab.settle()
-        return dataclasses.replace(account, gaps=0) if lab.may_have_gaps else account
+        if lab.may_have_gaps:
+            account = dataclasses.replace(account, gaps=0)
+        return Trial(account, lab.longest)

@@ -2,7 +2,8 @@
 
     python -m tests.programs.telling_child TASK      # a JSON object, see `Task`
 
-Prints `ready` before the first event and `done` when all were logged, delivered and the logger is closed.
+Prints `ready` before the first event, `logged` behind the last one, and, where it closes the logger, `closed` with the
+seconds that this took, then `done` if everything had arrived, else `left`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from audit_async import AuditLogger, AuditUnavailableError
+from audit_async import AuditLogger, AuditUnavailableError, configure, shutdown
 from tests.faults.ledger import Ledger, event_of
 
 
@@ -30,7 +31,8 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
         first, count: the numbers of its events.
         threads: that call `log` at once; for the other modes the number of tasks.
         per_second: events of all of them together; 0 for as fast as they can.
-        end: `close`; `return` (the interpreter ends without it); `_exit`; `hang` (until killed).
+        end: `close`, `async_close` or `shutdown`, within *close_seconds*; `return` (the interpreter ends without it);
+            `_exit`; `hang` (until killed).
         options: of the logger.
     """
 
@@ -42,14 +44,14 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
     count: int = 1000
     threads: int = 1
     per_second: float = 0.0
-    end: Literal["close", "return", "_exit", "hang"] = "close"
+    end: Literal["close", "async_close", "shutdown", "return", "_exit", "hang"] = "close"
     close_seconds: float = 30.0
     options: dict[str, Any] = {}
 
 
 def run(task: Task) -> None:
     """Do it."""
-    audit = AuditLogger(task.url, journal_dir=task.journal_dir, **task.options)
+    audit = configure(task.url, journal_dir=task.journal_dir, **task.options)
     numbers = iter(range(task.first, task.first + task.count))
     with Ledger(Path(task.ledger)) as ledger:
         os.write(1, b"ready\n")
@@ -67,9 +69,21 @@ def run(task: Task) -> None:
             threading.Event().wait()
         if task.end == "_exit":
             os._exit(0)
-        if task.end == "close":
+        if task.end != "return":
+            _close(task, audit)
+
+
+def _close(task: Task, audit: AuditLogger) -> None:
+    started = time.monotonic()
+    match task.end:
+        case "async_close":
+            is_all_in = asyncio.run(audit.close(task.close_seconds))
+        case "shutdown":
+            is_all_in = shutdown(task.close_seconds)
+        case _:
             is_all_in = audit.close_sync(task.close_seconds)
-            os.write(1, b"done\n" if is_all_in else b"left\n")
+    os.write(1, b"closed %.3f\n" % (time.monotonic() - started))
+    os.write(1, b"done\n" if is_all_in else b"left\n")
 
 
 class _Pace:

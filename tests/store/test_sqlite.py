@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,23 @@ async def test_another_unique_key_refuses_its_row(sqlite_url: str) -> None:
         await store.insert([entry(1)])
     assert caught.value.culprit == "user_id"
     await store.close()
+
+
+def test_a_store_that_is_abandoned_leaves_no_thread(sqlite_url: str) -> None:
+    """Wherever a batch is cut off, also while it connects, no thread is left that would answer to a closed loop."""
+
+    async def cut_off(steps: int) -> list[str]:
+        store = open_store(StoreOptions(url=sqlite_url, may_create=True))
+        task = asyncio.ensure_future(store.insert(entries(500)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        store.abandon()
+        left = [thread.name for thread in threading.enumerate() if "_connection_worker_thread" in thread.name]
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+        return left
+
+    for steps in range(0, 120, 3):
+        assert asyncio.run(cut_off(steps)) == []
