@@ -149,6 +149,18 @@ not be what fills the disk."""
 JOURNAL_MIN_BYTES = 2 * SEGMENT_BYTES
 """The least budget that can turn its segments over."""
 
+URGENT_SHARE = 0.05
+"""Of a budget, kept for events of high severity when it is nearly used up: of 1 GiB room for 100,000, which are rare
+enough for days."""
+
+URGENT_SEGMENT_SHARE = 0.125
+"""Of the budget on disk, which that is raised to where it is less than one segment, and no farther: what is refused of
+ordinary events for it has to stay small in a small budget."""
+
+NEARLY_FULL = 0.8
+"""Of a budget, from which on `health()` is degraded: at a steady rate four fifths of an outage are over, and a fifth
+is left to act in."""
+
 MEMORY_MAX_BYTES = 64 * MIB
 """Of events kept in memory when no disk takes them: about 100,000, minutes of a busy service."""
 

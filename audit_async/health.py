@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit_async.config import LATE_SECONDS
+from audit_async.config import LATE_SECONDS, NEARLY_FULL
 from audit_async.stats import Stats
+
+_FOR_ROOM = frozenset({"journal_full", "memory_full", "cancelled"})
+"""Reasons of a refusal that are over as soon as there is room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +38,14 @@ class Circumstances:
     Attributes:
         journal_fault: why the journal's last write or sync failed, or None.
         quarantine_fault: why the last event could not be put into quarantine, or None.
+        way_out: what to do about a journal that refuses events at this moment, or None where it takes them.
     """
 
     journal_dir: Path
     quarantine_dir: Path
     journal_fault: str | None = None
     quarantine_fault: str | None = None
+    way_out: str | None = None
 
 
 def judge(stats: Stats, circumstances: Circumstances) -> Health:
@@ -56,12 +61,22 @@ def _unsafe(stats: Stats, at: Circumstances) -> Iterator[str]:
         yield f"no disk takes events, they wait in memory ({at.journal_fault}): see to {at.journal_dir}"
     elif at.journal_fault:
         yield f"the journal cannot be synced: {at.journal_fault}"
-    if stats.refused:
-        yield f"{stats.refused} events were refused: {stats.refused_by_reason}"
+    if at.way_out:
+        yield f"events are refused, or wait for room: {at.way_out}"
+    refused = {reason: count for reason, count in stats.refused_by_reason.items() if reason not in _FOR_ROOM}
+    if refused:
+        yield f"{sum(refused.values())} events were refused: {refused}"
 
 
 def _late(stats: Stats, at: Circumstances) -> Iterator[str]:
     """Yield what keeps events from the table, or has taken something from them."""
+    if not at.way_out and stats.journal_fullness >= NEARLY_FULL:
+        yield (
+            f"the journal is {stats.journal_fullness:.0%} full, and will refuse events: mend what keeps the database "
+            "from taking them, or raise journal_max_bytes"
+        )
+    if any(reason in _FOR_ROOM for reason in stats.refused_by_reason):
+        yield f"{stats.refused} events were refused for want of room: {stats.refused_by_reason}"
     if at.quarantine_fault:
         yield f"the quarantine cannot be written: {at.quarantine_fault}"
     if stats.last_error:

@@ -20,6 +20,11 @@ class Host(Protocol):
     def writer(self) -> Writer | None:
         """The writer, once it has been made."""
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether the writer's loop is this thread's: while this thread stands still nothing is written."""
+        ...
+
     def wake(self) -> None:
         """See that the writer runs, and look for work."""
 
@@ -48,6 +53,11 @@ class ThreadHost:
         self._task: asyncio.Task[None] | None = None
         self._ended = threading.Event()
         self._is_stopped = False
+
+    @property
+    def runs_here(self) -> bool:
+        """See `Host`."""
+        return threading.current_thread() is self._thread
 
     def wake(self) -> None:
         """See `Host`. May be called from a signal handler."""
@@ -167,6 +177,14 @@ class TaskHost:
         )
         self._task.add_done_callback(self._look_after)
 
+    @property
+    def runs_here(self) -> bool:
+        """See `Host`."""
+        try:
+            return self._task is not None and self._task.get_loop() is asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+
     def wake(self) -> None:
         """See `Host`."""
         if self.writer is not None and self._task is not None:
@@ -224,6 +242,7 @@ class NoHost:
     """Nobody: another process uploads (`audit-async drain`)."""
 
     writer: Writer | None = None
+    runs_here = False
 
     def wake(self) -> None:
         """See `Host`."""

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from audit_async import events
+from audit_async.config import MIB
 from audit_async.diagnostics import report, report_later, tell_deferred
 from audit_async.entry import encode
 from audit_async.errors import JournalClosedError, JournalFullError
@@ -19,6 +20,7 @@ from audit_async.journal.file_set import FileSet
 from audit_async.journal.journal import Journal, JournalOptions
 from audit_async.loading import loading
 from audit_async.parts import Adopted, WriterParts
+from audit_async.progress import Progress
 from audit_async.receipt import Receipt
 from audit_async.redact import Redactor
 from audit_async.settings import Settings
@@ -57,9 +59,9 @@ class Incarnation:
         # Guards the opening. Re-entrant, because a signal handler may log while its own thread opens.
         self._opening = threading.RLock()
         self._is_opening = False
-        self._early: deque[tuple[bytes, Receipt]] = deque()
+        self._early: deque[tuple[bytes, Receipt, bool]] = deque()
 
-    def log_first(self, payload: bytes, receipt: Receipt) -> Receipt:
+    def log_first(self, payload: bytes, receipt: Receipt, is_urgent: bool = False) -> Receipt:
         """Open the journal and put the first event into it, and those that come from inside that.
 
         Raises:
@@ -67,16 +69,16 @@ class Incarnation:
             JournalFullError: not even memory takes it.
         """
         with self._opening:
-            self._early.append((payload, receipt))
+            self._early.append((payload, receipt, is_urgent))
             if self._is_opening:
                 return receipt
             self._is_opening = True
             try:
                 journal = self.journal = self.journal or self._open()
                 while self._early:
-                    early, its_receipt = self._early.popleft()
+                    early, its_receipt, its_urgency = self._early.popleft()
                     its_receipt.is_taken_by(journal)
-                    its_receipt.take_number(journal.append(early, its_receipt.take_number))
+                    its_receipt.take_number(journal.append(early, its_receipt.take_number, its_urgency))
             finally:
                 self._is_opening = False
                 self._refuse_early(receipt)
@@ -86,10 +88,16 @@ class Incarnation:
     def _refuse_early(self, first: Receipt) -> None:
         """Count what came from inside the opening and got no number, since that failed. *first* is told itself."""
         while self._early:
-            _, waiting = self._early.popleft()
+            _, waiting, _ = self._early.popleft()
             if waiting is not first:
                 waiting.take_number(-1)
                 self.losses.refuse("journal_full")
+
+    @property
+    def room(self) -> Progress:
+        """What moves on when a journal that has refused an event has more room."""
+        assert self.journal is not None
+        return self.journal.room
 
     def enter_task(self) -> None:
         """Have a task of the running loop write. Under trio there is no such loop, and a thread does."""
@@ -135,7 +143,10 @@ class Incarnation:
             adopted_stored=self._adopted.stored,
             adopted_quarantined=self._adopted.quarantined,
             adopted_dropped=self._adopted.dropped,
+            waits=self.losses.waits,
             journal_bytes=journal.kept_bytes if journal is not None else 0,
+            journal_max_bytes=journal.max_bytes if journal is not None else 0,
+            journal_fullness=journal.fullness if journal is not None else 0.0,
             oldest_pending_seconds=journal.oldest_pending_seconds if journal is not None else 0.0,
             last_error=writer.last_error if writer is not None else None,
             is_on_disk=journal is None or journal.is_on_disk,
@@ -151,8 +162,32 @@ class Incarnation:
                 quarantine_dir=self.quarantine.directory,
                 journal_fault=journal.last_fault if journal is not None else None,
                 quarantine_fault=self.quarantine.fault,
+                way_out=self._way_out,
             ),
         )
+
+    @property
+    def _way_out(self) -> str | None:
+        """What to do about a journal that refuses events at this moment."""
+        journal = self.journal
+        if journal is None or not journal.is_refusing:
+            return None
+        return self.way_out_of("journal_full" if journal.is_on_disk else "memory_full")
+
+    def way_out_of(self, refused: str | None) -> str:
+        """Return what to do where an event was *refused* for that reason, or was not put on disk."""
+        settings, journal = self._settings, self.journal
+        if refused == "journal_full" and journal is not None:
+            return (
+                f"the budget of {journal.max_bytes // MIB} MiB on disk is used up: mend what keeps the database from "
+                "taking events, or raise journal_max_bytes"
+            )
+        if refused == "memory_full":
+            return (
+                f"no disk takes events, and the budget of {settings.memory_max_bytes // MIB} MiB in memory is used up: "
+                f"make {settings.journal_dir} writable, or free space on its disk"
+            )
+        return f"see to {settings.journal_dir}"
 
     def close(self) -> None:
         """Close the journal. The host has been stopped."""
@@ -227,7 +262,7 @@ class Incarnation:
             on_data=self._wake,
             on_wait=self._wake,
             on_refused=self.losses.refuse,
-            on_round=self._tell_losses if settings.writer == "none" else self._see_to_writer,
+            on_round=self._tell_losses_when_room if settings.writer == "none" else self._see_to_writer,
         )
 
     def _see_to_writer(self) -> None:
@@ -273,6 +308,11 @@ class Incarnation:
             )
         return found
 
+    def _tell_losses_when_room(self) -> None:
+        """Do as `_tell_losses`, but not again and again in a journal that is full and stays so."""
+        if self.journal is not None and not self.journal.is_refusing and self.losses.is_untold:
+            self._tell_losses()
+
     def _tell_losses(self) -> None:
         """Log one `audit.gap` event for what was refused or lost. If that is refused as well, it is told later."""
         journal = self.journal
@@ -280,7 +320,7 @@ class Incarnation:
         if gap is None or journal is None:
             return
         try:
-            journal.append(self._encode_gap(gap))
+            journal.append(self._encode_gap(gap), is_urgent=True)
         except BaseException as error:
             self.losses.give_back(gap)
             if not isinstance(error, (JournalFullError, JournalClosedError)):

@@ -16,18 +16,21 @@ from audit_async.damage import tell as tell_damage
 from audit_async.diagnostics import describe, report
 from audit_async.entry import encode
 from audit_async.errors import AuditUnavailableError, JournalClosedError, JournalFullError, UnknownActionError, meant
-from audit_async.events import AuditEvent
+from audit_async.events import AuditEvent, Severity
 from audit_async.events.vocabulary import TERMS
 from audit_async.health import Health
 from audit_async.incarnation import Incarnation
 from audit_async.journal.journal import Journal
 from audit_async.mirror import mirror
+from audit_async.pressure import may_stand_still, wait_for_room, wait_for_room_async
 from audit_async.receipt import Receipt
 from audit_async.redact import RecursiveRuleError
 from audit_async.settings import LoggerOptions, Settings, read_options
 from audit_async.stats import Stats
 from audit_async.transaction.calls import TransactionCalls
 from audit_async.values import plain_text
+
+_HIGH, _CRITICAL = Severity.HIGH, Severity.CRITICAL
 
 
 class AuditLogger(TransactionCalls):
@@ -47,9 +50,16 @@ class AuditLogger(TransactionCalls):
         writer: `thread` (a private one), `task` (of the asyncio loop that enters `async with`) or `none` (another
             process uploads: `audit-async drain`).
         destination: names the database in the journal, for hosts that are renamed; made from *url* by default.
-        max_wait_seconds: that `write` and `require` wait at most.
-        journal_max_bytes: kept on disk at most; by default 1 GiB, or a tenth of the free space if that is less.
-        memory_max_bytes: kept in memory at most when no disk takes events.
+        max_wait_seconds: that `write` and `require` wait at most, and `log` where `when_full` is `block`.
+        journal_max_bytes: kept on disk at most; by default 1 GiB, or a tenth of the free space if that is less. The
+            last twentieth, or a segment of 8 MiB if that is more, though no more than an eighth, is for events of
+            high severity.
+        memory_max_bytes: kept in memory at most when no disk takes events; the last twentieth is for those, too.
+        when_full: what becomes of an event when as much is kept already: `refuse` (at once, counted, and told by an
+            `audit.gap` event) or `block` (the same, after a wait for room of `max_wait_seconds` at most). `log` then
+            blocks its thread, and an event loop in it; `write` and `require` do not. In a signal handler, in a
+            `__del__`, inside another call and where the writer itself runs `log` never waits; neither does what
+            `within` and `add` log at the end of a transaction.
         mirror: each event leaves a line in the system log as well (loguru), for whose sinks the caller then waits. It
             names the action as the `aether` dialect does: `request_failed`.
         strict: an action that the vocabulary does not have is an error, for tests; else it is legal, and counted.
@@ -119,11 +129,18 @@ class AuditLogger(TransactionCalls):
             clean = redact(context.fill(event))
             payload = encode(clean, redact)
             journal = process.journal
-            if journal is None:
-                receipt = process.log_first(payload, Receipt(event.id, None, 0))
-            else:
-                receipt = Receipt(event.id, journal, 0)
-                receipt.seq = journal.append(payload, receipt.take_number)
+            severity = clean.severity
+            is_urgent = severity is _HIGH or severity is _CRITICAL
+            try:
+                if journal is None:
+                    receipt = process.log_first(payload, Receipt(event.id, None, 0), is_urgent)
+                else:
+                    receipt = Receipt(event.id, journal, 0)
+                    receipt.seq = journal.append(payload, receipt.take_number, is_urgent)
+            except JournalFullError as error:
+                if not self._may_wait_for_room():
+                    return self._refuse_for(event.id, error)
+                return self._log_when_room(clean, payload)
             # What is said from here on waits for the program's log sinks, at worst; the event is safe.
             tell_damage(payload)
             if self.settings.mirror:
@@ -136,24 +153,28 @@ class AuditLogger(TransactionCalls):
         """Log *event*, and return when its row has committed; or when it is on disk, in a known outage or after
         `max_wait_seconds`.
 
-        The event is taken before the first await: cancelling this call does not lose it.
+        The event is taken before the first await: cancelling this call does not lose it. With `when_full="block"` it
+        may have to wait for room first; cancelled in that wait it is not taken, and counted as refused.
 
         Raises:
             TypeError, UnknownActionError: as `log`.
         """
-        receipt = self.log(event)
-        await self._wait_for(receipt)
+        deadline = time.monotonic() + self.settings.max_wait_seconds
+        receipt = await self._log_patiently(event, "write", deadline)
+        await self._wait_for(receipt, deadline)
         return receipt
 
     async def require(self, event: AuditEvent) -> Receipt:
         """Do as `write`, and make sure: the row is in the table, or the event is on this machine's disk.
 
         Raises:
-            AuditUnavailableError: neither was so within `max_wait_seconds`. The event may still arrive later.
+            AuditUnavailableError: neither was so within `max_wait_seconds`. The event may still arrive later, unless
+                it was refused.
             TypeError, UnknownActionError: as `log`.
         """
-        receipt = self.log(event)
-        await self._wait_for(receipt)
+        deadline = time.monotonic() + self.settings.max_wait_seconds
+        receipt = await self._log_patiently(event, "require", deadline)
+        await self._wait_for(receipt, deadline)
         if receipt.is_stored or receipt.is_on_disk:
             return receipt
         journal = self._process.journal
@@ -161,16 +182,64 @@ class AuditLogger(TransactionCalls):
         why = receipt.refused or fault or "the disk did not answer in time"
         raise AuditUnavailableError(
             f"the audit event {receipt.id} is neither stored nor on disk ({why})",
-            hint=f"do not go on with what needs it; see to {self.settings.journal_dir}",
+            hint=f"do not go on with what needs it; {self._process.way_out_of(receipt.refused)}",
         )
 
-    async def _wait_for(self, receipt: Receipt) -> None:
+    def _may_wait_for_room(self) -> bool:
+        """Return whether the thread that called `log` waits where the journal is full."""
+        return (
+            self.settings.when_full == "block"
+            and not self._process.host.runs_here
+            and may_stand_still(sys._getframe(1).f_back, _OWN_CALLS)
+        )
+
+    def _log_when_room(self, clean: AuditEvent, payload: bytes) -> Receipt:
+        """Do what `log` does from the journal on, waiting in this thread for room."""
+        receipt, losses = Receipt(clean.id, None, 0), self._process.losses
+        losses.count_wait()
+        try:
+            wait_for_room(
+                self._process.room,
+                lambda: self._put(clean, payload, receipt),
+                time.monotonic() + self.settings.max_wait_seconds,
+                on_given_up=lambda: losses.refuse("cancelled"),
+            )
+            self._tell(clean, payload)
+        except Exception as error:
+            return self._refuse_for(clean.id, error)
+        return receipt
+
+    async def _log_patiently(self, event: AuditEvent, call: str, deadline: float) -> Receipt:
+        """Do as `log`, and where the journal is full wait for room without blocking the loop."""
+        if self.settings.when_full != "block":
+            return self.log(event)
+        prepared = self._prepare(event, call)
+        if isinstance(prepared, str):
+            return Receipt(event.id, None, 0, refused=prepared)
+        clean, payload = prepared
+        receipt, losses = Receipt(event.id, None, 0), self._process.losses
+        try:
+            try:
+                self._put(clean, payload, receipt)
+            except JournalFullError:
+                losses.count_wait()
+                await wait_for_room_async(
+                    self._process.room,
+                    lambda: self._put(clean, payload, receipt),
+                    deadline,
+                    on_given_up=lambda: losses.refuse("cancelled"),
+                )
+            self._tell(clean, payload)
+        except Exception as error:
+            return self._refuse_for(event.id, error)
+        return receipt
+
+    async def _wait_for(self, receipt: Receipt, deadline: float) -> None:
         journal, seq = self._process.journal, receipt.writer_seq
         if journal is None or seq is None:
             return
-        deadline = time.monotonic() + self.settings.max_wait_seconds
         if not self._is_out(journal):
-            if await journal.settled.wait(seq, self.settings.max_wait_seconds, is_patient=False):
+            if await journal.settled.wait(seq, max(0.0, deadline - time.monotonic()), is_patient=False):
                 return
             if time.monotonic() >= deadline:
                 self._late_at = journal.totals.last_seq
@@ -303,18 +372,28 @@ class AuditLogger(TransactionCalls):
             return self._refuse_for(event.id, error).refused or "fault"
 
     def _take(self, clean: AuditEvent, payload: bytes, receipt: Receipt) -> None:
-        """Do what `log` does from the journal on, with what `_prepare` gave."""
+        """Do what `log` does from the journal on, with what `_prepare` gave. Never waits: a transaction may have held
+        thousands of events back."""
         try:
-            process = self._process
-            journal = process.journal
-            if journal is None:
-                process.log_first(payload, receipt)
-            else:
-                receipt.is_taken_by(journal)
-                receipt.take_number(journal.append(payload, receipt.take_number))
+            self._put(clean, payload, receipt)
             self._tell(clean, payload)
         except Exception as error:
             receipt.refused = self._refuse_for(receipt.id, error).refused
+
+    def _put(self, clean: AuditEvent, payload: bytes, receipt: Receipt) -> None:
+        """Put an event into the journal.
+
+        Raises:
+            JournalFullError, JournalClosedError: it was not taken.
+        """
+        process = self._process
+        journal, severity = process.journal, clean.severity
+        is_urgent = severity is _HIGH or severity is _CRITICAL
+        if journal is None:
+            process.log_first(payload, receipt, is_urgent)
+        else:
+            receipt.is_taken_by(journal)
+            receipt.take_number(journal.append(payload, receipt.take_number, is_urgent))
 
     def _tell(self, clean: AuditEvent, payload: bytes) -> None:
         tell_damage(payload)
@@ -345,6 +424,18 @@ def _no_event(given: object, call: str) -> TypeError:
         "e.g. events.custom('report.print', details={...})"
     )
 
+
+_OWN_CALLS = frozenset(
+    call.__code__
+    for call in (
+        AuditLogger.log,
+        AuditLogger._prepare,
+        AuditLogger._take,
+        AuditLogger._tell,
+        AuditLogger._refuse,
+    )
+)
+"""Those that run what others have written (a rule of redaction, a log sink), inside which a `log` never waits."""
 
 _living: weakref.WeakSet[AuditLogger] = weakref.WeakSet()
 

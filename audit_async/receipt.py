@@ -6,8 +6,8 @@ import threading
 
 from audit_async.journal.journal import Journal
 
-_OWN_THREADS = frozenset({"audit-sync", "audit-writer"})
-"""Where nobody waits for a disk: the first is the one that would have to bring the event there."""
+OWN_THREADS = frozenset({"audit-sync", "audit-writer"})
+"""Where nobody waits for a disk, or for room: the first would have to bring the event there, the second to make it."""
 
 
 class Receipt:
@@ -75,7 +75,7 @@ class Receipt:
         """
         if self._journal is None or not self.seq:
             return False
-        if self.is_on_disk or threading.current_thread().name in _OWN_THREADS:
+        if self.is_on_disk or threading.current_thread().name in OWN_THREADS:
             return self.is_on_disk
         return self._journal.synced.wait_sync(self.seq, timeout_seconds) or self.is_on_disk
 

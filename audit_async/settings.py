@@ -18,6 +18,7 @@ from audit_async.table_map.mapping import TableMap
 from audit_async.timing import USUAL, Timing, read_timing
 
 WriterHost = Literal["thread", "task", "none"]
+WhenFull = Literal["refuse", "block"]
 
 EMBEDDED_URL = "sqlite+aiosqlite:///audit.db"
 """Used when no database is given: a file in the working directory."""
@@ -34,6 +35,7 @@ class LoggerOptions(TypedDict, total=False):
     max_wait_seconds: float
     journal_max_bytes: int | None
     memory_max_bytes: int
+    when_full: WhenFull
     mirror: bool
     strict: bool
     redact: Redaction | Mapping[str, Any] | Rule | None
@@ -58,6 +60,7 @@ class Settings:
     max_wait_seconds: float
     journal_max_bytes: int | None
     memory_max_bytes: int
+    when_full: WhenFull = "refuse"
     mirror: bool = False
     strict: bool = False
     redact: Redaction | None = None
@@ -95,6 +98,7 @@ def read_settings(
     max_wait_seconds: float = MAX_WAIT_SECONDS,
     journal_max_bytes: int | None = None,
     memory_max_bytes: int = MEMORY_MAX_BYTES,
+    when_full: WhenFull = "refuse",
     mirror: bool = False,
     strict: bool = False,
     redact: Redaction | Mapping[str, Any] | Rule | None = None,
@@ -128,6 +132,11 @@ def read_settings(
         raise ConfigurationError(
             f"memory_max_bytes={memory_max_bytes!r} is no number of bytes", hint="give 0 or more, such as 64 * 1024**2"
         )
+    if when_full not in ("refuse", "block"):
+        raise ConfigurationError(
+            f"when_full={when_full!r} is unknown",
+            hint="give 'refuse' (the default: at once) or 'block' (after a wait for room, of max_wait_seconds at most)",
+        )
     for name, switch in (("mirror", mirror), ("strict", strict)):
         if type(switch) is not bool:
             raise ConfigurationError(f"{name}={switch!r} is neither True nor False", hint="give one of them")
@@ -142,6 +151,7 @@ def read_settings(
         max_wait_seconds=max_wait_seconds,
         journal_max_bytes=journal_max_bytes,
         memory_max_bytes=memory_max_bytes,
+        when_full=when_full,
         mirror=mirror,
         strict=strict,
         redact=read_redaction(redact),

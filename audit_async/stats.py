@@ -30,7 +30,11 @@ class Stats:
         redaction_failed: values that were removed because the rule given to `redact=` failed on them, and events that
             lost all that they said because redaction itself failed.
         adopted_stored, adopted_quarantined, adopted_dropped: events of processes that died, delivered by this one.
-        journal_bytes: kept on disk (and in memory, where no disk takes them).
+        waits: calls that found the journal full and waited for room (`when_full="block"`), whether or not they got it.
+        journal_bytes: kept on disk (and in memory, where no disk takes them), space that is only reserved included.
+        journal_max_bytes: what `journal_bytes` may come to; 0 as long as nothing was logged.
+        journal_fullness: the share of that which events take: from 0.0 to 1.0, where nothing more is taken. The last
+            part is for events of high severity.
         oldest_pending_seconds: since the oldest pending event was accepted; 0.0 when none is pending.
         last_error: what the last failed attempt met, or None when the last attempt succeeded.
         is_on_disk: whether events go to a disk now (False: they wait in memory).
@@ -49,7 +53,10 @@ class Stats:
     adopted_stored: int = 0
     adopted_quarantined: int = 0
     adopted_dropped: int = 0
+    waits: int = 0
     journal_bytes: int = 0
+    journal_max_bytes: int = 0
+    journal_fullness: float = 0.0
     oldest_pending_seconds: float = 0.0
     last_error: str | None = None
     is_on_disk: bool = True
@@ -66,6 +73,12 @@ class Losses:
         self._last: float = 0.0
         self._quiet = threading.local()
         self.unknown_actions = 0
+        self.waits = 0
+
+    def count_wait(self) -> None:
+        """Count one call that waits for room."""
+        with self._lock:
+            self.waits += 1
 
     def count_unknown_action(self) -> None:
         """Count one event whose action the vocabulary does not have."""

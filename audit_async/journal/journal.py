@@ -40,6 +40,9 @@ __all__ = ["Batch", "Journal", "JournalOptions"]
 class Journal:
     """The entries of this process from `append` until they are settled.
 
+    Attributes:
+        room: moves on by one whenever there is more room than before; whoever was refused may wait for the next step.
+
     Args:
         on_data: called in the appending thread when the reader has nothing left and there is something now.
         on_wait: called in the waiting thread when somebody waits for an entry to be settled.
@@ -68,7 +71,7 @@ class Journal:
         # while its own thread is inside.
         self._lock = threading.RLock()
         self._is_appending = False
-        self._deferred: deque[tuple[bytes, Callable[[int], None] | None]] = deque()
+        self._deferred: deque[tuple[bytes, Callable[[int], None] | None, bool]] = deque()
         self._reader_waits = True
         self._is_closed = False
         self._age = Age()
@@ -80,6 +83,8 @@ class Journal:
         self._sync = SyncThread(self, follows=not options.is_consumed_here)
         self.synced = Progress(self._sync.hurry)
         self.settled = Progress(on_wait if options.is_consumed_here else self._sync.hurry)
+        self.room = Progress(self._sync.hurry)
+        self._refused_at = -1
         self._open_spool()
 
     def __repr__(self) -> str:
@@ -126,13 +131,32 @@ class Journal:
         return (self._spool.kept_bytes if self._spool else 0) + self._memory.kept_bytes
 
     @property
+    def max_bytes(self) -> int:
+        """What `kept_bytes` may come to: on disk, or in memory where none takes entries."""
+        return self._spool.max_bytes if self._spool is not None else self._memory.max_bytes
+
+    @property
+    def fullness(self) -> float:
+        """The share of the budget, of that on disk or of that in memory, that entries take: up to 1.0."""
+        on_disk = self._spool.fullness if self._spool is not None else 0.0
+        return on_disk if self.is_on_disk else max(on_disk, self._memory.fullness)
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether an entry was refused for want of room, and none has been made since."""
+        return self._refused_at == self.room.value
+
+    @property
     def has_unsynced(self) -> bool:
         """Whether there is something for the sync thread to do."""
+        if self._spool is None and self.is_refusing:
+            # Not even memory takes anything: a disk has to be found for who comes next.
+            return True
         return self.last_seq > self.synced.value or self._memory.kept_bytes > 0
 
     # --- the caller's side -----------------------------------------------------------------------------
 
-    def append(self, payload: bytes, on_number: Callable[[int], None] | None = None) -> int:
+    def append(self, payload: bytes, on_number: Callable[[int], None] | None = None, is_urgent: bool = False) -> int:
         """Put *payload* at the end and return its number: 1 for the first, then without a gap.
 
         On return it survives the death of the process (unless it is in memory: see `is_on_disk`); it survives the
@@ -143,9 +167,10 @@ class Journal:
             on_number: called with the number when this call comes from inside another one of the same thread (a
                 signal handler, a `__del__`). The return value is then 0: the entry is taken as soon as the outer
                 call is done. Called with -1 if it is refused then.
+            is_urgent: it may take the last of the budget, which others are refused.
 
         Raises:
-            JournalFullError: no more is taken; nothing was added.
+            JournalFullError: no more is taken; nothing was added. `room` tells when it is worth trying again.
             JournalClosedError: after `close`.
             ValueError: *payload* is empty or too long.
         """
@@ -153,11 +178,11 @@ class Journal:
             raise ValueError(f"an entry has 1 to {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
         with self._lock:
             if self._is_appending:
-                self._deferred.append((payload, on_number))
+                self._deferred.append((payload, on_number, is_urgent))
                 return 0
             self._is_appending = True
             try:
-                seq = self._append(payload)
+                seq = self._append(payload, is_urgent)
             except BaseException:
                 self._catch_up()
                 raise
@@ -172,36 +197,40 @@ class Journal:
             self._sync.notice()
         return seq
 
-    def _append(self, payload: bytes) -> int:
+    def _append(self, payload: bytes, is_urgent: bool) -> int:
         if self._is_closed:
             raise JournalClosedError("the audit journal is closed", hint="log before close(), or make a new logger")
         seq = self.last_seq + 1
         spool = self._spool
-        if spool is None or self._memory.kept_bytes:
-            self._append_to_memory(seq, payload)
-        else:
-            try:
-                spool.append(seq, payload)
-            except OSError as error:
-                self._say_memory(error)
-                self._append_to_memory(seq, payload)
+        try:
+            if spool is None or self._memory.kept_bytes:
+                self._append_to_memory(seq, payload, is_urgent)
+            else:
+                try:
+                    spool.append(seq, payload, is_urgent)
+                except OSError as error:
+                    self._say_memory(error)
+                    self._append_to_memory(seq, payload, is_urgent)
+        except JournalFullError:
+            self._refused_at = self.room.value
+            raise
         self.last_seq = seq
         return seq
 
-    def _append_to_memory(self, seq: int, payload: bytes) -> None:
-        if not self._memory.append(seq, payload):
+    def _append_to_memory(self, seq: int, payload: bytes, is_urgent: bool) -> None:
+        if not self._memory.append(seq, payload, is_urgent):
             raise JournalFullError(
                 f"no disk takes entries, and the {self._memory.max_bytes // MIB} MiB of memory are used up",
                 reason="memory_full",
-                hint=f"make {self.directory} writable, or free space on its disk",
+                hint=f"make {self.directory} writable, or free space on its disk; or raise memory_max_bytes",
             )
 
     def _append_deferred(self) -> None:
         while self._deferred:
-            payload, on_number = self._deferred[0]
+            payload, on_number, is_urgent = self._deferred[0]
             self._is_appending = True
             try:
-                seq = self._append(payload)
+                seq = self._append(payload, is_urgent)
             except (JournalFullError, JournalClosedError) as error:
                 seq = -1
                 self._on_refused(getattr(error, "reason", "closed"))
@@ -304,10 +333,20 @@ class Journal:
         settled_seq = self.mark.seq
         self._age.forget(settled_seq)
         with self._lock:
-            self._memory.remove_up_to(settled_seq)
+            is_freed = self._memory.remove_up_to(settled_seq)
             has_leftovers = self._spool is not None and self._spool.retire(settled_seq)
+        if is_freed:
+            self._say_room()
         if has_leftovers:
             self._sync.hurry()
+
+    def _say_room(self) -> None:
+        """Wake those who wait for room: there is more of it."""
+        with self._lock:
+            if self._spool is not None:
+                self._spool.measure()
+        # Whoever tries from here on finds it. So one step for what two threads have freed at once is enough.
+        self.room.advance(self.room.value + 1)
 
     @property
     def oldest_pending_seconds(self) -> float:
@@ -360,7 +399,8 @@ class Journal:
         if self._spool is not None:
             if self._spool.wants_reserve:
                 self._spool.make_reserve(self._lock)
-            self._spool.remove_retired()
+            if self._spool.remove_retired():
+                self._say_room()
             self._spool.unmap_full()
         tell_deferred()
         self._on_round()
@@ -369,15 +409,19 @@ class Journal:
         """Move what is in memory to disk, in steps, so that no caller waits for all of it."""
         if self._spool is None:
             self._open_spool(is_quiet=True)
-        while self._memory and self._spool is not None:
-            with self._lock:
-                for _ in range(MOVE_AT_ONCE):
-                    record = self._memory.first()
-                    if record is None:
-                        settle_down("journal_memory")
-                        break
-                    self._spool.append(*record)
-                    self._memory.remove_first()
+        try:
+            while self._memory and self._spool is not None:
+                with self._lock:
+                    for _ in range(MOVE_AT_ONCE):
+                        record = self._memory.first()
+                        if record is None:
+                            settle_down("journal_memory")
+                            break
+                        # What was accepted comes before what may come: it may take the last of the budget.
+                        self._spool.append(*record, is_urgent=True)
+                        self._memory.remove_first()
+        finally:
+            self._say_room()
 
     # --- life ------------------------------------------------------------------------------------------
 
@@ -421,6 +465,7 @@ class Journal:
             self.follow()
         self.synced.end()
         self.settled.end()
+        self.room.end()
         with self._lock if has_lock else nullcontext():
             if self._memory.kept_bytes:
                 self.lost_in_memory = len(self._memory)
@@ -447,6 +492,7 @@ class Journal:
         self._sync.abandon()
         self.synced.abandon()
         self.settled.abandon()
+        self.room.abandon()
         if self._cursor is not None:
             self._cursor.close()
         if self._spool is not None:

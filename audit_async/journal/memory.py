@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
+from audit_async.config import URGENT_SHARE
 from audit_async.journal.frame import Record
 
 
@@ -13,19 +14,26 @@ class MemoryTail:
 
     Attributes:
         kept_bytes: of the payloads in it.
+        limit: up to where it takes entries that are not urgent.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
+        self.limit = max_bytes - int(max_bytes * URGENT_SHARE)
         self.kept_bytes = 0
         self._records: deque[Record] = deque()
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def append(self, seq: int, payload: bytes) -> bool:
-        """Put an entry at the end; False when `max_bytes` would be passed."""
-        if self.kept_bytes + len(payload) > self.max_bytes:
+    @property
+    def fullness(self) -> float:
+        """The share of `max_bytes` that is used, up to 1.0."""
+        return self.kept_bytes / self.max_bytes if self.max_bytes else 1.0
+
+    def append(self, seq: int, payload: bytes, is_urgent: bool = False) -> bool:
+        """Put an entry at the end; False when `limit`, or for an urgent one `max_bytes`, would be passed."""
+        if self.kept_bytes + len(payload) > (self.max_bytes if is_urgent else self.limit):
             return False
         self._records.append(Record(seq, payload))
         self.kept_bytes += len(payload)
@@ -59,7 +67,9 @@ class MemoryTail:
         """Remove the oldest entry."""
         self.kept_bytes -= len(self._records.popleft().payload)
 
-    def remove_up_to(self, seq: int) -> None:
-        """Remove the entries that are settled."""
+    def remove_up_to(self, seq: int) -> bool:
+        """Remove the entries that are settled, and return whether there were any."""
+        kept_bytes = self.kept_bytes
         while self._records and self._records[0].seq <= seq:
             self.remove_first()
+        return self.kept_bytes < kept_bytes

@@ -103,6 +103,7 @@ class SegmentWriter:
     Attributes:
         end: offset behind the last whole frame; grows only after the frame is in place.
         synced_end: what is on disk for certain.
+        limit: up to where it takes entries that are not urgent.
         reserve_at: offset from which on the next segment should be made.
         first_seq, last_seq: of the entries in it; 0 while it is empty.
         is_suspect: a sync of it has failed, so it is never synced again.
@@ -112,7 +113,7 @@ class SegmentWriter:
         self.path = path
         self.header = header
         self.number = header.number
-        self.capacity = header.capacity
+        self.capacity = self.limit = header.capacity
         self.reserve_at = int(header.capacity * RESERVE_AT)
         self.end = SEGMENT_HEADER_BYTES
         self.synced_end = 0
@@ -144,7 +145,7 @@ class SegmentWriter:
             raise
         return cls(path, header, descriptor, view)
 
-    def append(self, seq: int, payload: bytes) -> bool:
+    def append(self, seq: int, payload: bytes, is_urgent: bool = False) -> bool:
         """Put an entry at the end; False when there is no room for it.
 
         Raises:
@@ -152,7 +153,7 @@ class SegmentWriter:
         """
         start = self.end
         stop = start + HEADER_BYTES + len(payload)
-        if stop > self.capacity:
+        if stop > (self.capacity if is_urgent else self.limit):
             return False
         if self._view is not None:
             HEADER.pack_into(self._view, start, MAGIC, len(payload), seq, checksum(seq, payload))

@@ -11,7 +11,15 @@ import errno
 import time
 from contextlib import AbstractContextManager
 
-from audit_async.config import FIRST_SEGMENT_BYTES, MAX_RESCUED_BYTES, MIB, SEGMENT_BYTES, SEGMENT_HEADER_BYTES
+from audit_async.config import (
+    FIRST_SEGMENT_BYTES,
+    MAX_RESCUED_BYTES,
+    MIB,
+    SEGMENT_BYTES,
+    SEGMENT_HEADER_BYTES,
+    URGENT_SEGMENT_SHARE,
+    URGENT_SHARE,
+)
 from audit_async.errors import JournalFullError
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.file_set import FileSet, Lock, remove_file, sync_directory
@@ -28,6 +36,10 @@ class Spool:
         self.file_set = file_set
         self.destination = destination
         self.max_bytes = max_bytes or place.default_max_bytes
+        # The last of the budget, which entries that are not urgent are refused.
+        self._urgent_bytes = int(
+            max(self.max_bytes * URGENT_SHARE, min(SEGMENT_BYTES, self.max_bytes * URGENT_SEGMENT_SHARE))
+        )
         self.wants_reserve = False
         self._segments: list[SegmentWriter] = []
         self._reserve: SegmentWriter | None = None
@@ -41,6 +53,15 @@ class Spool:
     def kept_bytes(self) -> int:
         """Of all segments on disk, the reserve included."""
         return sum(segment.capacity for segment in self._all())
+
+    @property
+    def fullness(self) -> float:
+        """The share of the budget that entries stand in, up to 1.0."""
+        segments = list(self._segments)
+        if not segments:
+            return 0.0
+        used = sum(segment.end for segment in segments)
+        return used / (used + segments[-1].capacity - segments[-1].end + self._free_bytes)
 
     @property
     def last_seq(self) -> int:
@@ -62,28 +83,36 @@ class Spool:
                 self._confirm.reserve()
             self._lock_file = Lock.make(self.file_set.lock_path)
             self._segments.append(self._make(min(FIRST_SEGMENT_BYTES, SEGMENT_BYTES)))
+            self.measure()
         except BaseException:
             self.close()
             self.file_set.remove()
             raise
 
-    def append(self, seq: int, payload: bytes) -> None:
+    def append(self, seq: int, payload: bytes, is_urgent: bool = False) -> None:
         """Put an entry at the end.
 
         Raises:
-            JournalFullError: `max_bytes` are kept already.
+            JournalFullError: `max_bytes` are kept already, or what is left of them is for urgent entries.
             ValueError: no segment is long enough.
             OSError: the disk refused.
         """
         segment = self._segments[-1]
-        if not segment.append(seq, payload):
-            if len(payload) > SEGMENT_BYTES - SEGMENT_HEADER_BYTES - HEADER_BYTES:
+        if not segment.append(seq, payload, is_urgent):
+            whole = SEGMENT_HEADER_BYTES + HEADER_BYTES + len(payload)
+            if whole > SEGMENT_BYTES:
                 raise ValueError(f"an entry of {len(payload)} bytes fits no segment")
-            segment = self._next_segment()
+            segment = self._next_segment(whole, is_urgent)
             self._segments.append(segment)
-            segment.append(seq, payload)
+            segment.append(seq, payload, is_urgent)
         if segment.end > segment.reserve_at and self._reserve is None:
             self.wants_reserve = True
+
+    def measure(self) -> None:
+        """Decide anew up to where the segment that is being filled takes entries that are not urgent."""
+        if self._segments:
+            filled = self._segments[-1]
+            filled.limit = filled.capacity - max(0, self._urgent_bytes - self._free_bytes)
 
     def write_mark(self, mark: Mark) -> None:
         """Write down how far it is settled; called by the consumer only. Never raises: the mark is a hint."""
@@ -274,21 +303,30 @@ class Spool:
         reserve = self._reserve
         return [*self._segments, *self._retired, *([reserve] if reserve is not None else [])]
 
+    @property
+    def _free_bytes(self) -> int:
+        """Of the whole segments that the budget has room for behind the one that is being filled."""
+        unmade = max(0, self.max_bytes - self.kept_bytes) // SEGMENT_BYTES * SEGMENT_BYTES
+        return unmade + (self._reserve.capacity if self._reserve is not None else 0)
+
     def _find(self, number: int) -> SegmentWriter | None:
         return next((segment for segment in list(self._segments) if segment.number == number), None)
 
-    def _next_segment(self) -> SegmentWriter:
-        if self._reserve is not None:
-            segment, self._reserve = self._reserve, None
-            return segment
-        if self.kept_bytes + SEGMENT_BYTES > self.max_bytes:
+    def _next_segment(self, whole: int, is_urgent: bool) -> SegmentWriter:
+        """Return the next segment, for an entry that takes *whole* bytes of it."""
+        behind_it = self._free_bytes - SEGMENT_BYTES
+        limit = SEGMENT_BYTES - max(0, self._urgent_bytes - behind_it)
+        if behind_it < 0 or not (is_urgent or whole <= limit):
+            left = "" if behind_it < 0 else ", and what is left of that is for events of high severity"
             raise JournalFullError(
                 f"the journal in {self.place.directory} holds {self.kept_bytes // MIB} MiB, its limit is "
-                f"{self.max_bytes // MIB} MiB",
+                f"{self.max_bytes // MIB} MiB{left}",
                 reason="journal_full",
                 hint="mend what keeps the database from taking events, or raise journal_max_bytes",
             )
-        return self._make(SEGMENT_BYTES)
+        segment, self._reserve = self._reserve or self._make(SEGMENT_BYTES), None
+        segment.limit = limit
+        return segment
 
     def _make(self, capacity: int) -> SegmentWriter:
         number = self._next_number

@@ -26,6 +26,7 @@ class Syncable(Protocol):
 
     synced: Progress
     settled: Progress
+    room: Progress
 
     @property
     def has_unsynced(self) -> bool:
@@ -140,6 +141,9 @@ class SyncThread:
             self.is_idle = False
         try:
             interval = FOLLOW_INTERVAL_SECONDS if self._is_followed else SYNC_INTERVAL_SECONDS
+            if self._journal.room.is_awaited:
+                # Callers stand still until the disk is found again.
+                pause = min(pause, HEAL_INTERVAL_SECONDS)
             return self._strongest(self._orders.get(timeout=max(pause, interval)))
         except Empty:
             return _NOTICED
@@ -157,7 +161,7 @@ class SyncThread:
 
     @property
     def _is_followed(self) -> bool:
-        return self._follows and self._journal.settled.is_awaited
+        return self._follows and (self._journal.settled.is_awaited or self._journal.room.is_awaited)
 
     def _step(self, pause: float) -> float:
         """Do one round and return how long to wait after a failure, 0.0 after none."""

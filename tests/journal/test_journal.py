@@ -166,8 +166,8 @@ def test_an_exception_of_a_signal_handler_costs_no_number(journal: Journal, monk
     assert spool is not None
     real = spool.append
 
-    def interrupted(seq: int, payload: bytes) -> None:
-        real(seq, payload)
+    def interrupted(seq: int, payload: bytes, is_urgent: bool) -> None:
+        real(seq, payload, is_urgent)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -61,10 +61,10 @@ def test_an_append_while_appending_is_taken_afterwards(journal: Journal, monkeyp
     assert spool is not None
     real = spool.append
 
-    def collecting(seq: int, payload: bytes) -> None:
+    def collecting(seq: int, payload: bytes, is_urgent: bool) -> None:
         if payload == b"outer":
             Logging(journal, numbers.append)
-        real(seq, payload)
+        real(seq, payload, is_urgent)
 
     monkeypatch.setattr(spool, "append", collecting)
     assert journal.append(b"outer") == 1
@@ -79,8 +79,8 @@ def test_what_is_refused_afterwards_is_told_so(journal: Journal, monkeypatch: py
     assert spool is not None
     real = spool.append
 
-    def closing(seq: int, payload: bytes) -> None:
-        real(seq, payload)
+    def closing(seq: int, payload: bytes, is_urgent: bool) -> None:
+        real(seq, payload, is_urgent)
         journal.append(b"inner", numbers.append)
         journal._is_closed = True
 
@@ -97,11 +97,11 @@ def test_a_deferred_entry_survives_the_exception_of_the_outer_call(
     assert spool is not None
     real = spool.append
 
-    def interrupted(seq: int, payload: bytes) -> None:
+    def interrupted(seq: int, payload: bytes, is_urgent: bool) -> None:
         if payload == b"outer":
             journal.append(b"inner")
             raise KeyboardInterrupt
-        real(seq, payload)
+        real(seq, payload, is_urgent)
 
     monkeypatch.setattr(spool, "append", interrupted)
     with pytest.raises(KeyboardInterrupt):
