@@ -186,6 +186,10 @@ NETWORK_FILE_SYSTEMS = frozenset(
 ADOPT_INTERVAL_SECONDS = 60.0
 """Between two looks for journals whose process has died."""
 
+MAX_ORPHANS = 16
+"""Dead processes' journals that are taken over at once: each costs three descriptors, of which the application may have
+1,024. After a night of crashes the others wait their turn."""
+
 FOLLOW_INTERVAL_SECONDS = 0.02
 """Between two looks at the confirm mark of a process that only journals, while somebody waits for it."""
 

@@ -288,7 +288,7 @@ class Incarnation:
                 )
             )
 
-    def _find_orphans(self, passing_over: frozenset[str]) -> Search:
+    def _find_orphans(self, passing_over: frozenset[str], most: int) -> Search:
         settings, journal = self._settings, self.journal
         found = adopt(
             settings.journal_dir,
@@ -297,6 +297,7 @@ class Incarnation:
             with_living=settings.adopts_living,
             with_any=settings.adopts_any,
             passing_over=passing_over,
+            most=most,
         )
         if found.foreign or found.elsewhere:
             report(

@@ -31,7 +31,7 @@ class WriterParts:
     Attributes:
         journal: this process's own.
         open_store: makes a store.
-        find_orphans: takes over file sets, passing over the writers that it is given.
+        find_orphans: takes over file sets, passing over the writers that it is given, and as many as that at most.
         tell_losses: logs an `audit.gap` event for what `losses` holds.
         timing: how long it waits for what.
         ends_when_idle: `run` returns as soon as nothing is left to upload.
@@ -43,7 +43,7 @@ class WriterParts:
     open_store: Callable[[], Store]
     quarantine: Quarantine
     losses: Losses
-    find_orphans: Callable[[frozenset[str]], Search]
+    find_orphans: Callable[[frozenset[str], int], Search]
     tell_losses: Callable[[], None]
     timing: Timing = USUAL
     ends_when_idle: bool = False

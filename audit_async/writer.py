@@ -20,6 +20,7 @@ from audit_async.config import (
     BATCH_ENTRIES,
     LINGER_SECONDS,
     MAX_DOUBTED_ENTRIES,
+    MAX_ORPHANS,
 )
 from audit_async.delivery import Delivery, Refusal
 from audit_async.diagnostics import describe, report, settle_down
@@ -49,6 +50,9 @@ class Writer:
         self._parking = parts.parking
         self._orphans: deque[Orphan] = deque()
         self._is_orphans_turn = False
+        # Of orphans that were taken over since the last whole look, done with or not.
+        self._looked_at: set[str] = set()
+        self._has_more_orphans = False
         # The batch that is being brought in; kept over a fault of our own, since it is not read a second time.
         self._current: tuple[Source, Batch] | None = None
         self._was_tried = False
@@ -157,6 +161,8 @@ class Writer:
                 return parts.journal, batch
         self._is_orphans_turn = False
         found = None if self._is_stopping else self._next_of_orphans()
+        while found is None and self._has_more_orphans and self._look_for_orphans():
+            found = self._next_of_orphans()
         if found is not None:
             return found
         batch = parts.journal.read(BATCH_ENTRIES, BATCH_BYTES)
@@ -174,12 +180,21 @@ class Writer:
                 return orphan, batch
         return None
 
-    def _look_for_orphans(self) -> None:
-        if self._seconds_to_look > 0 or self._is_stopping:
-            return
+    def _look_for_orphans(self) -> bool:
+        """Take over what others have left, now and then, and where there is much of it some after some. Return whether
+        it was time for that."""
+        wanted = MAX_ORPHANS - sum(not orphan.is_living for orphan in self._orphans)
+        if wanted <= 0 or self._is_stopping or not (self._has_more_orphans or self._seconds_to_look == 0):
+            return False
+        if not self._has_more_orphans:
+            self._looked_at.clear()
+        known = {self._parts.journal.writer_id, *(orphan.writer_id for orphan in self._orphans), *self._looked_at}
+        found = self._parts.find_orphans(frozenset(known), wanted)
+        self._orphans += found.orphans
+        self._looked_at.update(orphan.writer_id for orphan in found.orphans)
+        self._has_more_orphans = found.is_cut
         self._adopt_at = time.monotonic() + self._parts.timing.adopt_interval_seconds
-        known = {self._parts.journal.writer_id, *(orphan.writer_id for orphan in self._orphans)}
-        self._orphans += self._parts.find_orphans(frozenset(known)).orphans
+        return True
 
     @property
     def _seconds_to_look(self) -> float:

@@ -176,11 +176,13 @@ class Search:
         orphans: taken over by this process.
         foreign: pending file sets that are meant for another destination.
         elsewhere: pending file sets of other hosts, on a file system whose locks mean nothing for these.
+        is_cut: the search has ended because it had found as many orphans as were wanted.
     """
 
     orphans: list[Orphan] = field(default_factory=list)
     foreign: list[FileSet] = field(default_factory=list)
     elsewhere: list[FileSet] = field(default_factory=list)
+    is_cut: bool = False
 
 
 def adopt(
@@ -191,6 +193,7 @@ def adopt(
     with_living: bool = False,
     with_any: bool = False,
     passing_over: frozenset[str] = frozenset(),
+    most: int | None = None,
 ) -> Search:
     """Take over the file sets in *directory* that nobody else has, and that are meant for *destination*.
 
@@ -201,11 +204,15 @@ def adopt(
         with_living: also those of living processes that only journal.
         with_any: whatever their destination and host (by command only).
         passing_over: writers whose file sets this process has already.
+        most: file sets that are taken over; None for all.
     """
     search = Search()
     for file_set in FileSet.all_in(directory):
         if file_set.writer_id in passing_over:
             continue
+        if most is not None and len(search.orphans) >= most:
+            search.is_cut = True
+            break
         try:
             _consider(file_set, search, destination, is_local, with_living, with_any)
         except OSError as error:

@@ -1,0 +1,151 @@
+"""A large backlog at the start: nobody waits for it, and new events do not stand behind it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit_async import AuditLogger, create_table, events
+from audit_async.config import MAX_ORPHANS
+from audit_async.entry import encode
+from audit_async.journal.journal import Journal, JournalOptions
+from audit_async.journal.segment import SegmentReader
+from audit_async.redact import redact
+from audit_async.settings import read_settings
+from tests.journal.journals import die, use_small_segments
+from tests.polling import eventually
+from tests.tables import all_rows, count_rows
+
+BATCH = 50
+COUNT = 200 * BATCH
+CLOSE_BOUND_SECONDS = 10  # far above what closing takes here, far below what the backlog takes
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments and batches of which a backlog that is quick to make has hundreds."""
+    use_small_segments(monkeypatch)
+    monkeypatch.setattr("audit_async.writer.BATCH_ENTRIES", BATCH)
+
+
+@pytest.fixture
+def journal_dir(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def leave_behind(url: str, journal_dir: Path, count: int) -> None:
+    """Leave a journal with *count* events, as a process does that is killed."""
+    settings = read_settings(url, journal_dir=journal_dir)
+    options = JournalOptions(
+        directory=journal_dir,
+        service=settings.service,
+        destination=settings.destination,
+        max_bytes=None,
+        memory_max_bytes=0,
+    )
+    journal = Journal(options, on_data=lambda: None, on_wait=lambda: None)
+    for number in range(count):
+        journal.append(encode(events.custom("report.old", details={"number": number}), redact))
+    die(journal)
+
+
+@pytest.fixture
+async def url(sqlite_url: str, journal_dir: Path) -> str:
+    """A database for which a backlog of two hundred batches waits."""
+    await create_table(sqlite_url)
+    leave_behind(sqlite_url, journal_dir, COUNT)
+    return sqlite_url
+
+
+def open_counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the threads that open a segment from now on."""
+    threads: list[str] = []
+    real: Callable[[Path], SegmentReader | None] = SegmentReader.open
+
+    def opening(path: Path) -> SegmentReader | None:
+        threads.append(threading.current_thread().name)
+        return real(path)
+
+    monkeypatch.setattr(SegmentReader, "open", opening)
+    return threads
+
+
+async def test_the_caller_reads_nothing_of_it(url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a logger, entering it and logging open no segment of the backlog in the caller's thread."""
+    threads = open_counting(monkeypatch)
+    audit = AuditLogger(url, journal_dir=journal_dir)
+    with audit:
+        assert audit.log(events.custom("report.new")).is_accepted
+        await eventually(lambda: threads)
+    assert {"audit-writer"} == set(threads)
+
+
+async def test_new_events_come_in_turn(url: str, journal_dir: Path) -> None:
+    """In front of a new row there is of the backlog what was there when it was logged, and two batches at most."""
+    allowed: dict[str, int] = {}
+    async with AuditLogger(url, journal_dir=journal_dir, max_wait_seconds=30) as audit:
+        for _ in range(10):
+            receipt = audit.log(events.custom("report.new"))
+            allowed[receipt.id] = audit.stats().adopted_stored + 2 * BATCH
+            assert await receipt.stored(30)
+        assert audit.stats().adopted_stored < COUNT // 2
+    rows = await ids_as_inserted(url)
+    old = 0
+    for row_id, action in rows:
+        old += action == "report.old"
+        assert action == "report.old" or old <= allowed[row_id]
+
+
+async def ids_as_inserted(url: str) -> list[tuple[str, str]]:
+    from tests.tables import run_sql
+
+    return [
+        (row["id"], row["action"]) for row in await run_sql(url, "SELECT id, action FROM audit_logs ORDER BY rowid")
+    ]
+
+
+async def test_closing_does_not_wait_for_it_and_the_next_process_goes_on(url: str, journal_dir: Path) -> None:
+    """`close(t)` ends in time with most of the backlog left, own events in; the next one delivers the rest, once."""
+    audit = AuditLogger(url, journal_dir=journal_dir)
+    with audit:
+        receipt = audit.log(events.custom("report.new"))
+        await eventually(lambda: audit.stats().adopted_stored)
+        started = time.monotonic()
+        assert audit.close_sync(5)
+        assert time.monotonic() - started < CLOSE_BOUND_SECONDS
+    first = audit.stats().adopted_stored
+    assert (True, True) == (receipt.is_stored, first < COUNT)
+    async with AuditLogger(url, journal_dir=journal_dir) as successor:
+        await eventually(lambda: successor.stats().adopted_stored >= COUNT - first, 60)
+    numbers = [row["details"]["number"] for row in await all_rows(url) if row["action"] == "report.old"]
+    assert sorted(numbers) == list(range(COUNT))
+
+
+async def test_many_dead_processes_cost_few_descriptors(
+    sqlite_url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the journals of a night of crashes some are open at a time, and all are delivered without a pause."""
+    await create_table(sqlite_url)
+    processes = 4 * MAX_ORPHANS
+    for _ in range(processes):
+        leave_behind(sqlite_url, journal_dir, 3)
+    before, most = len(os.listdir("/proc/self/fd")), 0
+    real: Any = SegmentReader.read
+
+    def counting(reader: SegmentReader, offset: int, size: int) -> bytes:
+        nonlocal most
+        most = max(most, len(os.listdir("/proc/self/fd")))
+        data: bytes = real(reader, offset, size)
+        return data
+
+    monkeypatch.setattr(SegmentReader, "read", counting)
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        await eventually(lambda: audit.stats().adopted_stored == 3 * processes, 30)
+    assert most - before < 3 * MAX_ORPHANS + 20
+    assert await count_rows(sqlite_url) == 3 * processes
