@@ -53,8 +53,11 @@ class Delivery:
         # Attempts that could not even be cancelled; held so that their end is noticed quietly.
         self._abandoned: set[asyncio.Task[None]] = set()
 
-    async def insert(self, entries: Sequence[Entry], *, is_replay: bool) -> list[Refusal]:
+    async def insert(self, entries: Sequence[Entry], *, is_replay: bool, trusts_table: bool = False) -> list[Refusal]:
         """Put *entries* into the table and return those that the database refuses for what is in them.
+
+        Args:
+            trusts_table: others are taken, so that it is never the table's fault.
 
         Raises:
             TransientStoreError, ConfigStoreError: the rest of the batch is not, or perhaps not, in the table.
@@ -65,7 +68,8 @@ class Delivery:
             return []
         except (DuplicateStoreError, DataStoreError) as error:
             taken = None
-            if isinstance(error, DataStoreError) and error.culprit is not None and len(entries) > DOUBT_SAMPLE:
+            is_sampled = len(entries) > DOUBT_SAMPLE and not trusts_table
+            if isinstance(error, DataStoreError) and error.culprit is not None and is_sampled:
                 taken = await self._find_taken(entries, error.culprit)
                 if taken is None:
                     raise TableDoubtError(error) from error

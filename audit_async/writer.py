@@ -56,6 +56,9 @@ class Writer:
         # The batch that is being brought in; kept over a fault of our own, since it is not read a second time.
         self._current: tuple[Source, Batch] | None = None
         self._was_tried = False
+        # Those of orphans of which the table takes nothing. They stand aside until it has taken something else.
+        self._doubted: deque[tuple[Source, Batch]] = deque()
+        self._trusts_table = False
         self._adopt_at = 0.0
         self._failures = 0
         self._is_stopping = False
@@ -154,6 +157,9 @@ class Writer:
         if parts.losses.is_untold and not self.is_out:
             parts.tell_losses()
         self._look_for_orphans()
+        if self._doubted and self._trusts_table and not self._is_stopping:
+            return self._doubted.popleft()
+        self._trusts_table = False
         if not (self._is_orphans_turn and self._orphans):
             batch = parts.journal.read(BATCH_ENTRIES, BATCH_BYTES)
             if batch is not None:
@@ -166,11 +172,16 @@ class Writer:
         if found is not None:
             return found
         batch = parts.journal.read(BATCH_ENTRIES, BATCH_BYTES)
-        return None if batch is None else (parts.journal, batch)
+        if batch is not None:
+            return parts.journal, batch
+        return self._doubted.popleft() if self._doubted and not self._is_stopping else None
 
     def _next_of_orphans(self) -> tuple[Source, Batch] | None:
         for _ in range(len(self._orphans)):
             orphan = self._orphans.popleft()
+            if any(orphan is source for source, _ in self._doubted):
+                self._orphans.append(orphan)
+                continue
             batch = orphan.read(BATCH_ENTRIES, BATCH_BYTES)
             if batch is not None or orphan.is_living or orphan.has_open:
                 self._orphans.append(orphan)
@@ -221,14 +232,21 @@ class Writer:
         while entries:
             self._was_tried = True
             try:
-                refused = await self._delivery.insert(entries, is_replay=is_replay)
-                self._doubt_the_table(entries, refused)
+                refused = await self._delivery.insert(entries, is_replay=is_replay, trusts_table=self._trusts_table)
+                if not self._trusts_table:
+                    self._doubt_the_table(entries, refused)
                 break
             except TableDoubtError as doubt:
                 # An entry that the table takes would prove that it is the others' fault: look for one behind them.
                 longer = self._longer(source, batch)
                 if longer is not None:
                     self._current = (source, longer)
+                    return
+                if isinstance(source, Orphan):
+                    # What others have logged may prove the same, and must not wait behind it.
+                    self._doubted.append((source, batch))
+                    self._current = None
+                    await self._wait_out(doubt)
                     return
                 await self._wait_out(doubt)
             except StoreError as error:
@@ -280,6 +298,7 @@ class Writer:
         stored = len(batch.records) - quarantined - len(parked)
         # Booked once: whatever fails from here on must not book it a second time.
         self._current = None
+        self._trusts_table = bool(self._doubted) and stored > 0
         for refusal in parked:
             self._parking.add(source, refusal, payloads[refusal.seq])
         source.settle(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from audit_async import AuditLogger, create_table, events
+from audit_async import AuditLogger, Timing, create_table, events
 from audit_async.config import MAX_ORPHANS
 from audit_async.entry import encode
 from audit_async.journal.journal import Journal, JournalOptions
@@ -20,10 +20,11 @@ from audit_async.redact import redact
 from audit_async.settings import read_settings
 from tests.journal.journals import die, use_small_segments
 from tests.polling import eventually
-from tests.tables import all_rows, count_rows
+from tests.tables import all_rows, count_rows, run_sql
 
 BATCH = 50
 COUNT = 200 * BATCH
+TIMING = Timing(backoff_first_seconds=0.01, backoff_max_seconds=0.02)
 CLOSE_BOUND_SECONDS = 10  # far above what closing takes here, far below what the backlog takes
 
 
@@ -39,7 +40,7 @@ def journal_dir(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
-def leave_behind(url: str, journal_dir: Path, count: int) -> None:
+def leave_behind(url: str, journal_dir: Path, count: int, **fields: Any) -> None:
     """Leave a journal with *count* events, as a process does that is killed."""
     settings = read_settings(url, journal_dir=journal_dir)
     options = JournalOptions(
@@ -51,7 +52,7 @@ def leave_behind(url: str, journal_dir: Path, count: int) -> None:
     )
     journal = Journal(options, on_data=lambda: None, on_wait=lambda: None)
     for number in range(count):
-        journal.append(encode(events.custom("report.old", details={"number": number}), redact))
+        journal.append(encode(events.custom("report.old", details={"number": number}, **fields), redact))
     die(journal)
 
 
@@ -103,8 +104,6 @@ async def test_new_events_come_in_turn(url: str, journal_dir: Path) -> None:
 
 
 async def ids_as_inserted(url: str) -> list[tuple[str, str]]:
-    from tests.tables import run_sql
-
     return [
         (row["id"], row["action"]) for row in await run_sql(url, "SELECT id, action FROM audit_logs ORDER BY rowid")
     ]
@@ -125,6 +124,41 @@ async def test_closing_does_not_wait_for_it_and_the_next_process_goes_on(url: st
         await eventually(lambda: successor.stats().adopted_stored >= COUNT - first, 60)
     numbers = [row["details"]["number"] for row in await all_rows(url) if row["action"] == "report.old"]
     assert sorted(numbers) == list(range(COUNT))
+
+
+async def test_a_backlog_that_the_table_refuses_whole_holds_nobody_up(sqlite_url: str, journal_dir: Path) -> None:
+    """New events pass by old ones of which the table takes none, and prove that these are at fault: quarantine."""
+    await create_table(sqlite_url)
+    await run_sql(sqlite_url, "CREATE UNIQUE INDEX once ON audit_logs (session_id)")
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir) as audit:
+        await audit.write(events.custom("report.old", session_id="taken"))
+    leave_behind(sqlite_url, journal_dir, 60, session_id="taken")
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir, timing=TIMING) as audit:
+        await eventually(lambda: audit.stats().last_error)
+        receipts = [audit.log(events.custom("report.new", session_id=f"s-{number}")) for number in range(3)]
+        assert [True] * 3 == [await receipt.stored(30) for receipt in receipts]
+        await eventually(lambda: audit.stats().adopted_quarantined == 60, 30)
+        assert await audit.flush()
+    assert await count_rows(sqlite_url) == 4
+
+
+async def test_several_backlogs_that_the_table_refuses_arrive_when_it_is_mended(
+    sqlite_url: str, journal_dir: Path
+) -> None:
+    """What three dead processes left, and the table takes nothing of, is there once it does: each event once."""
+    await create_table(sqlite_url)
+    await run_sql(
+        sqlite_url, "ALTER TABLE audit_logs ADD COLUMN missing TEXT NOT NULL DEFAULT 'x' CHECK (missing = 'y')"
+    )
+    for _ in range(3):
+        leave_behind(sqlite_url, journal_dir, 3 * BATCH)
+    async with AuditLogger(sqlite_url, journal_dir=journal_dir, timing=TIMING) as audit:
+        await eventually(lambda: audit._process.host.writer is not None and audit._process.host.writer._doubted)
+        await run_sql(sqlite_url, "ALTER TABLE audit_logs DROP COLUMN missing")
+        await eventually(lambda: audit.stats().adopted_stored == 9 * BATCH, 30)
+        assert audit.stats().adopted_quarantined == 0
+    assert await count_rows(sqlite_url) == 9 * BATCH
+    assert not list(journal_dir.glob("*.audj"))
 
 
 async def test_many_dead_processes_cost_few_descriptors(
