@@ -52,8 +52,7 @@ class AuditLogger(TransactionCalls):
         destination: names the database in the journal, for hosts that are renamed; made from *url* by default.
         max_wait_seconds: that `write` and `require` wait at most, and `log` where `when_full` is `block`.
         journal_max_bytes: kept on disk at most; by default 1 GiB, or a tenth of the free space if that is less. The
-            last twentieth, or a segment of 8 MiB if that is more, though no more than an eighth, is for events of
-            high severity.
+            last twentieth (at least 8 MiB, though no more than an eighth) is for events of high severity.
         memory_max_bytes: kept in memory at most when no disk takes events; the last twentieth is for those, too.
         when_full: what becomes of an event when as much is kept already: `refuse` (at once, counted, and told by an
             `audit.gap` event) or `block` (the same, after a wait for room of `max_wait_seconds` at most). `log` then
@@ -114,6 +113,7 @@ class AuditLogger(TransactionCalls):
 
         May be called from any thread, with any event loop or none, from a signal handler and from a `__del__`. Never
         raises for a fault of the world: an event that cannot be taken is counted, and an `audit.gap` event tells of it.
+        Where the journal is full, and `when_full` is `block`, it waits for room first.
 
         Raises:
             TypeError: *event* is no `AuditEvent`.
