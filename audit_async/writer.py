@@ -226,8 +226,9 @@ class Writer:
     async def _bring_in(self, source: Source, batch: Batch) -> None:
         """Try until every entry of *batch* is in the table, refused for good, or parked; then settle it."""
         entries, payloads, unreadable = self._decode(batch)
-        # What is adopted may have been sent already, by a session that is still there.
-        is_replay = self._was_tried or (isinstance(source, Orphan) and source.mark.seq == batch.first_seq - 1)
+        # The first that is adopted may have been sent already, by a session that is still there. What of it is in later
+        # batches shows by its keys.
+        is_replay = self._was_tried or (isinstance(source, Orphan) and source.adopted_at == batch.first_seq - 1)
         refused: list[Refusal] = []
         while entries:
             self._was_tried = True

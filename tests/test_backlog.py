@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import pytest
 
 from audit_async import AuditLogger, Timing, create_table, events
 from audit_async.config import MAX_ORPHANS
-from audit_async.entry import encode
+from audit_async.entry import Entry, encode
 from audit_async.journal.journal import Journal, JournalOptions
 from audit_async.journal.segment import SegmentReader
 from audit_async.redact import redact
 from audit_async.settings import read_settings
+from audit_async.store.sqlite import SqliteStore
 from tests.journal.journals import die, use_small_segments
 from tests.polling import eventually
 from tests.tables import all_rows, count_rows, run_sql
@@ -159,6 +161,36 @@ async def test_several_backlogs_that_the_table_refuses_arrive_when_it_is_mended(
         assert audit.stats().adopted_quarantined == 0
     assert await count_rows(sqlite_url) == 9 * BATCH
     assert not list(journal_dir.glob("*.audj"))
+
+
+async def test_the_first_of_it_alone_is_taken_for_a_replay(
+    url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the batch that the dead process may have sent, the backlog goes the quick way of what is new."""
+    replays: list[bool] = []
+    real: Any = SqliteStore.insert
+
+    async def noting(store: SqliteStore, entries: Sequence[Entry], *, is_replay: bool = False) -> None:
+        replays.append(is_replay)
+        await real(store, entries, is_replay=is_replay)
+
+    monkeypatch.setattr(SqliteStore, "insert", noting)
+    async with AuditLogger(url, journal_dir=journal_dir) as audit:
+        await eventually(lambda: audit.stats().adopted_stored == COUNT, 30)
+    assert [0] == [number for number, is_replay in enumerate(replays) if is_replay]
+
+
+async def test_what_the_dead_process_had_sent_is_there_once(postgres_url: str, journal_dir: Path) -> None:
+    """Rows of the first batches that are in the table already, without having been settled, do not come twice."""
+    await create_table(postgres_url)
+    leave_behind(postgres_url, journal_dir, 20 * BATCH)
+    left = journal_dir.with_name("copy")
+    shutil.copytree(journal_dir, left)
+    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
+        await eventually(lambda: audit.stats().adopted_stored >= 5 * BATCH, 30)
+    async with AuditLogger(postgres_url, journal_dir=left) as audit:
+        await eventually(lambda: audit.stats().adopted_stored == 20 * BATCH, 30)
+    assert await count_rows(postgres_url) == 20 * BATCH
 
 
 async def test_many_dead_processes_cost_few_descriptors(

@@ -22,6 +22,7 @@ class Orphan:
 
     Attributes:
         is_living: its producer still appends (`writer="none"`).
+        adopted_at: number of the last entry that was settled when it was taken over.
     """
 
     def __init__(self, file_set: FileSet, confirm: ConfirmFile, mark: Mark, producer: Lock | None) -> None:
@@ -32,7 +33,7 @@ class Orphan:
         self._first_seqs: dict[int, int] = {}
         self._book = Book(self._mark_of_what_is_gone() if confirm.is_unwritten else mark)
         self._cursor = Cursor(self, self.mark.seq)
-        self._position = self.mark.seq
+        self._position = self.adopted_at = self.mark.seq
 
     def __repr__(self) -> str:
         state = "living" if self.is_living else "dead"
