@@ -419,6 +419,22 @@ CLOSE_HARD_SECONDS = 1.0
 FORK_SECONDS = 5.0
 """That a fork waits at most for an import in a thread of ours: ten times what the slowest one takes."""
 
+ROUND_INTERVAL_SECONDS = 2.0
+"""Between two rounds of the journal's own thread when nothing is logged: what else changes (a batch that arrived, a
+fault that ended) is in the status file by then. One round takes some 50 us."""
+
+STATUS_INTERVAL_SECONDS = 2.0
+"""Between two writes of the status file, and only when something changed: as old as what a person looks at may be."""
+
+STALE_STATUS_SECONDS = 30.0
+"""After which the status of a living process with events pending is called stale: its thread, or its disk, hangs."""
+
+MAX_STATUS_BYTES = 64 * KIB
+"""Of a status file: thirty times what one has with every counter and a handful of reasons."""
+
+WATCH_SECONDS = 2.0
+"""Between two looks of `audit-async stats --watch`: more often there is no news."""
+
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0
 """Between two of our own log lines of one kind."""
 

@@ -25,6 +25,7 @@ from audit_async.receipt import Receipt
 from audit_async.redact import Redactor
 from audit_async.settings import Settings
 from audit_async.stats import Losses, Stats
+from audit_async.status import StatusFile
 from audit_async.store import Store, StoreOptions
 from audit_async.store.quarantine import Quarantine
 from audit_async.writer import Writer
@@ -55,6 +56,7 @@ class Incarnation:
         )
         self._settings = settings
         self._adopted = Adopted()
+        self._status = StatusFile()
         self._parts: WriterParts | None = None
         # Guards the opening. Re-entrant, because a signal handler may log while its own thread opens.
         self._opening = threading.RLock()
@@ -104,7 +106,8 @@ class Incarnation:
         host = self.host
         if isinstance(host, TaskHost) and not self.is_closed:
             with self._opening:
-                self.journal = self.journal or self._open()
+                journal = self.journal = self.journal or self._open()
+            journal.begin_rounds()
             try:
                 asyncio.get_running_loop()
             except RuntimeError:
@@ -119,6 +122,8 @@ class Incarnation:
         with self._opening:
             if not self._is_opening:
                 self.journal = self.journal or self._open()
+        if self.journal is not None:
+            self.journal.begin_rounds()
         self.host.wake()
 
     def stats(self) -> Stats:
@@ -262,8 +267,26 @@ class Incarnation:
             on_data=self._wake,
             on_wait=self._wake,
             on_refused=self.losses.refuse,
-            on_round=self._tell_losses_when_room if settings.writer == "none" else self._see_to_writer,
+            on_round=self._end_round,
         )
+
+    def _end_round(self) -> None:
+        """See to what has no thread of its own, in the journal's."""
+        if self._settings.writer == "none":
+            self._tell_losses_when_room()
+        else:
+            self._see_to_writer()
+        if self._status.is_due or self.is_closed:
+            self._write_status()
+
+    def _write_status(self) -> None:
+        file_set = self.journal.file_set if self.journal is not None else None
+        if file_set is None:
+            return
+        stats = self.stats()
+        # With nothing pending the files are about to go.
+        if stats.pending or not self.is_closed:
+            self._status.write(file_set, stats, self.health(), is_closed=self.is_closed)
 
     def _see_to_writer(self) -> None:
         """Start the writer's thread if that could not be done before."""

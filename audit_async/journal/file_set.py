@@ -2,6 +2,7 @@
 
     <service>-<writer>.lock         held by the process that appends
     <service>-<writer>.confirm      the mark of how far it is settled; held by whoever uploads
+    <service>-<writer>.status       how the process stands, for whoever looks (`audit_async.status`)
     <service>-<writer>-000001.audj  segments
     <service>-<writer>-000001-4096.corrupt   bytes that were no entry any more, kept to be looked at
 
@@ -73,6 +74,27 @@ class Lock:
         lock.close()
         return None
 
+    @staticmethod
+    def is_held(path: Path) -> bool | None:
+        """Return whether somebody holds the lock on *path*; None when this process may not ask.
+
+        Asking is sharing it for some microseconds: who wants to take it in that very moment finds it held, and has to
+        look again, as adopters do.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return False
+
     @property
     def descriptor(self) -> int:
         """The open file."""
@@ -136,6 +158,11 @@ class FileSet:
     def confirm_path(self) -> Path:
         """The file that its consumer holds."""
         return self.directory / f"{self.base}.confirm"
+
+    @property
+    def status_path(self) -> Path:
+        """The file in which its process says how it stands."""
+        return self.directory / f"{self.base}.status"
 
     def segment_path(self, number: int) -> Path:
         """The segment *number*."""

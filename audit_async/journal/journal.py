@@ -47,7 +47,8 @@ class Journal:
         on_data: called in the appending thread when the reader has nothing left and there is something now.
         on_wait: called in the waiting thread when somebody waits for an entry to be settled.
         on_refused: called with the reason when an entry is refused after its `append` has returned 0.
-        on_round: called in the sync thread after each round.
+        on_round: called in the sync thread after each round: while entries come, at least every
+            `ROUND_INTERVAL_SECONDS` after the first one, and once more before it ends.
     """
 
     def __init__(
@@ -119,6 +120,12 @@ class Journal:
     def is_on_disk(self) -> bool:
         """Whether entries go to a disk now."""
         return self._spool is not None and not self._memory.kept_bytes
+
+    @property
+    def file_set(self) -> FileSet | None:
+        """The names of its files; None where there are none, or somebody has removed them."""
+        spool = self._spool
+        return spool.file_set if spool is not None and spool.is_in_place else None
 
     @property
     def is_local(self) -> bool:
@@ -352,6 +359,10 @@ class Journal:
     def oldest_pending_seconds(self) -> float:
         """How long the oldest entry that is not settled has waited, to within a sync interval."""
         return self._age.seconds(self.mark.seq)
+
+    def begin_rounds(self) -> None:
+        """Start the sync thread without an entry: there is something to be told of this process."""
+        self._sync.notice()
 
     # --- the sync thread's side ------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from audit_async.config import (
     FOLLOW_INTERVAL_SECONDS,
     HEAL_INTERVAL_SECONDS,
     HEAL_MAX_INTERVAL_SECONDS,
+    ROUND_INTERVAL_SECONDS,
     SYNC_INTERVAL_SECONDS,
 )
 from audit_async.diagnostics import describe, report, settle_down
@@ -134,7 +135,11 @@ class SyncThread:
             self.is_idle = True
             # An entry that came before the flag was set did not see it.
             if not self._has_work():
-                order = self._orders.get()
+                try:
+                    order = self._orders.get(timeout=ROUND_INTERVAL_SECONDS)
+                except Empty:
+                    self.is_idle = False
+                    return _NOTICED
                 self.is_idle = False
                 if order != _NOTICED:
                     return self._strongest(order)
