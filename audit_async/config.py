@@ -344,6 +344,9 @@ farther away has an odd time, and must not hold up the others."""
 CHECK_SECONDS = 24 * 3600.0
 """Between two looks whether partitions are running out."""
 
+CHECK_AGAIN_SECONDS = 600.0
+"""Between two looks while they are: `health()` forgets it soon after `audit-async maintain` has run."""
+
 MAX_MONTHS_AHEAD = 1200
 """That can be asked for: a century. More is a slip of the finger."""
 

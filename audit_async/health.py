@@ -39,6 +39,9 @@ class Circumstances:
         journal_fault: why the journal's last write or sync failed, or None.
         quarantine_fault: why the last event could not be put into quarantine, or None.
         way_out: what to do about a journal that refuses events at this moment, or None where it takes them.
+        writer_fault: why nobody runs the writer, or None.
+        needs_mending: the last error is the database's answer, which waiting does not change.
+        remark: what will keep rows from their place before long, or None.
     """
 
     journal_dir: Path
@@ -46,6 +49,9 @@ class Circumstances:
     journal_fault: str | None = None
     quarantine_fault: str | None = None
     way_out: str | None = None
+    writer_fault: str | None = None
+    needs_mending: bool = False
+    remark: str | None = None
 
 
 def judge(stats: Stats, circumstances: Circumstances) -> Health:
@@ -60,7 +66,10 @@ def _unsafe(stats: Stats, at: Circumstances) -> Iterator[str]:
     if not stats.is_on_disk:
         yield f"no disk takes events, they wait in memory ({at.journal_fault}): see to {at.journal_dir}"
     elif at.journal_fault:
-        yield f"the journal cannot be synced: {at.journal_fault}"
+        yield (
+            f"the journal cannot be synced ({at.journal_fault}): a power cut would take the newest events; see to the "
+            f"disk of {at.journal_dir}"
+        )
     if at.way_out:
         yield f"events are refused, or wait for room: {at.way_out}"
     refused = {reason: count for reason, count in stats.refused_by_reason.items() if reason not in _FOR_ROOM}
@@ -77,18 +86,40 @@ def _late(stats: Stats, at: Circumstances) -> Iterator[str]:
         )
     if any(reason in _FOR_ROOM for reason in stats.refused_by_reason):
         yield f"{stats.refused} events were refused for want of room: {stats.refused_by_reason}"
+    if at.writer_fault:
+        yield f"nobody writes to the database ({at.writer_fault}): it is tried again; see to what the process may have"
     if at.quarantine_fault:
-        yield f"the quarantine cannot be written: {at.quarantine_fault}"
-    if stats.last_error:
-        yield f"the database takes no events: {stats.last_error}"
-    elif stats.oldest_pending_seconds > LATE_SECONDS:
         yield (
-            f"the oldest of {stats.pending} pending events has waited {stats.oldest_pending_seconds:.0f} s: see that "
-            "a writer, or `audit-async drain`, is running"
+            f"the quarantine cannot be written ({at.quarantine_fault}): what the database refuses waits in the "
+            f"journal; see to {at.quarantine_dir}"
         )
-    if stats.quarantined:
-        yield f"{stats.quarantined} events are in quarantine in {at.quarantine_dir}"
+    is_late = stats.oldest_pending_seconds > LATE_SECONDS
+    waits = f"; the oldest of {stats.pending} pending events has waited {stats.oldest_pending_seconds:.0f} s"
+    if stats.last_error:
+        until = " until somebody mends it" if at.needs_mending else ""
+        yield f"the database takes no events{until}: {stats.last_error}{waits if is_late else ''}"
+    elif is_late:
+        yield f"{waits.removeprefix('; ')}: see that a writer, or `audit-async drain`, is running, and keeps up"
+    if at.remark:
+        yield at.remark
+    yield from _taken(stats, at)
+
+
+def _taken(stats: Stats, at: Circumstances) -> Iterator[str]:
+    """Yield what events have lost, or was lost of them."""
+    quarantined = stats.quarantined + stats.adopted_quarantined
+    if quarantined:
+        yield (
+            f"{quarantined} events are in quarantine in {at.quarantine_dir}: each file there says what the database "
+            "refused"
+        )
     if stats.redaction_failed:
-        yield f"{stats.redaction_failed} values were removed because redaction failed on them: see the log"
-    if stats.dropped:
-        yield f"{stats.dropped} events were lost: {stats.dropped_by_reason}"
+        yield (
+            f"{stats.redaction_failed} values were removed because redaction failed on them: see the log, and mend "
+            "redact="
+        )
+    dropped = stats.dropped + stats.adopted_dropped
+    if dropped:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in stats.dropped_by_reason.items())
+        said = f" ({reasons})" if reasons else ""
+        yield f"{dropped} events were lost{said}: see the log, and the audit.gap event in the table"

@@ -25,6 +25,10 @@ class Host(Protocol):
         """Whether the writer's loop is this thread's: while this thread stands still nothing is written."""
         ...
 
+    @property
+    def fault(self) -> str | None:
+        """Why nobody runs the writer, or None."""
+
     def wake(self) -> None:
         """See that the writer runs, and look for work."""
 
@@ -46,6 +50,7 @@ class ThreadHost:
 
     def __init__(self, make_writer: Callable[[], Writer]) -> None:
         self.writer: Writer | None = None
+        self.fault: str | None = None
         self._make_writer = make_writer
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -53,6 +58,12 @@ class ThreadHost:
         self._task: asyncio.Task[None] | None = None
         self._ended = threading.Event()
         self._is_stopped = False
+        self._is_done = False
+
+    @property
+    def is_down(self) -> bool:
+        """Whether there is no thread, because there was no need for one yet, or something has ended it."""
+        return self._thread is None
 
     @property
     def runs_here(self) -> bool:
@@ -83,8 +94,9 @@ class ThreadHost:
                 # Before it starts: it takes itself away again when it cannot run.
                 self._thread = thread
                 thread.start()
-        except RuntimeError:
+        except RuntimeError as error:
             # Too many threads, or the interpreter is shutting down: the next wake tries again.
+            self.fault = describe(error)
             self._thread = None
         finally:
             self._starting.release()
@@ -94,22 +106,32 @@ class ThreadHost:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._run())
-        except Exception as error:
-            report("writer_thread", f"the writer's thread has ended ({describe(error)})", level="ERROR")
+        except BaseException as error:
+            self._meet_end(error)
         finally:
-            if self._is_stopped or (self.writer is not None and self.writer.has_ended):
+            if self._is_stopped or self._is_done:
                 self._ended.set()
             else:
-                # It never came to run (no descriptor was left): the next wake starts another one.
+                # No descriptor was left for its loop, or somebody raised an exception in it. The next wake starts
+                # another one.
+                if self.writer is not None:
+                    self.writer.abandon()
                 self._thread = None
+
+    def _meet_end(self, error: BaseException) -> None:
+        if not self._is_stopped:
+            self.fault = describe(error)
+            report("writer_thread", f"the writer's thread has ended ({self.fault}); another one goes on", level="ERROR")
 
     async def _run(self) -> None:
         self._task = asyncio.current_task()
         self.writer = self._make_writer()
+        self.fault = None
         if self._is_stopped:
             self.writer.stop()
         try:
             await self.writer.run()
+            self._is_done = True
         except asyncio.CancelledError:
             # Only `stop` cancels, when the time it was given is up.
             return
@@ -160,6 +182,7 @@ class TaskHost:
 
     def __init__(self, make_writer: Callable[[], Writer], *, on_cut_off: Callable[[], None]) -> None:
         self.writer: Writer | None = None
+        self.fault: str | None = None
         self._make_writer = make_writer
         self._on_cut_off = on_cut_off
         self._task: asyncio.Task[None] | None = None
@@ -243,6 +266,7 @@ class NoHost:
 
     writer: Writer | None = None
     runs_here = False
+    fault: str | None = None
 
     def wake(self) -> None:
         """See `Host`."""

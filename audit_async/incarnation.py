@@ -56,6 +56,7 @@ class Incarnation:
         )
         self._settings = settings
         self._adopted = Adopted()
+        self._remark: str | None = None
         self._status = StatusFile()
         self._parts: WriterParts | None = None
         # Guards the opening. Re-entrant, because a signal handler may log while its own thread opens.
@@ -159,7 +160,7 @@ class Incarnation:
 
     def health(self) -> Health:
         """Return how it stands at this moment."""
-        journal = self.journal
+        journal, writer = self.journal, self.host.writer
         return judge(
             self.stats(),
             Circumstances(
@@ -167,9 +168,15 @@ class Incarnation:
                 quarantine_dir=self.quarantine.directory,
                 journal_fault=journal.last_fault if journal is not None else None,
                 quarantine_fault=self.quarantine.fault,
+                writer_fault=self.host.fault,
+                needs_mending=writer is not None and writer.needs_mending,
+                remark=self._remark,
                 way_out=self._way_out,
             ),
         )
+
+    def _take_remark(self, remark: str | None) -> None:
+        self._remark = remark
 
     @property
     def _way_out(self) -> str | None:
@@ -289,8 +296,8 @@ class Incarnation:
             self._status.write(file_set, stats, self.health(), is_closed=self.is_closed)
 
     def _see_to_writer(self) -> None:
-        """Start the writer's thread if that could not be done before."""
-        if isinstance(self.host, ThreadHost) and self.host.writer is None and not self.is_closed:
+        """Start the writer's thread if that could not be done before, or if it has ended."""
+        if isinstance(self.host, ThreadHost) and self.host.is_down and not self.is_closed:
             self.host.wake()
 
     def _wake(self) -> None:
@@ -308,6 +315,7 @@ class Incarnation:
                     may_create=address.is_file,
                     gives_up_interpreter=self._settings.writer != "task",
                     timing=self._settings.timing,
+                    on_remark=self._take_remark,
                 )
             )
 

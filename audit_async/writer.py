@@ -37,12 +37,14 @@ class Writer:
     Attributes:
         is_out: in a known outage: the last attempt failed, or one has been under way for over a second.
         last_error: what the last failed attempt met; None after one that succeeded.
+        needs_mending: that was the database's answer, and not its silence: somebody has to mend something.
         has_ended: `run` has returned.
     """
 
     def __init__(self, parts: WriterParts) -> None:
         self.is_out = False
         self.last_error: str | None = None
+        self.needs_mending = False
         self.has_ended = False
         self.is_idle = False
         self._parts = parts
@@ -149,7 +151,7 @@ class Writer:
         except StoreError as error:
             await self._wait_out(error)
         else:
-            self._end_outage()
+            self._tell_end(self._end_outage())
 
     def _next_batch(self) -> tuple[Source, Batch] | None:
         """Take turns between this process's entries and those left by others, so that neither starves."""
@@ -253,8 +255,10 @@ class Writer:
             except StoreError as error:
                 await self._wait_out(error)
             is_replay = True
+        # In this order: who is told that his event is stored finds no outage any more, and waits for no log sink.
+        was_out = self._end_outage()
         self._settle(source, batch, payloads, refused, unreadable)
-        self._end_outage()
+        self._tell_end(was_out)
 
     def _longer(self, source: Source, batch: Batch) -> Batch | None:
         """Return *batch* with what comes behind it, or None when nothing does, or it is long enough."""
@@ -339,19 +343,25 @@ class Writer:
         self.is_out = True
         self._parts.journal.settled.release(impatient_only=True)
 
-    def _end_outage(self) -> None:
-        if self.last_error is not None:
+    def _end_outage(self) -> bool:
+        """Note that an attempt has succeeded, and return whether the one before had not."""
+        was_out = self.last_error is not None
+        self.is_out = False
+        self.last_error = None
+        self.needs_mending = False
+        self._failures = 0
+        return was_out
+
+    def _tell_end(self, was_out: bool) -> None:
+        if was_out:
             report("store_back", "the database takes events again", level="INFO", every_seconds=0)
             settle_down("store_config")
             settle_down("store_away")
-        self.is_out = False
-        self.last_error = None
-        self._failures = 0
 
     async def _wait_out(self, error: StoreError) -> None:
         self._failures += 1
         self.last_error = f"{error.message} ({error.hint})" if error.hint else error.message
-        is_config = isinstance(error, ConfigStoreError)
+        is_config = self.needs_mending = isinstance(error, ConfigStoreError)
         advice = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
         where = (
             "Events wait in the journal; nothing is lost"

@@ -12,7 +12,7 @@ key. It raises only `StoreError`s, whose class says whether waiting, mending or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,7 @@ class StoreOptions:
         gives_up_interpreter: sleep for a moment every `GIVE_UP_ROWS` rows (own thread), or let the loop run
             instead (a task of the application's loop).
         timing: how long it waits for what.
+        on_remark: called with what will keep rows from their place before long; None when nothing will.
     """
 
     url: str
@@ -39,6 +40,7 @@ class StoreOptions:
     may_create: bool = False
     gives_up_interpreter: bool = True
     timing: Timing = USUAL
+    on_remark: Callable[[str | None], None] = lambda remark: None
 
 
 class Store(Protocol):

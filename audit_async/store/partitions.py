@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audit_async.config import CHECK_SECONDS, PARTITION_WARNING_DAYS
-from audit_async.diagnostics import report
+from audit_async.diagnostics import report, settle_down
 from audit_async.inspection import TableName
 
 if TYPE_CHECKING:
@@ -24,19 +24,17 @@ SELECT max((regexp_match(bound, 'TO \(''([^'']+)''\)'))[1]::timestamptz) AS ends
 """
 
 
-async def warn_of_missing(raw: asyncpg.Connection[asyncpg.Record], table: TableName) -> bool:
-    """Warn when the partitions of *table* end within `PARTITION_WARNING_DAYS`; return whether they do."""
+async def warn_of_missing(raw: asyncpg.Connection[asyncpg.Record], table: TableName) -> str | None:
+    """Warn when the partitions of *table* end within `PARTITION_WARNING_DAYS`; return what is to be said, or None."""
     row = await raw.fetchrow(
         f"SELECT *, ends < now() + interval '{PARTITION_WARNING_DAYS} days' IS NOT FALSE AS ends_soon"
         f" FROM ({_LAST_DAY}) AS found",
         table.quoted(),
     )
     if row is None or not row["is_partitioned"] or row["is_endless"] or not row["ends_soon"]:
-        return False
+        settle_down("partitions")
+        return None
     ends = f"end on {row['ends']:%Y-%m-%d}" if row["ends"] else "are missing"
-    return report(
-        "partitions",
-        f"the partitions of table {table} {ends}; later rows go to its default partition. "
-        "Run `audit-async maintain URL`",
-        every_seconds=CHECK_SECONDS / 2,
-    )
+    remark = f"the partitions of table {table} {ends}; later rows go to its default partition"
+    report("partitions", f"{remark}. Run `audit-async maintain URL`", every_seconds=CHECK_SECONDS / 2)
+    return f"{remark}: run `audit-async maintain URL`"

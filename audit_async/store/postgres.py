@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from audit_async.config import CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
+from audit_async.config import CHECK_AGAIN_SECONDS, CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
 from audit_async.diagnostics import report
 from audit_async.entry import Entry
 from audit_async.errors import (
@@ -239,8 +239,9 @@ class PostgresStore:
                 if raw is not self._engine.raw or application_name != self._carries:
                     await self._greet(raw, application_name)
                 if time.monotonic() > self._look_ahead_at and layouts.are_ours:
-                    self._look_ahead_at = time.monotonic() + CHECK_SECONDS
-                    await warn_of_missing(raw, layouts.all[0].table)
+                    remark = await warn_of_missing(raw, layouts.all[0].table)
+                    self._look_ahead_at = time.monotonic() + (CHECK_AGAIN_SECONDS if remark else CHECK_SECONDS)
+                    self._options.on_remark(remark)
                 yield raw, layouts
             except BaseException as error:
                 about_row = isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError))
