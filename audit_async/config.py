@@ -438,6 +438,44 @@ MAX_STATUS_BYTES = 64 * KIB
 WATCH_SECONDS = 2.0
 """Between two looks of `audit-async stats --watch`: more often there is no news."""
 
+# --- doctor ------------------------------------------------------------------------------------------
+
+CHECKUP_SECONDS = 20.0
+"""That `audit-async doctor` waits for a database in all: one that is frozen is told as such while a person waits."""
+
+DISK_ANSWER_SECONDS = 10.0
+"""That it waits for the journal's disk: one that needs longer hangs."""
+
+PROBE_BYTES = 4096
+PROBE_SYNCS = 5
+"""Written, and synced, to measure a disk: one page each time; the median of five tells nothing of a single hiccup."""
+
+SLOW_SYNC_SECONDS = 0.1
+"""Of one `fdatasync`, above which it is said: a disk takes 0.05 to 20 ms."""
+
+CLOCK_NOTE_SECONDS = 5.0
+"""Between two clocks, above which it is said. Those that are kept right differ by less than one second."""
+
+LEAST_VERSIONS = {
+    "sqlalchemy": ("2.0.40", "it is what this package is tested with"),
+    "asyncpg": ("0.32", "older ones hang for ever on a frozen server"),
+    "asyncmy": ("0.2.13", "older ones hand the next query what a cancelled one left on the connection"),
+    "aiosqlite": ("0.20", "it is what this package is tested with"),
+}
+"""Of packages, with the reason: those that `pyproject.toml` asks for, which an environment need not have obeyed."""
+
+LEAST_POSTGRES = 13
+"""The first with the transaction numbers that the table's order of commits is made of."""
+
+LEAST_PACKET_BYTES = 1 * MIB
+"""Of MariaDB's and MySQL's `max_allowed_packet`: four times it in statements holds one event of the largest size, and
+the tables' other columns."""
+
+SQLITE_WAL_MENDED = (3, 51, 3)
+"""The first version of SQLite in which a checkpoint cannot meet a reset of the write-ahead log."""
+
+# --- what is said ------------------------------------------------------------------------------------
+
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0
 """Between two of our own log lines of one kind."""
 

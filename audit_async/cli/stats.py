@@ -16,6 +16,7 @@ from rich.text import Text
 
 from audit_async.cli.console import INTERRUPTED, OK, USAGE, app, err, out
 from audit_async.config import WATCH_SECONDS
+from audit_async.journal.place import may
 from audit_async.settings import read_settings
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def stats(
         err.print(f"[red]There is no journal directory {escape(str(directory))}[/]", soft_wrap=True)
         err.print("  HINT: name it by --journal-dir; it is made by the first event")
         return USAGE
-    if not os.access(directory, os.R_OK | os.X_OK):
+    if not may(directory, os.R_OK | os.X_OK):
         err.print(f"[red]This user may not look into {escape(str(directory))}[/]", soft_wrap=True)
         err.print("  HINT: run this as the user of the service")
         return USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ class Place:
         is_mappable: whether its file system reserves space for real, so that segments can be mapped.
         is_local: whether a file lock means something for every process that can see it.
         free_bytes: when it was looked at.
+        file_system: its kind, or an empty text where the system does not tell.
     """
 
     directory: Path
     is_mappable: bool
     is_local: bool
     free_bytes: int
+    file_system: str = ""
 
     @property
     def default_max_bytes(self) -> int:
@@ -62,30 +65,50 @@ def prepare(directory: Path) -> Place:
         OSError: it cannot be made or written.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return look_at(directory)
+
+
+def look_at(directory: Path) -> Place:
+    """Look at *directory*, which is there.
+
+    Raises:
+        ConfigurationError, OSError: as `prepare`.
+    """
     found = os.lstat(directory)
     if stat.S_ISLNK(found.st_mode):
         raise ConfigurationError(
             f"the journal directory {directory} is a symbolic link",
             hint="give journal_dir the directory itself: whoever may change a link can move the audit trail",
         )
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
     if found.st_mode & stat.S_IWOTH:
         raise ConfigurationError(
             f"every user may write into the journal directory {directory}",
             hint=f"chmod o-w {directory}, or give journal_dir a directory of the application's own",
         )
-    if not os.access(directory, os.W_OK | os.X_OK):
+    if not may(directory, os.W_OK | os.X_OK):
         raise PermissionError(13, "no permission to write", str(directory))
     space = os.statvfs(directory)
-    kind = _file_system(found.st_dev)
+    kind = file_system(found.st_dev)
     return Place(
         directory=directory,
         is_mappable=kind in MAPPED_FILE_SYSTEMS,
         is_local=kind not in NETWORK_FILE_SYSTEMS,
         free_bytes=space.f_bavail * space.f_frsize,
+        file_system=kind,
     )
 
 
-def _file_system(device: int) -> str:
+def may(path: Path, what: int) -> bool:
+    """Return whether this process, as the user that it acts as, may do *what* (`os.W_OK`, ...) with *path*."""
+    return os.access(path, what, effective_ids=_CAN_ASK)
+
+
+_CAN_ASK = os.access in os.supports_effective_ids
+
+
+def file_system(device: int) -> str:
     """Return the kind of file system on *device*, or an empty text where the system does not tell."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:

@@ -19,7 +19,7 @@ async def agreed_time(connection: AsyncConnection) -> datetime:
             the wrong one everything may be old.
     """
     before = datetime.now(UTC)
-    theirs = await _server_time(connection)
+    theirs = await server_time(connection)
     ours = datetime.now(UTC)
     if theirs is None:
         return ours
@@ -33,7 +33,8 @@ async def agreed_time(connection: AsyncConnection) -> datetime:
     return theirs
 
 
-async def _server_time(connection: AsyncConnection) -> datetime | None:
+async def server_time(connection: AsyncConnection) -> datetime | None:
+    """Return the time that the server has; None of a file of SQLite, which has none of its own."""
     if connection.dialect.name == "postgresql":
         found = await connection.exec_driver_sql("SELECT clock_timestamp()")
     elif connection.dialect.name in MYSQL:
