@@ -282,6 +282,10 @@ GIVE_UP_HOGGED_ROWS = 1000
 MAX_WAIT_SECONDS = 2.0
 """That `write()` and `require()` wait at most: what a person at a log-in form does not yet notice as a fault."""
 
+TELL_LOSSES_SECONDS = 60.0
+"""Between two `audit.gap` events of one process in an outage: a process that is killed tells of nothing any more, and
+such an event takes half a kilobyte of a budget that is used up."""
+
 LATE_SECONDS = 60.0
 """That an event may be pending before `health()` is degraded: longer than any back-off of a writer that runs."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from typing import Any
 
 from audit_async import events
-from audit_async.config import MIB
+from audit_async.config import MIB, TELL_LOSSES_SECONDS
 from audit_async.diagnostics import report, report_later, tell_deferred
 from audit_async.entry import encode
 from audit_async.errors import JournalClosedError, JournalFullError
@@ -57,6 +58,7 @@ class Incarnation:
         self._settings = settings
         self._adopted = Adopted()
         self._remark: str | None = None
+        self._tell_at = 0.0
         self._status = StatusFile()
         self._parts: WriterParts | None = None
         # Guards the opening. Re-entrant, because a signal handler may log while its own thread opens.
@@ -206,6 +208,7 @@ class Incarnation:
         # Whoever opens the journal at this moment is waited for; whoever comes after finds it closed.
         with self._opening:
             self.is_closed = True
+        self._tell_losses()
         if self.journal is not None:
             self.journal.close()
 
@@ -283,6 +286,7 @@ class Incarnation:
             self._tell_losses_when_room()
         else:
             self._see_to_writer()
+        self._tell_losses_in_outage()
         if self._status.is_due or self.is_closed:
             self._write_status()
 
@@ -343,6 +347,13 @@ class Incarnation:
     def _tell_losses_when_room(self) -> None:
         """Do as `_tell_losses`, but not again and again in a journal that is full and stays so."""
         if self.journal is not None and not self.journal.is_refusing and self.losses.is_untold:
+            self._tell_losses()
+
+    def _tell_losses_in_outage(self) -> None:
+        """Do as `_tell_losses` now and then, whatever the database does: a process that is killed tells nobody."""
+        now = time.monotonic()
+        if self.losses.is_untold and now >= self._tell_at:
+            self._tell_at = now + TELL_LOSSES_SECONDS
             self._tell_losses()
 
     def _tell_losses(self) -> None:
