@@ -19,12 +19,13 @@ The parts, in the way of an entry:
     age        how long the oldest entry has waited
     sync       the group commit, on a thread of its own
     cursor     reading a file set from a position, past any damage
+    index      reading it where entries do not stand in their order
     confirm    the mark of how far a file set is settled
     adoption   file sets whose process has died
 
 All numbers are little-endian. A segment is a header of 256 bytes (magic `AUDJSEG1`, format u16, number u32, writer 16
 bytes, created ns u64, capacity u64, host, service and destination as padded UTF-8, CRC-32), then frames (magic u32,
-length u32, number u64, CRC-32 over length, number and payload u32, payload), then zeros.
+length u32, number u64, CRC-32 over writer, length, number and payload u32, payload), then zeros.
 
 Source: frames and resynchronisation as in Vector's disk buffer v2; group commit as PostgreSQL's `commit_delay`; a
 failed `fdatasync` is never asked again of the same file (PostgreSQL's `data_sync_retry`).

@@ -27,10 +27,11 @@ class Orphan:
 
     def __init__(self, file_set: FileSet, confirm: ConfirmFile, mark: Mark, producer: Lock | None) -> None:
         self.file_set = file_set
+        self._salt = file_set.salt
         self._confirm = confirm
         self._producer = producer
         self._is_unreadable = False
-        self._first_seqs: dict[int, int] = {}
+        self._begun: set[int] = set()
         self._book = Book(self._mark_of_what_is_gone() if confirm.is_unwritten else mark)
         self._cursor = Cursor(self, self.mark.seq)
         self._position = self.adopted_at = self.mark.seq
@@ -95,9 +96,13 @@ class Orphan:
         with suppress(OSError):
             # A hint only: what is sent again is absorbed by the table's key.
             self._confirm.write(self.mark)
-        for number in self.file_set.segment_numbers():
-            if number < self._cursor.number and self.mark.seq >= self._position:
-                remove_file(self.file_set.segment_path(number))
+        if self.mark.seq < self._position:
+            return
+        done = [number for number in self.file_set.segment_numbers() if number < self._cursor.number]
+        if done:
+            self._confirm.sync()
+        for number in done:
+            remove_file(self.file_set.segment_path(number))
 
     def close(self, *, is_done: bool) -> None:
         """Let go of it; remove its files if *is_done*, all of it is settled and its producer is dead."""
@@ -118,10 +123,15 @@ class Orphan:
 
     # --- a `Shelf` ---------------------------------------------------------------------------------------
 
+    @property
+    def salt(self) -> int:
+        """See `Shelf`."""
+        return self._salt
+
     def next_number(self, after: int) -> int | None:
         """See `Shelf`."""
         for number in self.file_set.segment_numbers():
-            if number > after and (not self.is_living or after == 0 or self._first_seq(number) is not None):
+            if number > after and (not self.is_living or after == 0 or self._is_begun(number)):
                 return number
         return None
 
@@ -133,11 +143,6 @@ class Orphan:
         """See `Shelf`."""
         return None
 
-    def repeated_from(self, number: int) -> int | None:
-        """See `Shelf`."""
-        later = (self._first_seq(other) for other in self.file_set.segment_numbers() if other > number)
-        return min((seq for seq in later if seq), default=None)
-
     def is_growing(self, number: int) -> bool:
         """See `Shelf`."""
         return self.is_living
@@ -146,26 +151,27 @@ class Orphan:
         """See `Shelf`."""
         self.file_set.keep_damage(number, offset, damaged)
 
-    def _first_seq(self, number: int) -> int | None:
-        """Return the number of a segment's first entry: None while there is none, 0 when it cannot be told."""
-        if number not in self._first_seqs:
+    def _is_begun(self, number: int) -> bool:
+        if number not in self._begun:
             try:
                 reader = self.open(number)
             except OSError:
-                return None
+                return False
             if reader is None:
-                return None
-            is_begun, first_seq = reader.is_begun, reader.first_seq
+                return False
+            is_begun = reader.is_begun
             reader.close()
-            if not first_seq:
-                return 0 if is_begun else None
-            self._first_seqs[number] = first_seq
-        return self._first_seqs[number]
+            if not is_begun:
+                return False
+            self._begun.add(number)
+        return True
 
     def _mark_of_what_is_gone(self) -> Mark:
         """Return the mark behind the segments that are gone, where the true one is lost: only settled ones go."""
-        numbers = self.file_set.segment_numbers()
-        first_seq = self._first_seq(numbers[0]) if numbers and numbers[0] > 1 else None
+        first_seq = 0
+        if self.file_set.segment_numbers()[:1] > [1]:
+            with suppress(OSError):
+                first_seq = Cursor(self).lowest_seq()
         return Mark(seq=first_seq - 1, stored=first_seq - 1) if first_seq else Mark()
 
 
@@ -224,7 +230,7 @@ def adopt(
 def _consider(
     file_set: FileSet, search: Search, destination: str, is_local: bool, with_living: bool, with_any: bool
 ) -> None:
-    producer = Lock.take(file_set.lock_path)
+    producer = Lock.take(file_set.lock_path, make=True)
     if producer is None and not (with_living and file_set.lock_path.exists()):
         return
     try:
@@ -244,7 +250,7 @@ def _consider(
     taken = None
     # Without a header nothing is known and, since entries come behind it, little can be in it: it is looked through.
     if with_any or header is None:
-        taken = ConfirmFile.take(file_set.confirm_path)
+        taken = ConfirmFile.take(file_set.confirm_path, file_set.salt)
     if taken is None:
         if producer is not None:
             producer.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -63,18 +64,20 @@ _decode = msgspec.json.Decoder(Mark).decode
 class ConfirmFile:
     """The file of the mark, held by whoever uploads."""
 
-    def __init__(self, lock: Lock, generation: int = 0) -> None:
+    def __init__(self, lock: Lock, salt: int, generation: int = 0) -> None:
         self._lock = lock
+        self._salt = salt
         self._generation = generation
+        self._is_suspect = False
 
     @classmethod
-    def take(cls, path: Path) -> tuple[ConfirmFile, Mark] | None:
+    def take(cls, path: Path, salt: int) -> tuple[ConfirmFile, Mark] | None:
         """Return the file and its mark if nobody else holds it, else None. It is made if missing."""
         lock = Lock.take(path, make=True)
         if lock is None:
             return None
-        generation, mark = _read(lock.descriptor)
-        return cls(lock, generation), mark
+        generation, mark = _read(lock.descriptor, salt)
+        return cls(lock, salt, generation), mark
 
     def write(self, mark: Mark) -> None:
         """Write *mark* into the older slot.
@@ -83,11 +86,22 @@ class ConfirmFile:
             OSError: the disk refused; the mark before it still stands.
         """
         generation = self._generation + 1
-        frame = encode_frame(generation, _encode(mark))
+        frame = encode_frame(generation, _encode(mark), self._salt)
         written = os.pwrite(self._lock.descriptor, frame, (generation % 2) * SLOT_BYTES)
         if written < len(frame):
             raise OSError(errno.ENOSPC, "the mark was cut off", str(self._lock.path))
         self._generation = generation
+
+    def sync(self) -> None:
+        """Put the mark on disk, before anything is removed that it covers. Never raises: the mark is a hint.
+
+        After a failure it is not asked again: the next answer would be a lie.
+        """
+        if not self._is_suspect:
+            try:
+                os.fdatasync(self._lock.descriptor)
+            except OSError:
+                self._is_suspect = True
 
     @property
     def is_unwritten(self) -> bool:
@@ -113,24 +127,35 @@ class ConfirmFile:
         self._lock.close()
 
 
-def read_mark(path: Path) -> Mark:
+def read_mark(path: Path, salt: int) -> Mark:
     """Return the mark at *path*; the very first one when there is none, or none that is whole. Never raises."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return Mark()
     try:
-        return _read(descriptor)[1]
+        return _read(descriptor, salt)[1]
     finally:
         os.close(descriptor)
 
 
-def _read(descriptor: int) -> tuple[int, Mark]:
+def sync_mark(path: Path) -> None:
+    """Do as `ConfirmFile.sync` where another process holds the file."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _read(descriptor: int, salt: int) -> tuple[int, Mark]:
     best = (0, Mark())
     for slot in (0, 1):
         try:
             piece = os.pread(descriptor, SLOT_BYTES, slot * SLOT_BYTES)
-            for record in scan(piece, max_records=1, max_bytes=SLOT_BYTES, is_whole=True, resync=False).records:
+            found = scan(piece, salt=salt, max_records=1, max_bytes=SLOT_BYTES, is_whole=True, resync=False)
+            for record in found.records:
                 if record.seq > best[0]:
                     best = (record.seq, _decode(record.payload))
         except (OSError, msgspec.MsgspecError):

@@ -18,7 +18,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_LOCK_NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})\.lock")
+from audit_async.journal.frame import salt_of
+
+_NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})(\.lock|\.confirm|-\d{6,}\.(audj|reserve))")
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _open_locks: set[Lock] = set()
@@ -136,18 +138,26 @@ class FileSet:
 
     @classmethod
     def all_in(cls, directory: Path) -> list[FileSet]:
-        """Return the file sets in *directory*, in no order; none when it cannot be read."""
+        """Return the file sets in *directory*, in no order; none when it cannot be read.
+
+        Any file of a set will do: somebody may have taken the lock for a stale one, and removed it.
+        """
         try:
             names = os.listdir(directory)
         except OSError:
             return []
-        matches = (_LOCK_NAME.fullmatch(name) for name in names)
-        return [cls(directory, match["service"], match["writer"]) for match in matches if match]
+        matches = (_NAME.fullmatch(name) for name in names)
+        return list({cls(directory, match["service"], match["writer"]): None for match in matches if match})
 
     @property
     def base(self) -> str:
         """What all names begin with."""
         return f"{self.service}-{self.writer_id}"
+
+    @property
+    def salt(self) -> int:
+        """What the checksums in its files begin with."""
+        return salt_of(self.writer_id)
 
     @property
     def lock_path(self) -> Path:

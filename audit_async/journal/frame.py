@@ -44,22 +44,31 @@ class Scan:
     is_cut: bool = False
 
 
-def checksum(seq: int, payload: bytes) -> int:
-    """Return the CRC-32 over length, number and payload."""
-    return zlib.crc32(payload, zlib.crc32(_NUMBERS.pack(len(payload), seq)))
+def salt_of(writer_id: str) -> int:
+    """Return what the checksums of a writer's frames begin with: no frame of another one is ever sound in its files.
+
+    Source: the salts in the frames of SQLite's write-ahead log.
+    """
+    return zlib.crc32(bytes.fromhex(writer_id))
 
 
-def encode_frame(seq: int, payload: bytes) -> bytes:
+def checksum(seq: int, payload: bytes, salt: int) -> int:
+    """Return the CRC-32 over writer, length, number and payload."""
+    return zlib.crc32(payload, zlib.crc32(_NUMBERS.pack(len(payload), seq), salt))
+
+
+def encode_frame(seq: int, payload: bytes, salt: int) -> bytes:
     """Return the frame of *payload* under the number *seq*."""
-    return HEADER.pack(MAGIC, len(payload), seq, checksum(seq, payload)) + payload
+    return HEADER.pack(MAGIC, len(payload), seq, checksum(seq, payload, salt)) + payload
 
 
-def scan(piece: bytes, *, max_records: int, max_bytes: int, is_whole: bool, resync: bool) -> Scan:
+def scan(piece: bytes, *, salt: int, max_records: int, max_bytes: int, is_whole: bool, resync: bool) -> Scan:
     """Find the frames in *piece*, which begins at a frame, a damage or the zeros behind the last frame.
 
     Never raises; reads every byte at most a few times.
 
     Args:
+        salt: of the writer.
         max_records, max_bytes: when to stop; one record is returned in any case.
         is_whole: nothing follows *piece* in its file, so that a frame that is cut off is damage.
         resync: look for a frame behind bytes that are none. False while another process still writes the file: there
@@ -69,7 +78,7 @@ def scan(piece: bytes, *, max_records: int, max_bytes: int, is_whole: bool, resy
     size = 0
     while len(found.records) < max_records and size < max_bytes:
         start = found.stop
-        payload_length = _whole_frame(piece, start)
+        payload_length = _whole_frame(piece, start, salt)
         if payload_length is None:
             if _is_cut(piece, start, is_whole):
                 found.is_cut = True
@@ -77,7 +86,7 @@ def scan(piece: bytes, *, max_records: int, max_bytes: int, is_whole: bool, resy
             if not resync:
                 found.is_end = True
                 return found
-            after = _next_frame(piece, start + 1, is_whole)
+            after = _next_frame(piece, start + 1, salt, is_whole)
             if after is None:
                 # Nothing but zeros is how a file ends; anything else is kept as damage.
                 # A magic may be cut in two by the end of the piece.
@@ -100,7 +109,7 @@ def scan(piece: bytes, *, max_records: int, max_bytes: int, is_whole: bool, resy
     return found
 
 
-def _whole_frame(piece: bytes, start: int) -> int | None:
+def _whole_frame(piece: bytes, start: int, salt: int) -> int | None:
     """Return the payload's length of the frame at *start*, or None when no whole, sound frame is there."""
     if start + HEADER_BYTES > len(piece):
         return None
@@ -108,7 +117,7 @@ def _whole_frame(piece: bytes, start: int) -> int | None:
     stop = start + HEADER_BYTES + length
     if magic != MAGIC or not 0 < length <= MAX_PAYLOAD_BYTES or stop > len(piece):
         return None
-    return length if checksum(seq, piece[start + HEADER_BYTES : stop]) == crc else None
+    return length if checksum(seq, piece[start + HEADER_BYTES : stop], salt) == crc else None
 
 
 def _is_cut(piece: bytes, start: int, is_whole: bool) -> bool:
@@ -121,12 +130,12 @@ def _is_cut(piece: bytes, start: int, is_whole: bool) -> bool:
     return bool(magic == MAGIC and length <= MAX_PAYLOAD_BYTES and start + HEADER_BYTES + length > len(piece))
 
 
-def _next_frame(piece: bytes, start: int, is_whole: bool) -> int | None:
+def _next_frame(piece: bytes, start: int, salt: int, is_whole: bool) -> int | None:
     """Return where the next frame from *start* on begins: a sound one, or one that may go on behind *piece*."""
     while True:
         at = piece.find(MAGIC_BYTES, start)
         if at < 0:
             return None
-        if _whole_frame(piece, at) is not None or _is_cut(piece, at, is_whole):
+        if _whole_frame(piece, at, salt) is not None or _is_cut(piece, at, is_whole):
             return at
         start = at + 1

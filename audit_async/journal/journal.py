@@ -329,7 +329,7 @@ class Journal:
     def follow(self) -> None:
         """Take over the mark of the process that uploads for this one."""
         if self._spool is not None:
-            mark = read_mark(self._spool.file_set.confirm_path)
+            mark = read_mark(self._spool.file_set.confirm_path, self._spool.salt)
             if mark.seq > self.mark.seq:
                 failed = [n for n in mark.recent_failed if n > self.mark.seq]
                 self._book = Book(mark)
@@ -340,9 +340,12 @@ class Journal:
         settled_seq = self.mark.seq
         self._age.forget(settled_seq)
         with self._lock:
-            is_freed = self._memory.remove_up_to(settled_seq)
+            is_removed = self._memory.remove_up_to(settled_seq)
             has_leftovers = self._spool is not None and self._spool.retire(settled_seq)
-        if is_freed:
+            if self._spool is not None and is_removed:
+                # These numbers will never be on disk, which only the mark tells from lost ones.
+                self._spool.wants_mark_synced = has_leftovers = True
+        if is_removed:
             self._say_room()
         if has_leftovers:
             self._sync.hurry()
@@ -412,6 +415,8 @@ class Journal:
                 self._spool.make_reserve(self._lock)
             if self._spool.remove_retired():
                 self._say_room()
+            if self._spool.wants_mark_synced:
+                self._spool.sync_mark()
             self._spool.unmap_full()
         tell_deferred()
         self._on_round()

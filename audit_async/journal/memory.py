@@ -69,7 +69,7 @@ class MemoryTail:
 
     def remove_up_to(self, seq: int) -> bool:
         """Remove the entries that are settled, and return whether there were any."""
-        kept_bytes = self.kept_bytes
+        before = len(self._records)
         while self._records and self._records[0].seq <= seq:
             self.remove_first()
-        return self.kept_bytes < kept_bytes
+        return len(self._records) < before

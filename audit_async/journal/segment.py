@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit_async.config import MAX_PAYLOAD_BYTES, RESERVE_AT, SEGMENT_HEADER_BYTES
+from audit_async.config import RESERVE_AT, SEGMENT_HEADER_BYTES
 from audit_async.journal.file_set import remove_file
 from audit_async.journal.frame import (
     HEADER,
@@ -24,11 +24,14 @@ from audit_async.journal.frame import (
     Record,
     checksum,
     encode_frame,
+    salt_of,
     scan,
 )
 
 MAGIC_OF_SEGMENT = b"AUDJSEG1"
-FORMAT = 1
+FORMAT = 2
+"""In the first one checksums did not cover the writer. It was never released."""
+
 _FIELDS = struct.Struct("<8sHxxI16sQQ64s40s32s")
 _CRC = struct.Struct("<I")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -105,7 +108,7 @@ class SegmentWriter:
         synced_end: what is on disk for certain.
         limit: up to where it takes entries that are not urgent.
         reserve_at: offset from which on the next segment should be made.
-        first_seq, last_seq: of the entries in it; 0 while it is empty.
+        last_seq: of the newest entry in it; 0 while it is empty.
         is_suspect: a sync of it has failed, so it is never synced again.
     """
 
@@ -113,11 +116,11 @@ class SegmentWriter:
         self.path = path
         self.header = header
         self.number = header.number
+        self._salt = salt_of(header.writer_id)
         self.capacity = self.limit = header.capacity
         self.reserve_at = int(header.capacity * RESERVE_AT)
         self.end = SEGMENT_HEADER_BYTES
         self.synced_end = 0
-        self.first_seq = 0
         self.last_seq = 0
         self.is_suspect = False
         self.is_named_durably = False
@@ -156,14 +159,12 @@ class SegmentWriter:
         if stop > (self.capacity if is_urgent else self.limit):
             return False
         if self._view is not None:
-            HEADER.pack_into(self._view, start, MAGIC, len(payload), seq, checksum(seq, payload))
+            HEADER.pack_into(self._view, start, MAGIC, len(payload), seq, checksum(seq, payload, self._salt))
             self._view[start + HEADER_BYTES : stop] = payload
         else:
-            self._write(encode_frame(seq, payload), start)
+            self._write(encode_frame(seq, payload, self._salt), start)
         self.end = stop
         self.last_seq = seq
-        if not self.first_seq:
-            self.first_seq = seq
         return True
 
     def _write(self, frame: bytes, start: int) -> None:
@@ -190,7 +191,10 @@ class SegmentWriter:
         """
         start = max(self.synced_end, SEGMENT_HEADER_BYTES)
         piece = os.pread(self._file.fileno(), self.end - start, start)
-        return scan(piece, max_records=len(piece), max_bytes=self.capacity, is_whole=True, resync=True).records
+        whole = scan(
+            piece, salt=self._salt, max_records=len(piece), max_bytes=self.capacity, is_whole=True, resync=True
+        )
+        return whole.records
 
     def reader(self) -> SegmentReader:
         """Return a reader on a descriptor of its own, which works even when the name is gone.
@@ -246,19 +250,6 @@ class SegmentReader:
             return self.read(SEGMENT_HEADER_BYTES, len(MAGIC_BYTES)) == MAGIC_BYTES
         except OSError:
             return False
-
-    @property
-    def first_seq(self) -> int:
-        """The number of its first entry; 0 when it has none yet, or a damaged one."""
-        try:
-            piece = self.read(SEGMENT_HEADER_BYTES, HEADER_BYTES)
-            if len(piece) == HEADER_BYTES:
-                length = min(HEADER.unpack(piece)[1], MAX_PAYLOAD_BYTES)
-                piece = self.read(SEGMENT_HEADER_BYTES, HEADER_BYTES + length)
-        except OSError:
-            return 0
-        records = scan(piece, max_records=1, max_bytes=len(piece) + 1, is_whole=True, resync=False).records
-        return records[0].seq if records else 0
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to *size* bytes from *offset* on.

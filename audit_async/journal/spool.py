@@ -21,7 +21,7 @@ from audit_async.config import (
     URGENT_SHARE,
 )
 from audit_async.errors import JournalFullError
-from audit_async.journal.confirm import ConfirmFile, Mark
+from audit_async.journal.confirm import ConfirmFile, Mark, sync_mark
 from audit_async.journal.file_set import FileSet, Lock, remove_file, sync_directory
 from audit_async.journal.frame import HEADER_BYTES
 from audit_async.journal.place import Place, prepare
@@ -34,6 +34,7 @@ class Spool:
     def __init__(self, place: Place, file_set: FileSet, *, destination: str, max_bytes: int | None) -> None:
         self.place = place
         self.file_set = file_set
+        self._salt = file_set.salt
         self.destination = destination
         self.max_bytes = max_bytes or place.default_max_bytes
         # The last of the budget, which entries that are not urgent are refused.
@@ -41,6 +42,7 @@ class Spool:
             max(self.max_bytes * URGENT_SHARE, min(SEGMENT_BYTES, self.max_bytes * URGENT_SEGMENT_SHARE))
         )
         self.wants_reserve = False
+        self.wants_mark_synced = False
         self._segments: list[SegmentWriter] = []
         self._reserve: SegmentWriter | None = None
         self._retired: list[SegmentWriter] = []
@@ -76,7 +78,7 @@ class Spool:
         """
         try:
             if is_consumed_here:
-                taken = ConfirmFile.take(self.file_set.confirm_path)
+                taken = ConfirmFile.take(self.file_set.confirm_path, self._salt)
                 if taken is None:
                     raise PermissionError(errno.EACCES, "cannot be made", str(self.file_set.confirm_path))
                 self._confirm = taken[0]
@@ -143,7 +145,7 @@ class Spool:
                 self._lock_file.close()
                 self._lock_file = renewed
             if self._confirm is not None and not self._confirm.is_in_place:
-                taken = ConfirmFile.take(self.file_set.confirm_path)
+                taken = ConfirmFile.take(self.file_set.confirm_path, self._salt)
                 if taken is not None:
                     self._confirm.close()
                     self._confirm = taken[0]
@@ -223,6 +225,8 @@ class Spool:
 
     def remove_retired(self) -> int:
         """Remove what was put aside and return how many segments that were."""
+        if self._retired:
+            self.sync_mark()
         removed = 0
         while self._retired:
             # From the oldest on: what a kill in between leaves behind has no gap.
@@ -233,12 +237,25 @@ class Spool:
             removed += 1
         return removed
 
+    def sync_mark(self) -> None:
+        """Put the mark on disk, or a loss of power could make what is settled and gone look lost. Never raises."""
+        self.wants_mark_synced = False
+        if self._confirm is not None:
+            self._confirm.sync()
+        else:
+            sync_mark(self.file_set.confirm_path)
+
     def unmap_full(self) -> None:
         """Unmap the segments that are full: an outage of an hour must not cost memory."""
         for segment in self._segments[:-1]:
             segment.unmap()
 
     # --- reading: a `Shelf` for the cursor of this process's own entries -------------------------------
+
+    @property
+    def salt(self) -> int:
+        """See `Shelf`."""
+        return self._salt
 
     def next_number(self, after: int) -> int | None:
         """See `Shelf`."""
@@ -257,11 +274,6 @@ class Spool:
         """See `Shelf`. Of a segment that was replaced: 0, since its entries stand in a later one."""
         segment = self._find(number)
         return segment.end if segment is not None else 0
-
-    def repeated_from(self, number: int) -> int | None:
-        """See `Shelf`."""
-        later = (segment for segment in list(self._segments) if segment.number > number and segment.first_seq)
-        return min((segment.first_seq for segment in later), default=None)
 
     def is_growing(self, number: int) -> bool:
         """See `Shelf`. The limit already ends behind the last whole frame."""

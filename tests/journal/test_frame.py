@@ -6,15 +6,16 @@ import random
 
 import pytest
 
-from audit_async.journal.frame import HEADER_BYTES, MAGIC_BYTES, Scan, encode_frame, scan
+from audit_async.journal.frame import HEADER_BYTES, MAGIC_BYTES, Scan, encode_frame, salt_of, scan
 
 PAYLOADS = [b'{"number":1}', b'{"number":2,"text":"abc"}', b'{"number":3}']
-FRAMES = [encode_frame(seq, payload) for seq, payload in enumerate(PAYLOADS, start=1)]
+SALT = salt_of("0123456789abcdef" * 2)
+FRAMES = [encode_frame(seq, payload, SALT) for seq, payload in enumerate(PAYLOADS, start=1)]
 PIECE = b"".join(FRAMES)
 
 
 def scan_all(piece: bytes, *, is_whole: bool = True, resync: bool = True) -> Scan:
-    return scan(piece, max_records=1000, max_bytes=1 << 30, is_whole=is_whole, resync=resync)
+    return scan(piece, salt=SALT, max_records=1000, max_bytes=1 << 30, is_whole=is_whole, resync=resync)
 
 
 def found(piece: bytes) -> list[tuple[int, bytes]]:
