@@ -342,6 +342,13 @@ class Incarnation:
                 "`drain --adopt` would bring them into this one",
                 every_seconds=24 * 3600,
             )
+        if found.unknown:
+            report(
+                "unknown_files",
+                f"{len(found.unknown)} journals in {settings.journal_dir} are in a format of another version of "
+                "audit_async. They are left as they are: deliver them with that version",
+                every_seconds=24 * 3600,
+            )
         return found
 
     def _tell_losses_when_room(self) -> None:

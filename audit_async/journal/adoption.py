@@ -14,7 +14,7 @@ from audit_async.journal.book import Book, Counts
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file
-from audit_async.journal.segment import SegmentHeader, SegmentReader, host_name
+from audit_async.journal.segment import FORMAT, SegmentHeader, SegmentReader, host_name
 
 
 class Orphan:
@@ -102,6 +102,7 @@ class Orphan:
         if done:
             self._confirm.sync()
         for number in done:
+            self._keep_foreign(number)
             remove_file(self.file_set.segment_path(number))
 
     def close(self, *, is_done: bool) -> None:
@@ -111,8 +112,21 @@ class Orphan:
         # A producer that closed in order, with nothing pending, removed its files itself.
         has_ended = self._producer is not None or not self.file_set.lock_path.exists()
         if is_done and is_settled and has_ended:
+            for number in self.file_set.segment_numbers():
+                self._keep_foreign(number)
             self.file_set.remove()
         self.abandon()
+
+    def _keep_foreign(self, number: int) -> None:
+        """Keep a segment that says of itself that it is another process's: somebody has put it here by mistake."""
+        with suppress(OSError):
+            reader = self.open(number)
+            if reader is None:
+                return
+            reader.close()
+            if reader.header is not None and reader.header.writer_id != self.writer_id:
+                kept = self.file_set.keep_whole(number)
+                report("journal_foreign", f"{reader.path} is a segment of another process's journal; kept as {kept}")
 
     def abandon(self) -> None:
         """Close what is open, and leave the files."""
@@ -184,12 +198,14 @@ class Search:
         foreign: pending file sets that are meant for another destination.
         elsewhere: pending file sets of other hosts, on a file system whose locks mean nothing for these.
         is_cut: the search has ended because it had found as many orphans as were wanted.
+        unknown: file sets in a format of another version.
     """
 
     orphans: list[Orphan] = field(default_factory=list)
     foreign: list[FileSet] = field(default_factory=list)
     elsewhere: list[FileSet] = field(default_factory=list)
     is_cut: bool = False
+    unknown: list[FileSet] = field(default_factory=list)
 
 
 def adopt(
@@ -234,11 +250,17 @@ def _consider(
     if producer is None and not (with_living and file_set.lock_path.exists()):
         return
     try:
-        header = _header(file_set)
+        header, is_unknown = _look_at(file_set)
     except OSError:
         if producer is not None:
             producer.close()
         raise
+    if is_unknown:
+        # Whatever is in it, this version would take it for damage.
+        search.unknown.append(file_set)
+        if producer is not None:
+            producer.close()
+        return
     if not with_any and header is not None:
         if header.destination != destination:
             if _has_entries(file_set):
@@ -270,12 +292,18 @@ def _has_entries(file_set: FileSet) -> bool:
     return False
 
 
-def _header(file_set: FileSet) -> SegmentHeader | None:
-    """Return the header of the first segment that has a sound one."""
+def _look_at(file_set: FileSet) -> tuple[SegmentHeader | None, bool]:
+    """Return the first sound header of a segment of this writer, and whether one is in a format of another version.
+
+    Raises:
+        OSError: a segment cannot be opened now.
+    """
+    header, is_known = None, True
     for number in file_set.segment_numbers():
         reader = SegmentReader.open(file_set.segment_path(number))
         if reader is not None:
             reader.close()
-            if reader.header is not None:
-                return reader.header
-    return None
+            is_known = is_known and reader.format in (None, FORMAT)
+            if header is None and reader.header is not None and reader.header.writer_id == file_set.writer_id:
+                header = reader.header
+    return header, not is_known

@@ -105,7 +105,7 @@ class ConfirmFile:
 
     @property
     def is_unwritten(self) -> bool:
-        """Whether no mark was ever written, or none is whole any more."""
+        """Whether it was just made, or no mark in it is whole any more."""
         return self._generation == 0
 
     @property

@@ -200,6 +200,16 @@ class FileSet:
             except OSError:
                 return
 
+    def keep_whole(self, number: int) -> Path:
+        """Keep the whole segment as it is, under a name that no reader takes for an entry's, and return that.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        path = self.directory / f"{self.base}-{number:06d}-0.corrupt"
+        self.segment_path(number).rename(path)
+        return path
+
     def remove(self) -> None:
         """Remove every file but what is kept of damage; the lock last, since it is what makes it a file set."""
         try:

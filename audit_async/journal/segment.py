@@ -95,6 +95,19 @@ class SegmentHeader:
         )
 
 
+def format_of(head: bytes) -> int | None:
+    """Return the format of the segment that begins with *head*, also of one that a later version has written.
+
+    None when the header is damaged. Every format keeps the beginning of the first field, the second one and the
+    CRC-32 where they are.
+    """
+    if len(head) < SEGMENT_HEADER_BYTES or not head.startswith(MAGIC_OF_SEGMENT[:-1]):
+        return None
+    if _CRC.unpack_from(head, SEGMENT_HEADER_BYTES - _CRC.size)[0] != zlib.crc32(head[: -_CRC.size]):
+        return None
+    return int.from_bytes(head[len(MAGIC_OF_SEGMENT) :][:2], "little")
+
+
 def host_name() -> str:
     """Return this machine's name, as much of it as a header holds."""
     return socket.gethostname().encode("utf-8", "replace")[:64].decode("utf-8", "replace")
@@ -217,10 +230,16 @@ class SegmentWriter:
 
 
 class SegmentReader:
-    """A segment that is being read, by this process or another."""
+    """A segment that is being read, by this process or another.
 
-    def __init__(self, path: Path, header: SegmentHeader | None, descriptor: int) -> None:
+    Attributes:
+        header: None when it is damaged, or of another format.
+        format: None when the header is damaged.
+    """
+
+    def __init__(self, path: Path, header: SegmentHeader | None, descriptor: int, form: int | None = FORMAT) -> None:
         self.path = path
+        self.format = form
         self.header = header
         self._file = open(descriptor, "rb", buffering=0)  # noqa: SIM115 -- owns the descriptor until `close`
         self.size = os.fstat(descriptor).st_size
@@ -241,7 +260,7 @@ class SegmentReader:
         except OSError:
             # Nothing can be said of it; whether its entries can be read will show.
             head = b""
-        return cls(path, SegmentHeader.decode(head), descriptor)
+        return cls(path, SegmentHeader.decode(head), descriptor, format_of(head))
 
     @property
     def is_begun(self) -> bool:

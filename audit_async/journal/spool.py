@@ -83,6 +83,8 @@ class Spool:
                     raise PermissionError(errno.EACCES, "cannot be made", str(self.file_set.confirm_path))
                 self._confirm = taken[0]
                 self._confirm.reserve()
+                # So that a mark which was never moved is told from one that is lost.
+                self._confirm.write(self._mark)
             self._lock_file = Lock.make(self.file_set.lock_path)
             self._segments.append(self._make(min(FIRST_SEGMENT_BYTES, SEGMENT_BYTES)))
             self.measure()

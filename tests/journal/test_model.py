@@ -434,7 +434,7 @@ def test_a_journal_is_a_list_that_nothing_takes_from() -> None:
     run_state_machine_as_test(
         JournalMachine,
         settings=settings(
-            max_examples=20_000 if IS_LONG else 60,
+            max_examples=20_000 if IS_LONG else 150,
             stateful_step_count=60 if IS_LONG else 40,
             derandomize=not IS_LONG,
             database=None,
