@@ -7,7 +7,8 @@
     calls      what a caller pays: log() against queues, redaction, a CPU-bound neighbour
     stores     batches and single rows into PostgreSQL
     pipelines  from the caller to the committed row
-    disks      group commit, and an outage's memory
+    disks      group commit
+    outages    an outage's memory and its end, and log() under each fault
 
 A ratio is taken within a round, where both sides ran one after the other on the same machine in the same second;
 the table shows the median of the rounds with the least and the greatest. Figures of two runs are not comparable.

@@ -18,8 +18,9 @@ import loguru
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.calls import against_logging, against_loguru, beside_cpu_bound, redaction
 from scripts.benchmark.comparison import Comparison, table
-from scripts.benchmark.disks import group_commit, outage
+from scripts.benchmark.disks import group_commit
 from scripts.benchmark.indexes import our_indexes
+from scripts.benchmark.outages import outage, under_faults
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
 from scripts.benchmark.stores import batches, embedded, mapped, one_row
 from scripts.benchmark.transactions import added
@@ -43,6 +44,7 @@ ROWS: dict[str, Measurement] = {
     "P15": embedded,
     "P16": outage,
     "R": redaction,
+    "faults": under_faults,
     "add": added,
     "maintain": upkeep,
     "mapped": mapped,
@@ -50,7 +52,7 @@ ROWS: dict[str, Measurement] = {
 
 _NOTE = """\
 Medians of the rounds (least..greatest); a ratio is taken within each round and says how many times
-better ours is (P9, R, add: ours to the other side's). aim, met or MISSED; a question mark: the rounds disagree,
+better ours is (P9, R, add, faults: ours to the other side's). aim, met or MISSED; a question mark: the rounds disagree,
 noise decides."""
 
 
