@@ -185,6 +185,8 @@ def _is_number(value: object) -> bool:
 
 def _journal_dir(given: str | os.PathLike[str] | None, embedded: Address | None) -> Path:
     if given is not None:
+        if "\0" in os.fsdecode(given):
+            raise ConfigurationError("journal_dir has a NUL in it", hint="no directory can have such a name")
         return Path(given).absolute()
     if embedded is not None and not os.environ.get("AUDIT_JOURNAL_DIR"):
         return Path(f"{embedded.database}.events")

@@ -15,16 +15,18 @@ AGAIN_SECONDS = 5.0  # far above what the end of a process takes
 
 
 class Child:
-    """A program of `tests.programs`, ended by its own process id if it does not end by itself.
+    """A program of *package*, ended by its own process id if it does not end by itself.
 
     Args:
         log: a file at whose end its standard error is put; without it goes where ours does.
     """
 
-    def __init__(self, program: str, *arguments: object, log: Path | None = None) -> None:
+    def __init__(
+        self, program: str, *arguments: object, package: str = "tests.programs", log: Path | None = None
+    ) -> None:
         with contextlib.ExitStack() as stack:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"tests.programs.{program}", *map(str, arguments)],
+                [sys.executable, "-m", f"{package}.{program}", *map(str, arguments)],
                 stdout=subprocess.PIPE,
                 stderr=stack.enter_context(log.open("ab")) if log is not None else None,
                 cwd=ROOT,

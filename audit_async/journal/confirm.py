@@ -16,6 +16,7 @@ import msgspec
 from audit_async.config import MAX_RECENT_FAILED, SLOT_BYTES
 from audit_async.journal.file_set import Lock
 from audit_async.journal.frame import encode_frame, scan
+from audit_async.private import open_file
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -130,7 +131,7 @@ class ConfirmFile:
 def read_mark(path: Path, salt: int) -> Mark:
     """Return the mark at *path*; the very first one when there is none, or none that is whole. Never raises."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = open_file(path)
     except OSError:
         return Mark()
     try:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit_async.journal.frame import salt_of
+from audit_async.private import make_file
 
 _NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})(\.lock|\.confirm|-\d{6,}\.(audj|reserve))")
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -191,7 +192,7 @@ class FileSet:
         """Keep bytes that are no entry any more beside the segment. Never raises: there may be no room for them."""
         path = self.directory / f"{self.base}-{number:06d}-{offset}.corrupt"
         try:
-            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_TRUNC, 0o600)
+            descriptor = make_file(path)
         except OSError:
             return
         with open(descriptor, "wb", buffering=0) as file:

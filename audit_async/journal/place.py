@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from audit_async.config import (
     MAPPED_FILE_SYSTEMS,
     NETWORK_FILE_SYSTEMS,
 )
-from audit_async.errors import ConfigurationError
+from audit_async.private import make_directory, trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +25,11 @@ class Place:
         is_local: whether a file lock means something for every process that can see it.
         free_bytes: when it was looked at.
         file_system: its kind, or an empty text where the system does not tell.
+        identity: device and inode, by which another directory of that name is known.
     """
 
     directory: Path
+    identity: tuple[int, int]
     is_mappable: bool
     is_local: bool
     free_bytes: int
@@ -40,6 +40,16 @@ class Place:
         """The budget where none is given: `JOURNAL_MAX_BYTES`, or a tenth of the free space if that is less."""
         share = int(self.free_bytes * JOURNAL_SHARE_OF_FREE_SPACE)
         return max(JOURNAL_MIN_BYTES, min(JOURNAL_MAX_BYTES, share))
+
+    def look_again(self) -> None:
+        """See that it is still the same directory.
+
+        Raises:
+            OSError: it is gone, or somebody has put another one, or a link, in its place.
+        """
+        found = os.lstat(self.directory)
+        if (found.st_dev, found.st_ino) != self.identity:
+            raise FileNotFoundError(2, "replaced by another one", str(self.directory))
 
 
 def default_directory() -> Path:
@@ -61,10 +71,10 @@ def prepare(directory: Path) -> Place:
     """Make *directory* if it is missing (mode 0700), and look at it.
 
     Raises:
-        ConfigurationError: it is a symbolic link, no directory, or others may write into it.
+        ConfigurationError: it is a symbolic link, another user's, or others may write into it.
         OSError: it cannot be made or written.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(directory)
     return look_at(directory)
 
 
@@ -74,25 +84,14 @@ def look_at(directory: Path) -> Place:
     Raises:
         ConfigurationError, OSError: as `prepare`.
     """
-    found = os.lstat(directory)
-    if stat.S_ISLNK(found.st_mode):
-        raise ConfigurationError(
-            f"the journal directory {directory} is a symbolic link",
-            hint="give journal_dir the directory itself: whoever may change a link can move the audit trail",
-        )
-    if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
-    if found.st_mode & stat.S_IWOTH:
-        raise ConfigurationError(
-            f"every user may write into the journal directory {directory}",
-            hint=f"chmod o-w {directory}, or give journal_dir a directory of the application's own",
-        )
+    found = trusted(directory, "the journal directory")
     if not may(directory, os.W_OK | os.X_OK):
         raise PermissionError(13, "no permission to write", str(directory))
     space = os.statvfs(directory)
     kind = file_system(found.st_dev)
     return Place(
         directory=directory,
+        identity=(found.st_dev, found.st_ino),
         is_mappable=kind in MAPPED_FILE_SYSTEMS,
         is_local=kind not in NETWORK_FILE_SYSTEMS,
         free_bytes=space.f_bavail * space.f_frsize,

@@ -27,6 +27,7 @@ from audit_async.journal.frame import (
     salt_of,
     scan,
 )
+from audit_async.private import open_file
 
 MAGIC_OF_SEGMENT = b"AUDJSEG1"
 FORMAT = 2
@@ -252,7 +253,7 @@ class SegmentReader:
             OSError: it is there and cannot be opened.
         """
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = open_file(path)
         except FileNotFoundError:
             return None
         try:

@@ -202,8 +202,9 @@ class Spool:
         # Made under a name of its own: the caller may need, and make, this number in the meantime.
         path = self.file_set.segment_path(number)
         draft = path.with_suffix(".reserve")
-        remove_file(draft)
         try:
+            self.place.look_again()
+            remove_file(draft)
             reserve = SegmentWriter.make(draft, self._header(number, SEGMENT_BYTES), is_mapped=self.place.is_mappable)
         except OSError:
             return
@@ -343,6 +344,7 @@ class Spool:
         return segment
 
     def _make(self, capacity: int) -> SegmentWriter:
+        self.place.look_again()
         number = self._next_number
         path = self.file_set.segment_path(number)
         segment = SegmentWriter.make(path, self._header(number, capacity), is_mapped=self.place.is_mappable)

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from audit_async.diagnostics import describe, report
+from audit_async.errors import ConfigurationError
+from audit_async.private import make_directory, make_file, open_file, trusted
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ class Quarantine:
         )
         try:
             self._write(item)
-        except OSError as error:
+        except (OSError, ConfigurationError) as error:
             self.fault = describe(error)
             report(
                 "quarantine_full",
@@ -95,17 +97,19 @@ class Quarantine:
         for name in names:
             if name.startswith(f"{self.destination}-") and name.endswith(".json"):
                 try:
-                    found.append(msgspec.json.decode((self.directory / name).read_bytes(), type=Quarantined))
+                    with open(open_file(self.directory / name), "rb") as file:
+                        found.append(msgspec.json.decode(file.read(), type=Quarantined))
                 except (OSError, msgspec.MsgspecError) as error:
                     report("quarantine_read", f"{self.directory / name} cannot be read ({describe(error)})")
         return sorted(found, key=lambda item: item.quarantined_at)
 
     def _write(self, item: Quarantined) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory, what in ((self.directory.parent, "the journal directory"), (self.directory, "the quarantine")):
+            make_directory(directory)
+            trusted(directory, what)
         path = self.directory / f"{item.destination}-{item.writer_id}-{item.writer_seq:012d}.json"
         draft = path.with_suffix(".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with open(os.open(draft, flags, 0o600), "wb") as file:
+        with open(make_file(draft), "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(item), indent=2) + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,16 @@ def make_private(file: str, *, makes_file: bool = True) -> None:
 
     Raises:
         OSError: it cannot be made.
-        ConfigStoreError: its folder is not there, or the file is not and must be.
+        ConfigStoreError: its folder is not there, it is a link to nothing, or it is not there and must be.
     """
     path = Path(file)
     if file in ("", ":memory:") or file.startswith("file:") or path.exists():
         return
+    if path.is_symlink():
+        raise ConfigStoreError(
+            f"the SQLite file {path.absolute()} is a symbolic link to nothing",
+            hint="remove it, or make the file that it is to lead to, for its owner alone",
+        )
     if not makes_file:
         raise ConfigStoreError(
             f"there is no SQLite file {path.absolute()}", hint="correct the URL, or make it with `audit-async init URL`"
@@ -100,4 +105,6 @@ def make_private(file: str, *, makes_file: bool = True) -> None:
             f"there is no folder {path.parent.absolute()} for the SQLite file {path.name}",
             hint="make it, or correct the URL",
         )
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    with suppress(FileExistsError):
+        # By another process just now.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
