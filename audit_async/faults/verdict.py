@@ -32,6 +32,8 @@ _MAY_PASS = {
 }
 
 _CONNECTION_CLOSED = re.compile(r"closed database|no active connection|connection closed", re.IGNORECASE)
+_REFUSED_TLS = re.compile(r"rejected SSL upgrade", re.IGNORECASE)
+_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _REFUSED_AT_LOGIN = re.compile(r"authentication failed|no pg_hba|role .* does not exist", re.IGNORECASE)
 
 
@@ -77,11 +79,8 @@ def _sqlstate(error: BaseException) -> str | None:
 
 def _without_code(error: Exception, native: BaseException, place: Place, connecting: bool) -> StoreError:
     """Return the verdict on an error without a code; nine cases."""
-    if isinstance(native, ssl.SSLCertVerificationError):
-        return ConfigStoreError(
-            f"{place.server} shows a certificate that is not trusted: {describe(native)}",
-            hint="give the authority's certificate, or the host name that the certificate is for",
-        )
+    if (of_tls := _of_tls(native, place, connecting)) is not None:
+        return of_tls
     if isinstance(native, ConnectionRefusedError):
         return TransientStoreError(
             f"nothing takes connections at {place.server}",
@@ -109,13 +108,35 @@ def _without_code(error: Exception, native: BaseException, place: Place, connect
     return _by_class(error, native, place, connecting)
 
 
+def _of_tls(native: BaseException, place: Place, connecting: bool) -> ConfigStoreError | None:
+    """Return the verdict on an error of TLS, None if it is none, or was cut off in the middle; three cases."""
+    if isinstance(native, ssl.SSLCertVerificationError):
+        return ConfigStoreError(
+            f"{place.server} shows a certificate that is not trusted: {describe(native)}",
+            hint="give the authority's certificate (sslrootcert=FILE in the URL, for MariaDB ssl_ca=FILE), or the host "
+            "name that the certificate is for; one that has expired is renewed at the server",
+        )
+    if isinstance(native, ssl.SSLError) and connecting and not isinstance(native, _CUT_OFF):
+        return ConfigStoreError(
+            f"no TLS can be agreed on with {place.server}: {describe(native)}",
+            hint="let the server speak TLS, and check the files that the URL gives for it",
+        )
+    if isinstance(native, ConnectionError) and _REFUSED_TLS.search(describe(native)):
+        return ConfigStoreError(
+            f"{place.server} speaks no TLS, which the URL demands",
+            hint="set ssl = on at the server, with a certificate",
+        )
+    return None
+
+
 def _by_class(error: Exception, native: BaseException, place: Place, connecting: bool) -> StoreError:
     """Fall back on the class names that PEP 249 gives to every driver's errors."""
     names = {kind.__name__ for link in chain(error) for kind in type(link).__mro__}
     if connecting and isinstance(native, (*_UNFIT_VALUE, AttributeError, ImportError)):
         return ConfigStoreError(
             f"no connection to {place.server} can be made with these settings: {describe(native)}",
-            hint="check the URL and what stands behind its question mark; TLS with asyncpg is ?ssl=require",
+            hint="check the URL and what stands behind its question mark; TLS is ?ssl=verify-full&sslrootcert=FILE, "
+            "for MariaDB ?ssl_ca=FILE",
         )
     if "ClientConfigurationError" in names:
         return ConfigStoreError(f"the settings for {place.server} are wrong: {describe(native)}")

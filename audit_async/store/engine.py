@@ -7,13 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit_async.diagnostics import describe, report
 from audit_async.timing import USUAL, Timing
-
-_LOCAL_HOSTS = ("", "localhost", "127.0.0.1", "::1")
 
 _left_to_parents: list[Any] = []
 """Connections of parent processes, kept so that nothing ever collects and thereby closes them."""
@@ -93,14 +90,6 @@ def _leave_to_parent(engine: AsyncEngine, raw: Any) -> None:
     _left_to_parents.append((engine, raw))
     if hasattr(raw, "_aborted"):
         raw._aborted = True
-
-
-def is_readable_on_the_way(url: URL, raw: Any) -> bool:
-    """Say whether what is sent through *raw* (asyncpg, asyncmy) leaves this host unencrypted."""
-    if (url.host or "") in _LOCAL_HOSTS:
-        return False
-    transport = getattr(raw, "_transport", None)
-    return transport is not None and transport.get_extra_info("ssl_object") is None
 
 
 async def raw_connection(connection: AsyncConnection) -> Any:

@@ -32,7 +32,8 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.faults.mysql import duplicate_key, value_is_taken
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine, close_hard, is_readable_on_the_way
+from audit_async.store.encryption import warn_of_weakness
+from audit_async.store.engine import OwnEngine, close_hard
 from audit_async.store.mariadb_engine import Server, meet, narrow_columns, new_engine
 from audit_async.store.mariadb_inserts import Inserts, Into
 from audit_async.store.revision import revise, still_valid
@@ -206,8 +207,7 @@ class MariadbStore:
         server = self._place.server
         if self._server.forgets_commits:
             report("durability", f"{server} does not write commits to its disk: innodb_flush_log_at_trx_commit is 0")
-        if is_readable_on_the_way(self._url, raw):
-            report("tls", f"the connection to {server} is not encrypted; add ?ssl_ca=FILE to the URL")
+        warn_of_weakness(raw, server, "?ssl_ca=FILE")
         for layout in layouts.all:
             if narrow := await narrow_columns(raw, layout.table, layout.columns):
                 report(

@@ -31,7 +31,8 @@ from audit_async.errors import (
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine, is_readable_on_the_way
+from audit_async.store.encryption import warn_of_weakness
+from audit_async.store.engine import OwnEngine
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import new_engine, set_timeouts
@@ -295,8 +296,7 @@ class PostgresStore:
         self._engine.raw, self._carries = raw, application_name
         if not self._has_pooler:
             await raw.execute(_GREETING, application_name, False)
-        if is_readable_on_the_way(self._url, raw):
-            report("tls", f"the connection to {self._place.server} is not encrypted; add ?ssl=require to the URL")
+        warn_of_weakness(raw, self._place.server, "?ssl=verify-full&sslrootcert=FILE")
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
         if (

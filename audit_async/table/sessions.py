@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import URL
 
 from audit_async.config import CONNECT_SECONDS, KEEPALIVE_COUNT, KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS
+from audit_async.errors import ConfigStoreError
 
 _KEEPALIVES = {
     "tcp_keepalives_idle": str(KEEPALIVE_IDLE_SECONDS),
@@ -24,6 +27,12 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
     "timeout": float,
     "command_timeout": float,
 }
+# What libpq takes in an address; asyncpg takes it in an address of its own alone, and SQLAlchemy hands it none.
+_TLS = (
+    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_ca", "ssl_cert", "ssl_key")
 
 
 def has_pooler(url: URL) -> bool:
@@ -32,7 +41,7 @@ def has_pooler(url: URL) -> bool:
 
 
 def asyncpg_arguments(url: URL, settings: Mapping[str, str], **defaults: float) -> tuple[URL, dict[str, Any]]:
-    """Return *url* without the numbers that are in it, and what goes to asyncpg besides.
+    """Return *url* without the numbers and what is for TLS in it, and what goes to asyncpg besides.
 
     Args:
         settings: of the session, besides its keepalives; behind a pooler, which shares sessions, none are made.
@@ -40,7 +49,9 @@ def asyncpg_arguments(url: URL, settings: Mapping[str, str], **defaults: float) 
 
     Raises:
         ValueError: a number in the URL is none.
+        ConfigStoreError: a file for TLS that it names cannot be read.
     """
+    _look_at_files(url)
     arguments: dict[str, Any] = {
         "timeout": CONNECT_SECONDS,
         **defaults,
@@ -55,13 +66,30 @@ def asyncpg_arguments(url: URL, settings: Mapping[str, str], **defaults: float) 
         }
     else:
         arguments["server_settings"] = {"application_name": "audit", **_KEEPALIVES, **settings}
-    return url.difference_update_query(_NUMBERS), arguments
+    if tls := {name: str(url.query[name]) for name in _TLS if name in url.query}:
+        arguments["dsn"] = f"postgresql://?{urlencode(tls)}"
+    return url.difference_update_query([*_NUMBERS, *_TLS]), arguments
 
 
 def asyncmy_arguments(url: URL, **defaults: float) -> dict[str, Any]:
-    """Return what goes to asyncmy besides *url*; it may say the time-outs otherwise, and not the characters."""
+    """Return what goes to asyncmy besides *url*; it may say the time-outs otherwise, and not the characters.
+
+    Raises:
+        ConfigStoreError: a file for TLS that *url* names cannot be read.
+    """
+    _look_at_files(url)
     timeouts = {"connect_timeout": CONNECT_SECONDS, **defaults}
     return {"charset": "utf8mb4"} | {name: value for name, value in timeouts.items() if name not in url.query}
+
+
+def _look_at_files(url: URL) -> None:
+    for name in _TLS_FILES:
+        path = str(url.query.get(name, ""))
+        if path and not os.access(path, os.R_OK):
+            raise ConfigStoreError(
+                f"the file {path} that the URL gives for {name} cannot be read",
+                hint=f"correct {name}= in the URL, or let this process read the file",
+            )
 
 
 def connect_seconds(url: URL) -> float | None:

@@ -311,8 +311,8 @@ async def test_wrong_settings_say_what_to_mend(postgres_place: Place) -> None:
     no_database = await refused(text(database="nowhere"))
     assert (type(no_database), no_database.sqlstate) == (ConfigStoreError, "3D000")
     assert "nowhere" in str(no_database.hint)
-    unknown = await refused(f"{text()}?sslmode=require")
-    assert (type(unknown), "?ssl=require" in str(unknown.hint)) == (ConfigStoreError, True)
+    unknown = await refused(f"{text()}?tls=yes")
+    assert (type(unknown), "?ssl=verify-full" in str(unknown.hint)) == (ConfigStoreError, True)
     closed = await refused(text(port=1))
     assert (type(closed), ":1" in closed.message, port != 1) == (TransientStoreError, True, True)
 
