@@ -90,6 +90,8 @@ def read_address(url: object) -> Address:
     try:
         parts = urlsplit(f"x://{rest}")
         host, port = parts.hostname or "", parts.port or _PORTS.get(kind)
+        if kind != "sqlite" and "@" in parts.path + parts.fragment:
+            raise ValueError("what stands before a stray / or # was taken for the host")
     except ValueError:
         raise ConfigurationError(
             "the database address cannot be read",

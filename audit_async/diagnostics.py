@@ -15,6 +15,13 @@ _last_said: dict[str, float] = {}
 _inside = threading.local()
 
 
+def one_line(text: str) -> str:
+    """Return *text* without anything that ends a line, moves a cursor or turns the direction of reading."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def describe(error: BaseException) -> str:
     """Return the type and text of a foreign *error* on one line, whatever its `__str__` does.
 
@@ -24,7 +31,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, AuditError):
         return error.message
     try:
-        text = " ".join(str(error).split())[:MAX_TEXT_CHARS]
+        text = one_line(" ".join(str(error).split())[:MAX_TEXT_CHARS])
     except Exception:
         text = "its text cannot be read"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -45,7 +52,7 @@ def report(kind: str, message: str, *, level: str = "WARNING", every_seconds: fl
 
 
 def tell(level: str, message: str) -> bool:
-    """Log *message* to loguru, and return whether that could be done. Never raises, and cannot recurse."""
+    """Log *message* to loguru on one line, and return whether that could be done. Never raises, and cannot recurse."""
     if getattr(_inside, "reporting", False):
         return False
     _inside.reporting = True
@@ -57,7 +64,7 @@ def tell(level: str, message: str) -> bool:
                 from loguru import logger
 
         # The text goes in as an argument: braces in it would otherwise be read as a format.
-        logger.opt(depth=2).log(level, "{}", message)
+        logger.opt(depth=2).log(level, "{}", one_line(message))
     except Exception:
         return False
     finally:

@@ -64,7 +64,7 @@ def quoted_name(name: str, quote: str = '"') -> str:
 
 def is_name(part: str) -> bool:
     """Say whether *part* can stand in a statement between quotes: nothing in it ends them."""
-    return 1 <= len(part.encode()) <= MAX_NAME_BYTES and part.isprintable() and not set(part) & set("\"'`;\\")
+    return part.isprintable() and 1 <= len(part.encode()) <= MAX_NAME_BYTES and not set(part) & set("\"'`;\\")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audit_async.config import MIRROR_CHARS
-from audit_async.diagnostics import describe, report, tell
+from audit_async.diagnostics import describe, one_line, report, tell
 from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import FAILED
 from audit_async.shapes import pass_on
@@ -50,8 +50,4 @@ def _level_of(event: AuditEvent) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return *text* without anything that ends a line, moves a cursor or turns the direction of reading."""
-    text = text[:MIRROR_CHARS]
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return one_line(text[:MIRROR_CHARS])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 
-from audit_async.cli.console import FINDING, OK, app, err, out
+from audit_async.cli.console import FINDING, OK, app, err, escape, out
 from audit_async.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.markup import escape
 from rich.table import Table
 
-from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, Address, Url, app, err, out
+from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, Address, Url, app, err, escape, out
 from audit_async.config import DRAIN_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings

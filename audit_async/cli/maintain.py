@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.markup import escape
 
-from audit_async.cli.console import FINDING, OK, Address, TableName, Url, app, out
+from audit_async.cli.console import FINDING, OK, Address, TableName, Url, app, escape, out
 from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigurationError, meant
 from audit_async.settings import read_settings

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
-from rich.markup import escape
 
-from audit_async.cli.console import FINDING, OK, USAGE, Address, Url, app, err, out
+from audit_async.cli.console import FINDING, OK, USAGE, Address, Url, app, err, escape, out
 from audit_async.errors import ConfigurationError, StoreError
 from audit_async.settings import read_settings
 

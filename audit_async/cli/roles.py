@@ -6,9 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 
-from audit_async.cli.console import OK, Address, TableName, Url, app, out
+from audit_async.cli.console import OK, Address, TableName, Url, app, escape, out
 from audit_async.settings import read_settings
 
 if TYPE_CHECKING:

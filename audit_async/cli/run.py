@@ -8,8 +8,6 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
 
-from rich.markup import escape
-
 from audit_async.cli import catalog as _catalog
 from audit_async.cli import doctor as _doctor
 from audit_async.cli import drain as _drain
@@ -18,7 +16,7 @@ from audit_async.cli import maps as _maps
 from audit_async.cli import roles as _roles
 from audit_async.cli import stats as _stats
 from audit_async.cli import tables as _tables
-from audit_async.cli.console import FINDING, OK, USAGE, app, err
+from audit_async.cli.console import FINDING, OK, USAGE, app, err, escape
 from audit_async.errors import AuditError, ConfigurationError
 
 COMMANDS = (_tables, _maps, _roles, _maintain, _drain, _doctor, _stats, _catalog)

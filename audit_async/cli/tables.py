@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from audit_async.cli.console import OK, Address, TableName, Url, app, out
+from audit_async.cli.console import OK, Address, TableName, Url, app, escape, out
 from audit_async.errors import AuditError
 from audit_async.settings import read_settings
 

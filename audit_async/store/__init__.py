@@ -13,7 +13,7 @@ key. It raises only `StoreError`s, whose class says whether waiting, mending or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from audit_async.entry import Entry
@@ -26,7 +26,7 @@ class StoreOptions:
     """How a store is to behave.
 
     Attributes:
-        url: SQLAlchemy address of the database, with an async driver.
+        url: SQLAlchemy address of the database, with an async driver; it holds a password, and is never shown.
         table: name of the table, optionally with its schema; or maps of tables that are there already.
         may_create: whether a missing table is made (the embedded database; never a server's).
         gives_up_interpreter: sleep for a moment every `GIVE_UP_ROWS` rows (own thread), or let the loop run
@@ -35,7 +35,7 @@ class StoreOptions:
         on_remark: called with what will keep rows from their place before long; None when nothing will.
     """
 
-    url: str
+    url: str = field(repr=False)
     table: str | TableMap | Sequence[TableMap] = "audit_logs"
     may_create: bool = False
     gives_up_interpreter: bool = True

@@ -29,6 +29,7 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through, quoted_name
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, close_hard, raw_connection
+from audit_async.store.hush import hush
 from audit_async.store.revision import revise
 from audit_async.table.connection import make_private
 from audit_async.table.creation import create
@@ -147,6 +148,7 @@ class SqliteStore:
                 is_connecting = False
                 try:
                     if raw is not self._engine.raw:
+                        hush(raw)
                         for setting in _SETTINGS:
                             await self._when_free(partial(raw.execute, setting))
                         self._engine.raw = raw
