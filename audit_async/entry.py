@@ -133,8 +133,21 @@ def decode(payload: bytes, writer_id: str | None = None, writer_seq: int | None 
     Fields of a wrong type (an event made without a builder) are repaired as a builder would.
 
     Raises:
-        msgspec.DecodeError: *payload* is no JSON object.
+        msgspec.DecodeError: *payload* is no JSON object, or one that is nested too deeply.
     """
+    try:
+        entry = _read(payload)
+    except RecursionError:
+        raise msgspec.DecodeError("an event is nested too deeply") from None
+    except UnicodeDecodeError:
+        # Not its own text, which quotes the bytes.
+        raise msgspec.DecodeError("an event is no UTF-8") from None
+    entry.writer_id = writer_id
+    entry.writer_seq = writer_seq
+    return entry
+
+
+def _read(payload: bytes) -> Entry:
     try:
         entry = None if _NUL in payload else _decode(payload)
     except msgspec.ValidationError:
@@ -144,8 +157,6 @@ def decode(payload: bytes, writer_id: str | None = None, writer_seq: int | None 
         if not isinstance(found, dict):
             raise msgspec.DecodeError(f"an event is a JSON object, not {type(found).__name__}")
         entry = _decode(encode(redact(_rebuild(found))))
-    entry.writer_id = writer_id
-    entry.writer_seq = writer_seq
     return entry
 
 

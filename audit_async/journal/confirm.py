@@ -33,6 +33,12 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped: dict[str, int] = {}
     recent_failed: tuple[int, ...] = ()
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether it can be true."""
+        counts = (self.stored, self.quarantined, *self.dropped.values())
+        return min(counts) >= 0 and sum(counts) == self.seq
+
     def moved_to(
         self, seq: int, *, stored: int, quarantined: int, dropped: dict[str, int], failed: tuple[int, ...]
     ) -> Mark:
@@ -157,8 +163,8 @@ def _read(descriptor: int, salt: int) -> tuple[int, Mark]:
             piece = os.pread(descriptor, SLOT_BYTES, slot * SLOT_BYTES)
             found = scan(piece, salt=salt, max_records=1, max_bytes=SLOT_BYTES, is_whole=True, resync=False)
             for record in found.records:
-                if record.seq > best[0]:
-                    best = (record.seq, _decode(record.payload))
-        except (OSError, msgspec.MsgspecError):
+                if record.seq > best[0] and (mark := _decode(record.payload)).adds_up:
+                    best = (record.seq, mark)
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
             continue
     return best

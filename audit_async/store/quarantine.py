@@ -52,10 +52,9 @@ class Quarantine:
 
     def add(self, writer_id: str, writer_seq: int, payload: bytes, reason: str, sqlstate: str | None) -> bool:
         """Keep *payload*, and return whether it is on disk. Adding it twice keeps it once."""
-        try:
-            event, kept_bytes = msgspec.json.decode(payload, type=dict[str, Any]), None
-        except msgspec.MsgspecError:
-            event, kept_bytes = None, base64.b64encode(payload).decode()
+        event, kept_bytes = _event_in(payload), None
+        if event is None:
+            kept_bytes = base64.b64encode(payload).decode()
         item = Quarantined(
             writer_id=writer_id,
             writer_seq=writer_seq,
@@ -99,7 +98,7 @@ class Quarantine:
                 try:
                     with open(open_file(self.directory / name), "rb") as file:
                         found.append(msgspec.json.decode(file.read(), type=Quarantined))
-                except (OSError, msgspec.MsgspecError) as error:
+                except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
                     report("quarantine_read", f"{self.directory / name} cannot be read ({describe(error)})")
         return sorted(found, key=lambda item: item.quarantined_at)
 
@@ -119,3 +118,14 @@ class Quarantine:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _event_in(payload: bytes) -> dict[str, Any] | None:
+    """Return the event that *payload* is; None where it is none that could be written down again as it is."""
+    try:
+        event: dict[str, Any] = msgspec.json.decode(payload, type=dict[str, Any])
+        # A little deeper, as it will stand in a file.
+        msgspec.json.format(msgspec.json.encode([[[[event]]]]))
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return None
+    return event

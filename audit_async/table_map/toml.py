@@ -30,6 +30,9 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"the map {name} is no TOML: {error}", hint="mend it there") from error
+    except (RecursionError, ValueError):
+        # A number of thousands of digits, or lists in lists in lists.
+        raise ConfigurationError(f"the map {name} holds a value that nobody can mean", hint="mend it there") from None
     known = (*_TEXTS, *_LISTS, "columns")
     for key, value in found.items():
         if key not in known:
