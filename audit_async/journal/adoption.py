@@ -14,7 +14,7 @@ from audit_async.journal.book import Book, Counts
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file
-from audit_async.journal.segment import FORMAT, SegmentHeader, SegmentReader, host_name
+from audit_async.journal.segment import SegmentHeader, SegmentReader, host_name
 
 
 class Orphan:
@@ -303,7 +303,7 @@ def _look_at(file_set: FileSet) -> tuple[SegmentHeader | None, bool]:
         reader = SegmentReader.open(file_set.segment_path(number))
         if reader is not None:
             reader.close()
-            is_known = is_known and reader.format in (None, FORMAT)
+            is_known = is_known and not reader.is_of_other_format
             if header is None and reader.header is not None and reader.header.writer_id == file_set.writer_id:
                 header = reader.header
     return header, not is_known

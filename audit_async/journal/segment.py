@@ -13,6 +13,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from audit_async.config import RESERVE_AT, SEGMENT_HEADER_BYTES
 from audit_async.journal.file_set import remove_file
@@ -246,11 +247,11 @@ class SegmentReader:
         self.size = os.fstat(descriptor).st_size
 
     @classmethod
-    def open(cls, path: Path) -> SegmentReader | None:
+    def open(cls, path: Path) -> Self | None:
         """Return a reader of the file at *path*; None when there is none. A damaged header is None in it.
 
         Raises:
-            OSError: it is there and cannot be opened.
+            OSError: it is there and cannot be opened, or is no file.
         """
         try:
             descriptor = open_file(path)
@@ -262,6 +263,11 @@ class SegmentReader:
             # Nothing can be said of it; whether its entries can be read will show.
             head = b""
         return cls(path, SegmentHeader.decode(head), descriptor, format_of(head))
+
+    @property
+    def is_of_other_format(self) -> bool:
+        """Whether another version of this package wrote it: what is in it cannot be told."""
+        return self.format not in (None, FORMAT)
 
     @property
     def is_begun(self) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from audit_async.config import SLOT_BYTES
+from audit_async.config import SEGMENT_HEADER_BYTES, SLOT_BYTES
 from audit_async.journal.adoption import Orphan, adopt
 from audit_async.journal.file_set import FileSet, Lock
 from audit_async.journal.journal import Journal
+from audit_async.journal.segment import FORMAT
 from tests.journal.journals import (
     DESTINATION,
     adopt_all,
@@ -42,6 +45,18 @@ def leave(directory: Path, count: int, *, settled: int = 0, size: int = 40) -> l
         eventually_sync(lambda: not spool._retired)
     die(journal)
     return payloads
+
+
+LATER = {"number": (8, struct.pack("<H", FORMAT + 1)), "magic": (7, b"2")}
+"""What a later format may have at which byte of its header."""
+
+
+def make_later(segment: Path, way: str) -> None:
+    """Make *segment* one of a later format, whose header is sound."""
+    content = segment.read_bytes()
+    offset, other = LATER[way]
+    body = content[:offset] + other + content[offset + len(other) : SEGMENT_HEADER_BYTES - 4]
+    segment.write_bytes(body + struct.pack("<I", zlib.crc32(body)) + content[SEGMENT_HEADER_BYTES:])
 
 
 def test_what_the_dead_left_is_read(tmp_path: Path) -> None:
@@ -253,6 +268,43 @@ def test_files_that_cannot_be_opened_stay(tmp_path: Path, monkeypatch: pytest.Mo
         assert orphan.read(10, 1000) is None
         orphan.close(is_done=True)
     assert read_orphans(tmp_path) == numbered(payloads)
+
+
+@pytest.mark.parametrize("with_living", [False, True])
+@pytest.mark.parametrize("way", LATER)
+def test_what_another_version_wrote_is_left_to_the_byte(way: str, with_living: bool, tmp_path: Path) -> None:
+    """A file set of a later format is neither read, nor kept as damage, nor removed, whatever is asked for."""
+    leave(tmp_path, 10)
+    [segment] = tmp_path.glob("*.audj")
+    make_later(segment, way)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    found = adopt(tmp_path, destination=DESTINATION, is_local=True, with_living=with_living, with_any=True)
+    assert found.orphans == []
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_a_damaged_magic_is_no_other_version(tmp_path: Path) -> None:
+    """A wrong letter of the magic alone hides nothing."""
+    payloads = leave(tmp_path, 10)
+    [segment] = tmp_path.glob("*.audj")
+    segment.write_bytes(b"AUDJSEG7" + segment.read_bytes()[8:])
+    assert read_orphans(tmp_path) == numbered(payloads)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_waited_for(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A pipe or a directory under a segment's name neither hangs a look for orphans nor hides the others."""
+    payloads = leave(tmp_path / "good", 10)
+    leave(tmp_path / "bad", 1)
+    for path in (tmp_path / "bad").iterdir():
+        if path.suffix == ".audj":
+            make(tmp_path / "good" / path.name)
+        else:
+            path.rename(tmp_path / "good" / path.name)
+    found = [orphan for orphan in adopt_all(tmp_path / "good") if orphan.writer_id not in path.name]
+    assert [read_all(orphan) for orphan in found] == [numbered(payloads)]
+    for orphan in found:
+        orphan.close(is_done=True)
 
 
 def test_a_file_set_without_a_segment_is_removed(tmp_path: Path) -> None:
