@@ -212,6 +212,9 @@ MAX_HELD_EVENTS = 10_000
 """Events that wait for the end of one transaction: what a large org-sync says of its members one by one, and some
 5 MB. A transaction that says more is better off committing in parts."""
 
+MAX_QUARANTINED_BYTES = 4 * MIB
+"""Of a file in quarantine: a frame of the largest size, in base64 or set out in lines, several times over."""
+
 # --- writer ------------------------------------------------------------------------------------------
 
 BATCH_ENTRIES = 5000
@@ -492,6 +495,12 @@ MAX_TEXT_CHARS = 300
 DRAIN_INTERVAL_SECONDS = 0.1
 """Between two looks of `drain` for entries of processes that only journal: what their `stored()` waits at most,
 on top of the insert."""
+
+MAX_SHOWN_CHARS = 1000
+"""Of one text on a line of the terminal tool: what says more is shown whole as JSON."""
+
+DROPPED_IDS = 50
+"""Named in one event when they are dropped from quarantine: with the longest ids they fit into it."""
 
 DRAIN_SECONDS = 60.0
 """That `drain --once` tries against a database that takes nothing."""

@@ -203,6 +203,11 @@ class Incarnation:
             )
         return f"see to {settings.journal_dir}"
 
+    @property
+    def waits_for_rows(self) -> int:
+        """How many entries, of whatever process, wait for the row that they point to."""
+        return self._parts.parking.waits_for_rows if self._parts is not None else 0
+
     def close(self) -> None:
         """Close the journal. The host has been stopped."""
         # Whoever opens the journal at this moment is waited for; whoever comes after finds it closed.
@@ -334,7 +339,8 @@ class Incarnation:
             passing_over=passing_over,
             most=most,
         )
-        if found.foreign or found.elsewhere:
+        # `drain` says so itself when it ends.
+        if (found.foreign or found.elsewhere) and not settings.ends_when_idle:
             report(
                 "foreign_files",
                 f"{len(found.foreign) + len(found.elsewhere)} journals in {settings.journal_dir} hold events for "

@@ -106,6 +106,11 @@ class AuditLogger(TransactionCalls):
         writer = self._process.host.writer
         return writer is not None and writer.has_ended
 
+    @property
+    def waits_for_rows(self) -> int:
+        """How many events that it delivers wait for the row that they point to, by a foreign key."""
+        return self._process.waits_for_rows
+
     # --- saying what happened --------------------------------------------------------------------------
 
     def log(self, event: AuditEvent) -> Receipt:

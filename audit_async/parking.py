@@ -47,6 +47,11 @@ class Parking:
         return len(self._parked)
 
     @property
+    def waits_for_rows(self) -> int:
+        """How many of them point to a row that is not there yet."""
+        return sum(parked.refusal.error.may_heal for parked in self._parked)
+
+    @property
     def seconds_to_retry(self) -> float:
         """Until `retry` is due; infinite when nothing is parked."""
         return max(0.0, self._retry_at - time.monotonic()) if self._parked else float("inf")

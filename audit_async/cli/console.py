@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 from rich import markup
@@ -12,6 +15,10 @@ from rich.panel import Panel
 
 from audit_async import __version__
 from audit_async.diagnostics import one_line
+from audit_async.errors import AuditError, ConfigurationError
+
+if TYPE_CHECKING:
+    from audit_async.table_map.mapping import TableMap
 
 OK, FINDING, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -38,8 +45,16 @@ app = App(
     result_action="return_value",
     error_formatter=_show_misuse,
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Leave it to `run`, for which `| head` is no fault."""
+        raise BrokenPipeError
+
+
+out = _Console(highlight=False)
+err = _Console(stderr=True, highlight=False)
 
 Url = Annotated[
     str | None,
@@ -47,3 +62,40 @@ Url = Annotated[
 ]
 Address = Annotated[str | None, Parameter(help="Database address, e.g. postgresql+asyncpg://app@db/app.")]
 TableName = Annotated[str, Parameter(help="Name of the table, optionally with its schema.")]
+JournalDirectory = Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")]
+OtherTable = Annotated[str | None, Parameter(help="Name of the table, optionally with its schema; else audit_logs.")]
+MapFiles = Annotated[
+    list[Path] | None,
+    Parameter(name="--map", help="The map that the application has; several, in its order, by repetition."),
+]
+
+
+def named_tables(table: str | None, files: list[Path] | None) -> str | list[TableMap] | None:
+    """Return the `table=` of the application whose events these are: they are found by the tables' names."""
+    from audit_async.table_map.mapping import TableMap
+
+    if table is not None and files:
+        raise ConfigurationError("--table and --map exclude each other", hint="the map names its table")
+    return [TableMap.load(file) for file in files or []] or table
+
+
+@contextmanager
+def journal_directory(directory: Path) -> Iterator[None]:
+    """Turn what the system says about the journal's files inside into an error of ours.
+
+    Raises:
+        ConfigurationError: there is no such directory.
+        AuditError: something in it may not be read, or changed.
+    """
+    try:
+        if not directory.is_dir():
+            raise ConfigurationError(f"there is no journal directory {directory}", hint="name it by --journal-dir")
+        yield
+    except BrokenPipeError:
+        # Not the journal's, but that of what is printed.
+        raise
+    except OSError as error:
+        raise AuditError(
+            f"{error.filename or directory}: {error.strerror or error}",
+            hint="run this as the user that the application runs as",
+        ) from error

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
 
-from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, Address, Url, app, err, escape, out
+from audit_async.cli.console import (
+    FINDING,
+    INTERRUPTED,
+    OK,
+    USAGE,
+    Address,
+    JournalDirectory,
+    MapFiles,
+    OtherTable,
+    Url,
+    app,
+    err,
+    escape,
+    named_tables,
+    out,
+)
+from audit_async.cli.visible import visible
 from audit_async.config import DRAIN_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
 from audit_async.stats import Stats
-from audit_async.table_map.mapping import TableMap
+
+if TYPE_CHECKING:
+    from audit_async.journal.survey import Surveyed
 
 
 @app.command
@@ -25,15 +42,10 @@ def drain(
     /,
     *,
     url: Url = None,
-    journal_dir: Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")] = None,
+    journal_dir: JournalDirectory = None,
     service: Annotated[str | None, Parameter(help="For the names of this process's own files.")] = None,
-    table: Annotated[
-        str | None, Parameter(help="Name of the table, optionally with its schema; else audit_logs.")
-    ] = None,
-    map_file: Annotated[
-        list[Path] | None,
-        Parameter(name="--map", help="The map that the application has; several, in its order, by repetition."),
-    ] = None,
+    table: OtherTable = None,
+    map_file: MapFiles = None,
     once: Annotated[
         bool, Parameter(help="Stop when nothing is left: the default.", negative="", show_default=False)
     ] = False,
@@ -50,7 +62,7 @@ def drain(
     if once and follow:
         raise ConfigurationError("--once and --follow exclude each other", hint="give one of them, or none for --once")
     settings = read_settings(
-        address or url, journal_dir=journal_dir, service=service, table=_tables(table, map_file or [])
+        address or url, journal_dir=journal_dir, service=service, table=named_tables(table, map_file)
     )
     if not settings.journal_dir.is_dir():
         err.print(f"[red]There is no journal directory {escape(str(settings.journal_dir))}[/]", soft_wrap=True)
@@ -66,18 +78,49 @@ def drain(
         return OK if follow else INTERRUPTED
     stats = drained.stats
     out.print(_drained(stats))
-    if not drained.is_complete:
-        why = stats.last_error or f"{timeout:g} s were not enough"
-        err.print(f"[yellow]Not all of it arrived:[/] {escape(why)}", soft_wrap=True)
-        return FINDING
-    return FINDING if stats.adopted_quarantined or stats.adopted_dropped else OK
+    is_more_here = _tell_others(drained.others, settings.destination)
+    if drained.is_complete:
+        return FINDING if is_more_here or stats.adopted_quarantined or stats.adopted_dropped else OK
+    why = stats.last_error
+    if drained.waits_for_rows and why is None:
+        why = f"{_events(drained.waits_for_rows)} for a foreign key: the row that it points to is not there yet"
+    err.print(f"[yellow]Not all of it arrived:[/] {escape(why or f'{timeout:g} s were not enough')}", soft_wrap=True)
+    return FINDING
 
 
-def _tables(table: str | None, files: list[Path]) -> str | list[TableMap] | None:
-    """Return the `table=` of the application whose events are delivered: they are found by the tables' names."""
-    if table is not None and files:
-        raise ConfigurationError("--table and --map exclude each other", hint="the map names its table")
-    return [TableMap.load(file) for file in files] or table
+def _events(count: int) -> str:
+    return "1 event waits" if count == 1 else f"{count:,} events wait"
+
+
+def _tell_others(others: Sequence[Surveyed], destination: str) -> bool:
+    """Say what lies beside, in one line for each way to deliver it; return whether any is for this very database."""
+    versions = [each for each in others if each.is_of_other_format]
+    lockless = [each for each in others if not each.is_of_other_format and not each.has_lock]
+    foreign = [each for each in others if not each.is_of_other_format and each.has_lock]
+    for group, what, way in (
+        (
+            foreign,
+            "journals that hold events for another database, or of another host",
+            "Drain with that database's address, or bring them into this one with --adopt",
+        ),
+        (versions, "journals of another version of audit_async", "Drain with that version"),
+        (
+            lockless,
+            "journals without a lock file, as a backup brings them back",
+            "`audit-async journal replay` sends them",
+        ),
+    ):
+        if group:
+            err.print(f"[yellow]Left where they are:[/] {what}: {escape(_names(group))}. {way}", soft_wrap=True)
+    return any(each.destination == destination for each in lockless)
+
+
+def _names(others: Iterable[Surveyed]) -> str:
+    """Return service, writer and host of each."""
+    return ", ".join(
+        f"{each.file_set.service} {each.writer_id[:8]}" + (f" on {visible(each.header.host)}" if each.header else "")
+        for each in others
+    )
 
 
 class _Progress:

@@ -11,15 +11,17 @@ from typing import Any
 from audit_async.cli import catalog as _catalog
 from audit_async.cli import doctor as _doctor
 from audit_async.cli import drain as _drain
+from audit_async.cli import journal as _journal
 from audit_async.cli import maintain as _maintain
 from audit_async.cli import maps as _maps
+from audit_async.cli import quarantine as _quarantine
 from audit_async.cli import roles as _roles
 from audit_async.cli import stats as _stats
 from audit_async.cli import tables as _tables
 from audit_async.cli.console import FINDING, OK, USAGE, app, err, escape
 from audit_async.errors import AuditError, ConfigurationError
 
-COMMANDS = (_tables, _maps, _roles, _maintain, _drain, _doctor, _stats, _catalog)
+COMMANDS = (_tables, _maps, _roles, _maintain, _drain, _journal, _quarantine, _doctor, _stats, _catalog)
 """Loading one puts its commands into `app`."""
 
 

@@ -22,6 +22,8 @@ The parts, in the way of an entry:
     index      reading it where entries do not stand in their order
     confirm    the mark of how far a file set is settled
     adoption   file sets whose process has died
+    survey     the file sets in a directory, looked at and not taken
+    contents   what such a file set holds: entries, damage, gaps
 
 All numbers are little-endian. A segment is a header of 256 bytes (magic `AUDJSEG1`, format u16, number u32, writer 16
 bytes, created ns u64, capacity u64, host, service and destination as padded UTF-8, CRC-32), then frames (magic u32,

@@ -107,6 +107,15 @@ def may(path: Path, what: int) -> bool:
 _CAN_ASK = os.access in os.supports_effective_ids
 
 
+def is_local(directory: Path) -> bool:
+    """Return whether a file lock in *directory* means something for every process that can see it.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    return file_system(os.stat(directory).st_dev) not in NETWORK_FILE_SYSTEMS
+
+
 def file_system(device: int) -> str:
     """Return the kind of file system on *device*, or an empty text where the system does not tell."""
     wanted = f"{os.major(device)}:{os.minor(device)}"

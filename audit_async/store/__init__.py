@@ -5,6 +5,7 @@
     mariadb     MariaDB and MySQL through asyncmy: prepared inserts of many rows
     generic     any other async driver of SQLAlchemy
     quarantine  rows that no attempt will bring in, kept on this machine's disk
+    kept        what is in quarantine, looked through and taken out again
 
 A store knows one table by its layout and inserts batches of entries, each in one transaction, exactly once by their
 key. It raises only `StoreError`s, whose class says whether waiting, mending or leaving a row out will help.
@@ -33,6 +34,8 @@ class StoreOptions:
             instead (a task of the application's loop).
         timing: how long it waits for what.
         on_remark: called with what will keep rows from their place before long; None when nothing will.
+        session_name: of the sessions on the server, by which a replay ends those of earlier attempts; by default one
+            for each writer whose entries are inserted. Whoever inserts beside a living writer has one of its own.
     """
 
     url: str = field(repr=False)
@@ -41,6 +44,7 @@ class StoreOptions:
     gives_up_interpreter: bool = True
     timing: Timing = USUAL
     on_remark: Callable[[str | None], None] = lambda remark: None
+    session_name: str | None = None
 
 
 class Store(Protocol):

@@ -94,7 +94,8 @@ class PostgresStore:
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         if is_replay:
             self._layouts = await still_valid(self._engine.get(), self._tables, self._layouts, self._place)
-        async with self._connection(f"audit/{entries[0].writer_id}") as (raw, layouts):
+        name = self._options.session_name or f"audit/{entries[0].writer_id}"
+        async with self._connection(name) as (raw, layouts):
             if is_replay:
                 await self._end_own_sessions(raw)
             parts = layouts.parts(entries)

@@ -1,0 +1,73 @@
+"""What others wrote, shown so that no terminal takes it for a command: every character that is no mark is escaped.
+
+What is shown this way is printed plainly, not as markup, in which brackets and colons mean something.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from audit_async.config import MAX_SHOWN_CHARS
+
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
+_NO_ASCII = re.compile(r"[^\x20-\x7e]")
+
+
+def visible(value: object, limit: int = MAX_SHOWN_CHARS) -> str:
+    """Return *value* as text on one line; what a terminal would obey, turn round or hide is an escape.
+
+    Source: RUSTSEC-2025-0055; bidirectional controls as in CVE-2021-42574.
+    """
+    text = str(value)
+    cut = text[:limit]
+    shown = cut if cut.isprintable() else "".join(map(_escaped, cut))
+    return shown if len(text) <= limit else f"{shown}[and {len(text) - limit} more]"
+
+
+def visible_json(value: Any, *, is_ascii: bool = False) -> str:
+    """Return *value* as JSON on one line, which any parser reads back as it was, with the same escaped.
+
+    Args:
+        is_ascii: escape every letter beyond ASCII, for a pipe whose encoding may not have it.
+    """
+    text = msgspec.json.encode(value).decode()
+    if text.isascii() if is_ascii else text.isprintable():
+        return text.replace("\x7f", "\\u007f")
+    return _NO_ASCII.sub(lambda match: _json_escaped(match[0], is_ascii), text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of what *noun* names."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def when(moment: object) -> str:
+    """Return a time as it is shown, and anything else visibly."""
+    if not isinstance(moment, datetime):
+        try:
+            moment = datetime.fromisoformat(str(moment))
+        except ValueError:
+            return visible(moment)
+    if moment.tzinfo is None:
+        return visible(moment.isoformat(" "))
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%fZ")
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _json_escaped(character: str, is_ascii: bool) -> str:
+    if character.isprintable() and not is_ascii:
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
