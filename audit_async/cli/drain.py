@@ -33,6 +33,7 @@ from audit_async.settings import read_settings
 from audit_async.stats import Stats
 
 if TYPE_CHECKING:
+    from audit_async.drain import Drained
     from audit_async.journal.survey import Surveyed
 
 
@@ -81,11 +82,16 @@ def drain(
     is_more_here = _tell_others(drained.others, settings.destination)
     if drained.is_complete:
         return FINDING if is_more_here or stats.adopted_quarantined or stats.adopted_dropped else OK
-    why = stats.last_error
-    if drained.waits_for_rows and why is None:
-        why = f"{_events(drained.waits_for_rows)} for a foreign key: the row that it points to is not there yet"
-    err.print(f"[yellow]Not all of it arrived:[/] {escape(why or f'{timeout:g} s were not enough')}", soft_wrap=True)
+    err.print(f"[yellow]Not all of it arrived:[/] {escape(_why(drained, timeout))}", soft_wrap=True)
     return FINDING
+
+
+def _why(drained: Drained, timeout_seconds: float) -> str:
+    if drained.stats.last_error is not None:
+        return drained.stats.last_error
+    if drained.waits_for_rows:
+        return f"{_events(drained.waits_for_rows)} for a foreign key: the row that it points to is not there yet"
+    return f"{timeout_seconds:g} s were not enough"
 
 
 def _events(count: int) -> str:
