@@ -152,10 +152,15 @@ def test_what_is_shown_is_printable(text: str) -> None:
 def test_a_limit_and_a_closed_pipe_end_it(sqlite_url: str, tmp_path: Path) -> None:
     """`--limit` stops after so many entries, and `| head` whenever it has seen enough."""
     leave_events(sqlite_url, tmp_path / "j", 20_000)
-    show = f"{sys.executable} -m audit_async journal show --journal-dir {tmp_path / 'j'}"
-    command = f"set -o pipefail; {show} | head -n 2"
-    piped = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=50, check=False)  # noqa: S607
-    assert (0, "", 2) == (piped.returncode, piped.stderr, len(piped.stdout.splitlines()))
+    for command in (f"journal show --journal-dir {tmp_path / 'j'}", "catalog"):
+        piped = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {sys.executable} -m audit_async {command} | head -n 2"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+        assert (0, "", 2) == (piped.returncode, piped.stderr, len(piped.stdout.splitlines()))
     limited = audit_async("journal", "show", "--limit", 5001, "--json", "--journal-dir", tmp_path / "j")
     assert list(range(1, 5002)) == [json.loads(line)["writer_seq"] for line in limited.stdout.splitlines()]
 

@@ -13,9 +13,11 @@ import pytest
 
 from audit_async.config import KIB, SEGMENT_HEADER_BYTES
 from audit_async.journal import survey as surveying
+from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.contents import Contents, batches, examine, left_over_entries
 from audit_async.journal.frame import encode_frame
 from audit_async.journal.journal import Journal
+from audit_async.journal.segment import SegmentReader
 from audit_async.journal.survey import Surveyed, survey
 from tests.children import Child
 from tests.journal.journals import (
@@ -177,6 +179,43 @@ def test_settled_segments_that_are_gone_are_none(tmp_path: Path) -> None:
     assert examine(the_one(tmp_path)).is_whole
     next(tmp_path.glob("*.confirm")).unlink()
     assert examine(the_one(tmp_path)).is_whole
+
+
+@pytest.mark.usefixtures("small_segments")
+def test_only_what_lies_behind_the_mark_is_missing(tmp_path: Path) -> None:
+    """A segment that is gone between two others, or in front of them, is a gap as far as it was not settled."""
+    leave(tmp_path, 1000, size=200)
+    found = the_one(tmp_path)
+    second, third = (SegmentReader.open(found.file_set.segment_path(number)) for number in found.segments[1:3])
+    assert second is not None
+    assert third is not None
+    first_seq, last_seq = second.first_seq, third.first_seq - 1
+    second.close()
+    third.close()
+    second.path.unlink()
+    for mark, gaps in ((0, ((first_seq, last_seq),)), (first_seq, ((first_seq + 1, last_seq),)), (last_seq, ())):
+        set_mark(found, mark)
+        assert gaps == examine(the_one(tmp_path)).gaps
+    found.file_set.segment_path(1).unlink()
+    for mark, gaps in ((5, ((6, last_seq),)), (last_seq, ())):
+        set_mark(found, mark)
+        assert gaps == examine(the_one(tmp_path)).gaps
+
+
+def set_mark(surveyed: Surveyed, seq: int) -> None:
+    taken = ConfirmFile.take(surveyed.file_set.confirm_path)
+    assert taken is not None
+    taken[0].write(Mark(seq=seq, stored=seq))
+    taken[0].close()
+
+
+def test_a_pipe_in_the_place_of_a_mark_is_no_mark(tmp_path: Path) -> None:
+    """It is not waited for."""
+    leave(tmp_path, 10)
+    [mark] = tmp_path.glob("*.confirm")
+    mark.unlink()
+    os.mkfifo(mark)
+    assert 10 == examine(the_one(tmp_path)).pending
 
 
 @pytest.mark.parametrize("seed", range(20))
