@@ -128,8 +128,9 @@ def test_json_is_read_back_as_it_was(sqlite_url: str, tmp_path: Path) -> None:
     leave_hostile(sqlite_url, tmp_path / "j")
     segment = next((tmp_path / "j").glob("*.audj"))
     end = segment.read_bytes().rstrip(b"\0")
-    segment.write_bytes(end + encode_frame(2, b"\xffno event") + bytes(500))
-    writer = survey(tmp_path / "j")[0].writer_id
+    files = survey(tmp_path / "j")[0].file_set
+    segment.write_bytes(end + encode_frame(2, b"\xffno event", files.salt) + bytes(500))
+    writer = files.writer_id
     arguments = ("journal", "show", writer[:4], "--json", "--journal-dir", tmp_path / "j")
     shown = audit_async(*arguments, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="ascii")
     hostile, garbage = map(json.loads, shown.stdout.splitlines())
@@ -252,7 +253,8 @@ def test_a_part_is_replayed(sqlite_url: str, tmp_path: Path) -> None:
     logger.close_sync()
     files = set_of(tmp_path / "j", "ours").file_set
     event = encode(events.custom("report.print", created_at="2026-02-01T00:00:00Z"))
-    files.keep_damage(1, 999, b"\xff" * 9 + encode_frame(7, event) + b"\xff" + encode_frame(8, b"no event"))
+    frames = [encode_frame(seq, payload, files.salt) for seq, payload in ((7, event), (8, b"no event"))]
+    files.keep_damage(1, 999, b"\xff" * 9 + frames[0] + b"\xff" + frames[1])
     replay = ("journal", "replay", sqlite_url)
     done = audit_async(*replay, "--since", "2026-01-03", "--journal-dir", tmp_path / "j")
     assert (1, True) == (done.returncode, "1 is no event" in done.stdout), done.stdout

@@ -75,7 +75,9 @@ def left_over_entries(surveyed: Surveyed) -> list[Record]:
         except OSError:
             continue
         size = len(piece)
-        for record in scan(piece, max_records=size + 1, max_bytes=size + 1, is_whole=True, resync=True).records:
+        salt = surveyed.file_set.salt
+        whole = scan(piece, salt=salt, max_records=size + 1, max_bytes=size + 1, is_whole=True, resync=True)
+        for record in whole.records:
             found.setdefault(record.seq, record)
     return [found[seq] for seq in sorted(found)]
 
@@ -89,7 +91,7 @@ def examine(surveyed: Surveyed) -> Contents:
     reading = _Reading.through(surveyed)
     again = _Reading.through(surveyed) if surveyed.is_living and (reading.damaged or reading.gaps(0)) else None
     # Read last: what was settled and removed meanwhile is not missing.
-    mark = read_mark(surveyed.file_set.confirm_path).seq
+    mark = read_mark(surveyed.file_set.confirm_path, surveyed.file_set.salt).seq
     damaged, gaps = reading.damaged, reading.gaps(mark)
     if again is not None:
         lasting, missing = set(again.damaged), set(again.gaps(mark))
@@ -108,7 +110,8 @@ def examine(surveyed: Surveyed) -> Contents:
 
 @dataclass(slots=True)
 class _Run:
-    """Numbers without a gap, and the segments that the first and the last of them stand in."""
+    """Numbers without a gap, and the segments that the first and the last of them stand in: 0 for one that was found
+    out of its order."""
 
     first: int
     last: int
@@ -139,7 +142,6 @@ class _Reading:
         self._surveyed = surveyed
         self._files = surveyed.file_set
         self._readers: dict[int, _NotingReader | None] = {}
-        self._first_seqs: dict[int, int] = {}
         self._found: list[tuple[int, int, int]] = []
         self._faults: dict[int, str] = {}
 
@@ -186,7 +188,7 @@ class _Reading:
             found.append((mark + 1, self.runs[0].first - 1))
         for before, behind in zip(self.runs, self.runs[1:], strict=False):
             first = before.last + 1
-            if before.last_segment != behind.first_segment:
+            if before.last_segment != behind.first_segment or not behind.first_segment:
                 first = max(first, mark + 1)
             if first < behind.first:
                 found.append((first, behind.first - 1))
@@ -222,6 +224,11 @@ class _Reading:
 
     # --- a `Shelf` ---------------------------------------------------------------------------------------
 
+    @property
+    def salt(self) -> int:
+        """See `Shelf`."""
+        return self._files.salt
+
     def next_number(self, after: int) -> int | None:
         """See `Shelf`. What is gone since the survey was settled; what cannot be opened is noted."""
         return next((number for number in self._surveyed.segments if number > after and self._opened(number)), None)
@@ -233,11 +240,6 @@ class _Reading:
     def limit(self, number: int) -> int | None:
         """See `Shelf`."""
         return None
-
-    def repeated_from(self, number: int) -> int | None:
-        """See `Shelf`."""
-        later = (self._first_seq(other) for other in self._surveyed.segments if other > number)
-        return min((seq for seq in later if seq), default=None)
 
     def is_growing(self, number: int) -> bool:
         """See `Shelf`. Nothing is waited for: bytes that are no frame yet count as damage, and are looked at again."""
@@ -258,15 +260,3 @@ class _Reading:
             if reader is not None and reader.header is not None and reader.size < reader.header.capacity:
                 self._faults[number] = f"{path.name} was cut off at {reader.size:,} of {reader.header.capacity:,} bytes"
         return self._readers[number]
-
-    def _first_seq(self, number: int) -> int:
-        if number not in self._first_seqs:
-            # Not kept open: a journal may have more segments than a process may have files.
-            try:
-                reader = SegmentReader.open(self._files.segment_path(number))
-            except OSError:
-                reader = None
-            self._first_seqs[number] = reader.first_seq if reader is not None else 0
-            if reader is not None:
-                reader.close()
-        return self._first_seqs[number]

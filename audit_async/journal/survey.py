@@ -5,7 +5,6 @@ Whatever the files hold, nothing here raises but for a directory that cannot be 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from audit_async.journal.confirm import Mark, read_mark
-from audit_async.journal.file_set import FileSet
+from audit_async.journal.file_set import FileSet, Lock
 from audit_async.journal.place import is_local
 from audit_async.journal.segment import SegmentHeader, SegmentReader, host_name
 
@@ -93,9 +92,9 @@ def _look(file_set: FileSet, files: Iterable[re.Match[str]], is_local: bool) -> 
         segments=tuple(numbers),
         left_overs=tuple(left_overs),
         header=heads.header,
-        mark=Mark() if heads.is_of_other_format else read_mark(file_set.confirm_path),
+        mark=Mark() if heads.is_of_other_format else read_mark(file_set.confirm_path, file_set.salt),
         size_bytes=sum(map(_size, paths)),
-        is_living=has_lock and not is_elsewhere and _is_held(file_set.lock_path),
+        is_living=has_lock and not is_elsewhere and Lock.is_held(file_set.lock_path) is True,
         is_elsewhere=is_elsewhere,
         is_of_other_format=heads.is_of_other_format,
         is_begun=heads.is_begun,
@@ -127,28 +126,6 @@ def _heads(file_set: FileSet, numbers: Iterable[int]) -> _Heads:
             is_begun |= reader.is_begun
             reader.close()
     return _Heads(header, is_of_other_format, is_begun, fault)
-
-
-def _is_held(path: Path) -> bool:
-    """Return whether somebody holds the lock on *path*.
-
-    A shared one is asked for and given back at once: two who ask do not see each other, and whoever appends holds an
-    exclusive one from the file's first moment on. An adopter that comes in between finds it held, and comes again.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    else:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _size(path: Path) -> int:

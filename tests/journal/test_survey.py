@@ -15,7 +15,7 @@ from audit_async.config import KIB, SEGMENT_HEADER_BYTES
 from audit_async.journal import survey as surveying
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.contents import Contents, batches, examine, left_over_entries
-from audit_async.journal.frame import encode_frame
+from audit_async.journal.frame import HEADER, HEADER_BYTES, encode_frame
 from audit_async.journal.journal import Journal
 from audit_async.journal.segment import SegmentReader
 from audit_async.journal.survey import Surveyed, survey
@@ -155,7 +155,7 @@ def test_a_torn_tail_is_told_apart(tmp_path: Path) -> None:
     """An entry that was cut off at the end is no gap: it was never taken."""
     leave(tmp_path, 10)
     [segment] = tmp_path.glob("*.audj")
-    overwrite(segment, at(11), encode_frame(11, payload_of(11))[:33])
+    overwrite(segment, at(11), encode_frame(11, payload_of(11), the_one(tmp_path).file_set.salt)[:33])
     contents = examine(the_one(tmp_path))
     assert [(1, at(11), at(11) + 33, True)] == [
         (each.segment, each.start, each.stop, each.is_tail) for each in contents.damaged
@@ -189,7 +189,7 @@ def test_only_what_lies_behind_the_mark_is_missing(tmp_path: Path) -> None:
     second, third = (SegmentReader.open(found.file_set.segment_path(number)) for number in found.segments[1:3])
     assert second is not None
     assert third is not None
-    first_seq, last_seq = second.first_seq, third.first_seq - 1
+    first_seq, last_seq = (first_number(segment) - offset for segment, offset in ((second, 0), (third, 1)))
     second.close()
     third.close()
     second.path.unlink()
@@ -202,8 +202,14 @@ def test_only_what_lies_behind_the_mark_is_missing(tmp_path: Path) -> None:
         assert gaps == examine(the_one(tmp_path)).gaps
 
 
+def first_number(segment: SegmentReader) -> int:
+    """Return the number of the first entry in *segment*."""
+    found = HEADER.unpack(segment.read(SEGMENT_HEADER_BYTES, HEADER_BYTES))
+    return int(found[2])
+
+
 def set_mark(surveyed: Surveyed, seq: int) -> None:
-    taken = ConfirmFile.take(surveyed.file_set.confirm_path)
+    taken = ConfirmFile.take(surveyed.file_set.confirm_path, surveyed.file_set.salt)
     assert taken is not None
     taken[0].write(Mark(seq=seq, stored=seq))
     taken[0].close()
@@ -303,7 +309,7 @@ def test_whole_entries_are_found_in_left_overs(tmp_path: Path) -> None:
     """Between bytes that are none, each once; a link among them is passed over."""
     leave(tmp_path, 1)
     files = the_one(tmp_path).file_set
-    frames = [encode_frame(seq, payload_of(seq)) for seq in (7, 8)]
+    frames = [encode_frame(seq, payload_of(seq), files.salt) for seq in (7, 8)]
     files.keep_damage(3, 512, b"\xff" * 99 + frames[0] + b"\x00\xfe" + frames[1])
     files.keep_damage(4, 10, frames[1])
     (tmp_path / f"{files.base}-000005-1.corrupt").symlink_to(tmp_path)

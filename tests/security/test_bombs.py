@@ -97,9 +97,9 @@ def test_a_mark_made_by_hand_is_none(content: bytes, tmp_path: Path) -> None:
     fill(journal, 3)
     writer = journal.writer_id
     die(journal)
-    path = FileSet(tmp_path, "test", writer).confirm_path
-    path.write_bytes(encode_frame(5, content))
-    assert Mark() == read_mark(path)
+    files = FileSet(tmp_path, "test", writer)
+    files.confirm_path.write_bytes(encode_frame(5, content, files.salt))
+    assert Mark() == read_mark(files.confirm_path, files.salt)
     (orphan,) = adopt_all(tmp_path)
     batch = orphan.read(10, 10_000)
     orphan.abandon()

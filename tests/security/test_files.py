@@ -118,8 +118,8 @@ def test_a_link_in_the_place_of_a_segment_is_not_followed(
 def test_a_link_in_the_place_of_a_mark_is_not_followed(tmp_path: Path, victim: Path) -> None:
     """A confirm file that is a link is neither read nor written: the file set stays with its producer."""
     (tmp_path / "a.confirm").symlink_to(victim)
-    assert ConfirmFile.take(tmp_path / "a.confirm") is None
-    assert 0 == read_mark(tmp_path / "a.confirm").seq
+    assert ConfirmFile.take(tmp_path / "a.confirm", 0) is None
+    assert 0 == read_mark(tmp_path / "a.confirm", 0).seq
     assert SECRET == victim.read_bytes()
 
 
@@ -198,7 +198,7 @@ def test_pipes_keep_nobody_waiting(tmp_path: Path) -> None:
     ):
         os.mkfifo(path)
     assert [] == quarantine.items()
-    assert 0 == read_mark(file_set.confirm_path).seq
+    assert 0 == read_mark(file_set.confirm_path, file_set.salt).seq
     with pytest.raises(OSError, match="not a file"):
         SegmentReader.open(file_set.segment_path(1))
     assert [] == adopt_all(tmp_path)
