@@ -7,10 +7,10 @@ import random
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from sqlalchemy import text
@@ -30,6 +30,8 @@ from tests.tables import all_rows, run_sql
 
 DESTINATION = "lab"  # the same through a proxy, and whatever a server is called
 DELIVERY_SECONDS = 90.0
+
+T = TypeVar("T")
 
 
 class Servers:
@@ -86,6 +88,7 @@ class Lab:
         url: its address, straight to the server.
         server: what may be broken; None for SQLite.
         folder: of this trial alone.
+        seed: the number of the trial.
         chance: the seed's own dice.
         timing: of every logger here; see `audit_async.Timing`.
         longest: seconds of what was measured, by name; the matrix shows the longest of all trials.
@@ -98,6 +101,7 @@ class Lab:
         self.kind = kind
         self.folder = folder
         self.journal_dir = folder / "journal"
+        self.seed = seed
         self.chance = random.Random(seed)
         self.timing: dict[str, float] = {}
         self.may_have_gaps = False
@@ -109,6 +113,7 @@ class Lab:
         self._ledgers: list[Path] = []
         self._children: list[Child] = []
         self._first = 0
+        self._kept = ExitStack()
         self.url = f"sqlite+aiosqlite:///{folder / 'audit.db'}"
 
     @property
@@ -131,12 +136,22 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in self._children:
-            child.kill()
-        if self._database is not None:
-            asyncio.run(self.server.drop_database(self._database))
+        with self._kept:
+            for child in self._children:
+                child.kill()
+            if self._database is not None:
+                asyncio.run(self.server.drop_database(self._database))
 
     # --- what happens in it ----------------------------------------------------------------------------
+
+    def keep(self, context: AbstractContextManager[T]) -> T:
+        """Enter *context*, which stays until the trial is over and its account drawn up."""
+        return self._kept.enter_context(context)
+
+    def move_to(self, server: PostgresServer | MariadbServer) -> None:
+        """Have the trial's table on *server*, which the fault has made and keeps."""
+        self.url = server.url(asyncio.run(server.create_database()))
+        asyncio.run(create_table(self.url))
 
     def child(self, count: int = 1000, **task: Any) -> Child:
         """Start a process that logs *count* events no other one of this trial logs; see `Task` for the rest.

@@ -35,6 +35,7 @@ class Cut:
     Attributes:
         forwards: what was found still reaches the server; its answer does not reach the client.
         resets: by RST, else by FIN.
+        half: the client's side alone ends; the server is told nothing, and keeps what it holds for that client.
         times: how many connections are cut so; others pass.
     """
 
@@ -43,6 +44,7 @@ class Cut:
     at: bytes | None = None
     forwards: bool = False
     resets: bool = True
+    half: bool = False
     times: int = 1
 
 
@@ -82,9 +84,10 @@ class _Link:
     passed: dict[Direction, int] = field(default_factory=lambda: {"to_server": 0, "to_client": 0})
     tail: bytes = b""
     cuts_at_answer: bool = False
+    is_half: bool = False
 
     def end(self, *, resets: bool) -> None:
-        for writer in (self.client, self.server):
+        for writer in (self.client,) if self.is_half else (self.client, self.server):
             if writer.is_closing():
                 continue
             if resets:
@@ -102,6 +105,7 @@ class FaultProxy:
         port: where clients connect.
         cuts: connections that were cut by a `Cut` so far.
         links_made: connections that were passed on so far.
+        passed: bytes of the newest connection so far, in each direction.
     """
 
     def __init__(self, target_port: int, *, host: str = "127.0.0.1") -> None:
@@ -109,6 +113,7 @@ class FaultProxy:
         self.port = free_port()
         self.cuts = 0
         self.links_made = 0
+        self.passed: dict[Direction, int] = {}
         self._target_port = target_port
         self._trouble = WHOLE
         self._cuts_left = 0
@@ -139,6 +144,10 @@ class FaultProxy:
     def heals(self) -> None:
         """Let everything pass again; what was held back arrives."""
         self.breaks(WHOLE)
+
+    def points_to(self, target_port: int) -> None:
+        """Pass new connections on to *target_port*, as a name that moves to another host does; open ones stay."""
+        self._target_port = target_port
 
     def _call(self, work: Callable[[], Any]) -> Any:
         done: Future[Any] = asyncio.run_coroutine_threadsafe(work(), self._loop)
@@ -172,6 +181,7 @@ class FaultProxy:
     async def _close(self) -> None:
         await self._stop_listening()
         for link in list(self._links):
+            link.is_half = False
             link.end(resets=True)
         for pump in list(self._pumps):
             pump.cancel()
@@ -189,6 +199,7 @@ class FaultProxy:
             return
         self._links.add(link)
         self.links_made += 1
+        self.passed = link.passed
         both = [
             self._loop.create_task(self._pump(link, "to_server", reader, server_writer)),
             self._loop.create_task(self._pump(link, "to_client", server_reader, writer)),
@@ -211,8 +222,12 @@ class FaultProxy:
                 await self._changed.wait()
             if self._trouble.latency_seconds:
                 await asyncio.sleep(self._trouble.latency_seconds)
+            if link.is_half and data:
+                # Nobody is there any more whom the server could tell.
+                continue
             if not data:
                 # One side has ended: the other one learns of it.
+                link.is_half = link.is_half and direction == "to_server"
                 link.end(resets=False)
                 return
             data = self._cut(link, direction, data)
@@ -243,7 +258,7 @@ class FaultProxy:
         """Cut the connection if this is the place; return what still passes."""
         cut = self._trouble.cut
         if link.cuts_at_answer and direction == "to_client":
-            self._do_cut(link, resets=cut.resets if cut else True)
+            self._do_cut(link, cut, resets=cut.resets if cut else True)
             return b""
         start = link.passed[direction]
         link.passed[direction] += len(data)
@@ -259,7 +274,7 @@ class FaultProxy:
         passing = data[:place]
         if passing:
             (link.server if direction == "to_server" else link.client).write(passing)
-        self._do_cut(link, resets=cut.resets and not passing)
+        self._do_cut(link, cut, resets=cut.resets and not passing)
         return b""
 
     def _place(self, link: _Link, cut: Cut, start: int, data: bytes) -> int | None:
@@ -273,6 +288,7 @@ class FaultProxy:
         link.tail = seen[-len(cut.at) + 1 :] if len(cut.at) > 1 else b""
         return None if found < 0 else max(0, found - (len(seen) - len(data)))
 
-    def _do_cut(self, link: _Link, *, resets: bool) -> None:
+    def _do_cut(self, link: _Link, cut: Cut | None, *, resets: bool) -> None:
         self.cuts += 1
+        link.is_half = cut is not None and cut.half
         link.end(resets=resets)

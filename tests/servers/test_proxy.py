@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.polling import eventually_sync
 from tests.servers.proxy import BLACK_HOLE, Cut, FaultProxy, Trouble
 
 
@@ -17,12 +18,14 @@ class _Echo(socketserver.BaseRequestHandler):
         while data := self.request.recv(4096):
             self.server.seen += data  # type: ignore[attr-defined]
             self.request.sendall(data)
+        self.server.ended += 1  # type: ignore[attr-defined]
 
 
 class _EchoServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
     seen = b""
+    ended = 0
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a connection that is reset is what these tests are about."""
@@ -135,3 +138,31 @@ def test_a_cut_at_a_word(forwards: bool, proxy: FaultProxy, echo: _EchoServer) -
     with connect(proxy) as client:
         assert ask(client, b"COMMIT") == b"COMMIT"
     assert proxy.cuts == 1
+
+
+def test_a_half_open_connection_ends_at_the_client_alone(proxy: FaultProxy, echo: _EchoServer) -> None:
+    """The client is cut off, the server is told nothing, and what it still says reaches nobody."""
+    proxy.breaks(Trouble(cut=Cut(at=b"COMMIT", half=True)))
+    with connect(proxy) as client:
+        assert ask(client, b"insert;") == b"insert;"
+        client.sendall(b"COMMIT;")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    with connect(proxy) as client:
+        assert ask(client, b"hello") == b"hello"
+    eventually_sync(lambda: echo.ended)
+    assert (echo.seen, echo.ended) == (b"insert;hello", 1)
+
+
+def test_a_name_moves_to_another_host(proxy: FaultProxy, echo: _EchoServer) -> None:
+    """New connections go where the proxy points now, open ones stay where they are."""
+    with _EchoServer(("127.0.0.1", 0), _Echo) as other, connect(proxy) as before:
+        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        assert ask(before, b"one") == b"one"
+        proxy.points_to(other.server_address[1])
+        with connect(proxy) as after:
+            assert ask(after, b"two") == b"two"
+        assert ask(before, b"three") == b"three"
+        other.shutdown()
+        assert (echo.seen, other.seen) == (b"onethree", b"two")
+    assert proxy.passed == {"to_server": 3, "to_client": 3}
