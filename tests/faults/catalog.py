@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tests.faults import load, network, processes, shutdown
+from tests.faults import configuration, load, network, postgres, processes, shutdown
 from tests.faults.fault import Fault, registered
 
 MODULES = (
+    configuration,
     load,
     network,
+    postgres,
     processes,
     shutdown,
 )
