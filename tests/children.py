@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -18,19 +19,30 @@ class Child:
     """A program of *package*, ended by its own process id if it does not end by itself.
 
     Args:
-        log: a file at whose end its standard error is put; without it goes where ours does.
+        under: the command that runs it, such as one that gives it a namespace of its own.
+        flags: of the interpreter.
+        environment: beside that of the tests.
+        errors: the file that takes what it says on stderr; by default that goes where that of the tests goes.
     """
 
     def __init__(
-        self, program: str, *arguments: object, package: str = "tests.programs", log: Path | None = None
+        self,
+        program: str,
+        *arguments: object,
+        package: str = "tests.programs",
+        under: Sequence[str] = (),
+        flags: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        errors: Path | None = None,
     ) -> None:
         with contextlib.ExitStack() as stack:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{package}.{program}", *map(str, arguments)],
+                [*under, sys.executable, *flags, "-m", f"{package}.{program}", *map(str, arguments)],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=stack.enter_context(log.open("ab")) if log is not None else None,
+                stderr=stack.enter_context(errors.open("ab")) if errors else None,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             )
 
     def __enter__(self) -> Child:
@@ -57,6 +69,12 @@ class Child:
         """Send it *number*."""
         self._process.send_signal(number)
 
+    def go(self) -> None:
+        """Let it go on, if it waits for that."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._process.stdin.fileno(), b"\n")
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> list[str]:
         """Send it *number*, wait for its end, and return what it still had said: whole lines only.
 
@@ -74,7 +92,9 @@ class Child:
 
     def rest(self) -> list[str]:
         """Wait for its end and return what it still said: whole lines only."""
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.stdin.close()
         said = b"" if self._process.stdout.closed else self._process.stdout.read()
         self._process.stdout.close()
         self._process.wait(60)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -153,10 +153,16 @@ class Lab:
         self.url = server.url(asyncio.run(server.create_database()))
         asyncio.run(create_table(self.url))
 
-    def child(self, count: int = 1000, **task: Any) -> Child:
+    def child(
+        self, count: int = 1000, *, program: Sequence[str] = ("telling_child",), life: Any = None, **task: Any
+    ) -> Child:
         """Start a process that logs *count* events no other one of this trial logs; see `Task` for the rest.
 
         It has a ledger of its own, and is ended with the trial at the latest.
+
+        Args:
+            program: what it runs, and what comes before the task on its command line.
+            life: keywords of `Child`.
         """
         options = self.options(**task.pop("options", {}))
         given = Task(
@@ -165,7 +171,7 @@ class Lab:
             first=self.numbers(count).start,
             count=count,
         )
-        child = Child("telling_child", msgspec.json.encode(given).decode(), log=self.log)
+        child = Child(*program, msgspec.json.encode(given).decode(), **{"errors": self.log, **(life or {})})
         self._children.append(child)
         return child
 

@@ -142,7 +142,7 @@ class Soak:
             close_seconds=60.0,
             options={"destination": DESTINATION, "timing": TIMING},
         )
-        return Child("soaking_child", msgspec.json.encode(task).decode(), log=self.log)
+        return Child("soaking_child", msgspec.json.encode(task).decode(), errors=self.log)
 
     def _end_all(self) -> None:
         for process in self.processes:
