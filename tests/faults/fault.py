@@ -11,10 +11,11 @@ from typing import Literal
 
 from tests.faults.lab import Lab
 from tests.servers.mariadb import find_mariadbd
+from tests.servers.pgbouncer import find_pgbouncer
 from tests.servers.postgres import find_binaries
 
 Kind = Literal["postgres", "mariadb", "sqlite"]
-Need = Literal["root", "strace", "linux"]
+Need = Literal["root", "strace", "linux", "pgbouncer"]
 EVERYWHERE: tuple[Kind, ...] = ("sqlite", "postgres", "mariadb")
 SERVERS: tuple[Kind, ...] = ("postgres", "mariadb")
 
@@ -59,6 +60,8 @@ class Fault:
             return "no strace"
         if "linux" in self.needs and sys.platform != "linux":
             return "not Linux"
+        if "pgbouncer" in self.needs and find_pgbouncer() is None:
+            return "no pgbouncer"
         return None
 
 

