@@ -13,6 +13,7 @@ from tests.faults.fault import SERVERS, fault
 from tests.faults.lab import Lab
 from tests.faults.ledger import event_of
 from tests.polling import eventually_sync
+from tests.servers.pgbouncer import Pooler
 from tests.servers.proxy import BLACK_HOLE, Cut, Direction, FaultProxy, Trouble
 
 SILENT = "did not answer|TimeoutError|in time|Lost connection|connection"
@@ -192,3 +193,23 @@ def _exchange(lab: Lab, proxy: FaultProxy, count: int) -> None:
 def _arrive(audit: AuditLogger) -> None:
     eventually_sync(lambda: audit.stats().pending == 0, 30)
     assert audit.stats().quarantined == 0, audit.health()
+
+
+@fault("F57", "a pooler that gives each transaction another session", on=("postgres",), needs=("pgbouncer",))
+def pooled(lab: Lab) -> None:
+    """Share two sessions of the server with others: no prepared statement is missed, and none is there twice."""
+    address = make_url(lab.url)
+    pooler = lab.keep(Pooler(lab.postgres, address.database or ""))
+    url = address.set(port=pooler.port, query={"prepared_statement_cache_size": "0"})
+    shared = url.render_as_string(hide_password=False)
+    with (
+        Callers(lab, url=shared, timing={**QUICK, "attempt_seconds": 10.0}) as callers,
+        Callers(lab, url=shared, timing={**QUICK, "attempt_seconds": 10.0}) as others,
+    ):
+        callers.store(200)
+        lab.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        callers.store(50)
+        others.store(50)

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tests.servers.postgres import PostgresCluster, PostgresServer, find_binarie
 
 AWAY = "ConnectionRefusedError|Can't connect|connection|starting up|shutting down|recovery mode|closed|Lost"
 SILENT = "did not answer|in time"
+SPARE_DESCRIPTORS = 2  # while the journal has another segment open, or in the making
 OUR_SESSIONS = (
     "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'audit/%'"
     " AND backend_type = 'client backend'"
@@ -54,13 +55,19 @@ def our_session(lab: Lab, condition: str = "true") -> int:
 
 
 @contextmanager
-def locked(lab: Lab) -> Iterator[None]:
-    """Keep everybody out of the table for as long as the block runs."""
+def locked(lab: Lab) -> Iterator[Callable[..., None]]:
+    """Keep everybody out of the table for as long as the block runs; give what executes statements in that session."""
     with asyncio.Runner() as runner:
         connection = runner.run(asyncpg.connect(lab.url.replace("+asyncpg", "")))
+
+        def execute(statement: str, *values: object) -> None:
+            runner.run(connection.execute(statement, *values))
+
         try:
-            runner.run(connection.execute("BEGIN; LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"))
-            yield
+            execute("BEGIN")
+            execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
+            yield execute
+            execute("COMMIT")
         finally:
             runner.run(connection.close())
 
@@ -145,10 +152,9 @@ def session_frozen(lab: Lab) -> None:
             eventually_sync(functools.partial(_is_gone, held), 30)
             lab.wait_for_rows(len(lab.told().promised))
             sizes.append(_size(child.pid))
-    # The first round brings what is there for good; a round that leaves something adds at least one.
-    (threads, descriptors), *_, (last_threads, last_descriptors) = sizes[1:]
-    assert last_threads <= threads, sizes
-    assert last_descriptors <= descriptors + 1, sizes
+        # The first rounds bring what is there for good. What one of the others left behind would never go.
+        threads, descriptors = sizes[1]
+        eventually_sync(lambda: _size(child.pid) <= (threads, descriptors + SPARE_DESCRIPTORS), 60)
 
 
 def _is_gone(pid: int) -> bool:
@@ -182,21 +188,21 @@ def no_room(lab: Lab) -> None:
     lab.timing = {"backoff_max_seconds": 0.5}
     with asyncio.Runner() as runner:
         taken = []
-        try:
+        with contextlib.suppress(asyncpg.TooManyConnectionsError):
             while True:
                 taken.append(runner.run(server.connect()))
-        except asyncpg.TooManyConnectionsError:
-            pass
-        with lab.child(50, end="hang") as child:
+        try:
+            child = lab.child(50, end="hang")
             child.lines(2)
             before = _attempts(server)
             busy, started = _cpu_seconds(child.pid), time.monotonic()
             eventually_sync(lambda: _attempts(server) >= before + 3, 60)
             busy, passed = _cpu_seconds(child.pid) - busy, time.monotonic() - started
-            assert busy < 0.3 * passed, f"busy for {busy:.2f} s of {passed:.2f} s while it waits"
+            assert busy < 0.5 * passed, f"busy for {busy:.2f} s of {passed:.2f} s while it waits"
+        finally:
             for connection in taken:
                 runner.run(connection.close())
-            lab.wait_for_rows(50)
+    lab.wait_for_rows(50)
 
 
 def _attempts(server: PostgresServer) -> int:
