@@ -185,7 +185,8 @@ def no_room(lab: Lab) -> None:
     assert binaries is not None
     server = lab.keep(PostgresServer(binaries, settings={"max_connections": "8"}))
     lab.move_to(server)
-    lab.timing = {"backoff_max_seconds": 0.5}
+    pause = 0.3
+    lab.timing = {"backoff_first_seconds": pause, "backoff_max_seconds": pause}
     with asyncio.Runner() as runner:
         taken = []
         with contextlib.suppress(asyncpg.TooManyConnectionsError):
@@ -194,10 +195,12 @@ def no_room(lab: Lab) -> None:
         try:
             child = lab.child(50, end="hang")
             child.lines(2)
-            before = _attempts(server)
-            busy, started = _cpu_seconds(child.pid), time.monotonic()
-            eventually_sync(lambda: _attempts(server) >= before + 3, 60)
+            # The first attempts load what they need.
+            eventually_sync(lambda: _attempts(server) >= 2, 60)
+            before, busy, started = _attempts(server), _cpu_seconds(child.pid), time.monotonic()
+            eventually_sync(lambda: _attempts(server) >= before + 5, 60)
             busy, passed = _cpu_seconds(child.pid) - busy, time.monotonic() - started
+            assert passed > 4 * pause, f"five attempts in {passed:.2f} s"
             assert busy < 0.5 * passed, f"busy for {busy:.2f} s of {passed:.2f} s while it waits"
         finally:
             for connection in taken:
