@@ -185,7 +185,7 @@ def no_room(lab: Lab) -> None:
     assert binaries is not None
     server = lab.keep(PostgresServer(binaries, settings={"max_connections": "8"}))
     lab.move_to(server)
-    pause = 0.3
+    pause = 0.25
     lab.timing = {"backoff_first_seconds": pause, "backoff_max_seconds": pause}
     with asyncio.Runner() as runner:
         taken = []
@@ -198,9 +198,9 @@ def no_room(lab: Lab) -> None:
             # The first attempts load what they need.
             eventually_sync(lambda: _attempts(server) >= 2, 60)
             before, busy, started = _attempts(server), _cpu_seconds(child.pid), time.monotonic()
-            eventually_sync(lambda: _attempts(server) >= before + 5, 60)
+            eventually_sync(lambda: _attempts(server) >= before + 3, 60)
             busy, passed = _cpu_seconds(child.pid) - busy, time.monotonic() - started
-            assert passed > 4 * pause, f"five attempts in {passed:.2f} s"
+            assert passed > 2 * pause, f"three attempts in {passed:.2f} s"
             assert busy < 0.5 * passed, f"busy for {busy:.2f} s of {passed:.2f} s while it waits"
         finally:
             for connection in taken:
