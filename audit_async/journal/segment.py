@@ -156,7 +156,7 @@ class SegmentWriter:
             else:
                 os.ftruncate(descriptor, header.capacity)
             os.pwrite(descriptor, header.encode(), 0)
-            view = mmap.mmap(descriptor, header.capacity) if is_mapped else None
+            view = _map(descriptor, header.capacity) if is_mapped else None
         except OSError:
             os.close(descriptor)
             remove_file(path)
@@ -229,6 +229,14 @@ class SegmentWriter:
         """Close the file. In a forked child the parent's stays open."""
         self.unmap()
         self._file.close()
+
+
+def _map(descriptor: int, size: int) -> mmap.mmap | None:
+    """Map a file whose space is reserved; None where no address space is left for it: then it is written."""
+    try:
+        return mmap.mmap(descriptor, size)
+    except OSError:
+        return None
 
 
 class SegmentReader:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 from pathlib import Path
 
@@ -123,3 +125,16 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "segment").symlink_to(tmp_path / "other")
     with pytest.raises(OSError, match="symbolic"):
         SegmentReader.open(tmp_path / "segment")
+
+
+def test_without_address_space_a_segment_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that can map nothing more puts its entries on disk all the same."""
+
+    def refuse(descriptor: int, size: int) -> mmap.mmap:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("audit_async.journal.segment.mmap.mmap", refuse)
+    segment = make(tmp_path, is_mapped=True)
+    assert segment.append(1, b"entry")
+    assert entries(tmp_path / "segment") == [(1, b"entry")]
+    segment.close()
