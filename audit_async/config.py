@@ -427,7 +427,12 @@ CLOSE_HARD_SECONDS = 1.0
 """On top of it, for cancelling what is under way."""
 
 FORK_SECONDS = 5.0
-"""That a fork waits at most for an import in a thread of ours: ten times what the slowest one takes."""
+"""That a fork waits at most for a batch on its way into SQLite: far above what one takes that waits for nobody."""
+
+LOADING_SECONDS = 30.0
+"""That a fork waits at most for an import in a thread of ours, and one import for another: a child that is forked in
+the middle of one never gets it done. The slowest takes half a second; 5.5 s were seen where twenty programs shared two
+processors."""
 
 ROUND_INTERVAL_SECONDS = 2.0
 """Between two rounds of the journal's own thread when nothing is logged: what else changes (a batch that arrived, a

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from audit_async.config import FORK_SECONDS
+from audit_async.config import LOADING_SECONDS
 
 # Hooks run in the reverse order of their registration. That of `logging` takes a lock which imports need: it has to be
 # registered before ours, so that ours has waited for the import when that lock is taken.
@@ -25,13 +25,19 @@ _is_held = False
 @contextmanager
 def loading() -> Iterator[None]:
     """Import packages in this block."""
-    with _lock:
+    lock = _lock
+    # Not for ever: in a child that was forked too early another thread may hang in an import, and nobody waits for it.
+    is_held = lock.acquire(timeout=LOADING_SECONDS)
+    try:
         yield
+    finally:
+        if is_held:
+            lock.release()
 
 
 def _before_fork() -> None:
     global _is_held
-    _is_held = _lock.acquire(timeout=FORK_SECONDS)
+    _is_held = _lock.acquire(timeout=LOADING_SECONDS)
 
 
 def _after_fork_in_parent() -> None:
