@@ -3,7 +3,8 @@
     python -m tests.programs.telling_child TASK      # a JSON object, see `Task`
 
 Prints `ready` before the first event, `logged` behind the last one, and, where it closes the logger, `closed` with the
-seconds that this took, then `done` if everything had arrived, else `left`.
+seconds that this took, `adopted` with the number of
+events that it has delivered for others, then `done` if everything had arrived, else `left`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
         first, count: the numbers of its events.
         threads: that call `log` at once; for the other modes the number of tasks.
         per_second: events of all of them together; 0 for as fast as they can.
+        waits: for a line on stdin, between `ready` and the first event; for another one between `logged` and its end.
         end: `close`, `async_close` or `shutdown`, within *close_seconds*; `return` (the interpreter ends without it);
             `_exit`; `hang` (until killed).
         options: of the logger.
@@ -44,6 +46,7 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
     count: int = 1000
     threads: int = 1
     per_second: float = 0.0
+    waits: bool = False
     end: Literal["close", "async_close", "shutdown", "return", "_exit", "hang"] = "close"
     close_seconds: float = 30.0
     options: dict[str, Any] = {}
@@ -55,6 +58,8 @@ def run(task: Task) -> None:
     numbers = iter(range(task.first, task.first + task.count))
     with Ledger(Path(task.ledger)) as ledger:
         os.write(1, b"ready\n")
+        if task.waits:
+            sys.stdin.readline()
         pace = _Pace(task.per_second)
         if task.mode == "log":
             threads = [threading.Thread(target=_log, args=(audit, ledger, numbers, pace)) for _ in range(task.threads)]
@@ -65,6 +70,8 @@ def run(task: Task) -> None:
         else:
             asyncio.run(_await_all(task, audit, ledger, numbers, pace))
         os.write(1, b"logged\n")
+        if task.waits:
+            sys.stdin.readline()
         if task.end == "hang":
             threading.Event().wait()
         if task.end == "_exit":
@@ -83,6 +90,7 @@ def _close(task: Task, audit: AuditLogger) -> None:
         case _:
             is_all_in = audit.close_sync(task.close_seconds)
     os.write(1, b"closed %.3f\n" % (time.monotonic() - started))
+    os.write(1, b"adopted %d\n" % audit.stats().adopted_stored)
     os.write(1, b"done\n" if is_all_in else b"left\n")
 
 
