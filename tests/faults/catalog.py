@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tests.faults import configuration, failover, load, network, poison, postgres, processes, shutdown
+from tests.faults import configuration, failover, forks, load, loops, network, poison, postgres, processes, shutdown
 from tests.faults.fault import Fault, registered
 
 MODULES = (
     configuration,
     failover,
+    forks,
     load,
+    loops,
     network,
     poison,
     postgres,
