@@ -169,7 +169,8 @@ SYNC_INTERVAL_SECONDS = 0.05
 
 HEAL_INTERVAL_SECONDS = 1.0
 HEAL_MAX_INTERVAL_SECONDS = 30.0
-"""Between two attempts to get back from memory to a disk that refused: the first, and after many."""
+"""Between two attempts to sync a disk that refused: the first, and after many. A disk that takes no entries at all is
+looked at again after the first."""
 
 RESERVE_AT = 0.5
 """How full a segment is when the next one is made: early enough at 50 MB/s, late enough for a short job."""

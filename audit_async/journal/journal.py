@@ -380,6 +380,9 @@ class Journal:
             self._age.note(last_seq)
         try:
             fault = self._heal()
+            if fault is not None and self._spool is not None and not self._spool.is_in_place:
+                # What stands in files without a name nobody finds after us, however well it is synced.
+                raise fault
             if self._spool is not None:
                 self._spool.sync(self._lock)
                 with self._lock:
@@ -400,8 +403,8 @@ class Journal:
         is on disk already is to be synced in spite of it."""
         try:
             if self._spool is not None and not self._spool.is_in_place:
-                report("journal_gone", f"somebody removed the journal's files in {self.directory}; they are made again")
                 self._spool.move_back(self._lock)
+                report("journal_gone", f"somebody removed the journal's files in {self.directory}; they are made again")
             if self._memory.kept_bytes or self._spool is None:
                 self._back_to_disk()
         except (OSError, AuditError) as error:

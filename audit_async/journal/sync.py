@@ -178,7 +178,11 @@ class SyncThread:
         except (OSError, AuditError) as error:
             if self._journal.is_on_disk:
                 report("journal_sync", f"the journal cannot be synced to disk ({describe(error)}); it is tried again")
-            pause = min(HEAL_MAX_INTERVAL_SECONDS, max(HEAL_INTERVAL_SECONDS, pause * 2))
+                # Each attempt writes once more what is not on disk for certain.
+                pause = min(HEAL_MAX_INTERVAL_SECONDS, max(HEAL_INTERVAL_SECONDS, pause * 2))
+            else:
+                # To look whether there is room again costs little, and what waits in memory is not safe.
+                pause = HEAL_INTERVAL_SECONDS
         except Exception as error:
             report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
             pause = HEAL_INTERVAL_SECONDS

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from audit_async.config import KIB, MIB
+from audit_async.config import HEAL_INTERVAL_SECONDS, KIB, MIB
 from audit_async.errors import JournalFullError
 from audit_async.journal.journal import Journal
 from tests.journal.journals import die, files, fill, numbered, read_all, read_orphans
@@ -87,6 +87,16 @@ def test_a_directory_that_cannot_be_made_leaves_memory(tmp_path: Path, opened: O
     journal = opened(tmp_path / "parent" / "journal")
     payloads = fill(journal, 10)
     assert read_all(journal) == numbered(payloads)
+
+
+def test_a_disk_is_looked_for_at_the_same_pace_however_long_there_is_none(tmp_path: Path, opened: Open) -> None:
+    """What waits in memory is not safe: after an hour without a disk it goes to one as soon as after a second."""
+    (tmp_path / "journal").touch()
+    journal = opened(tmp_path / "journal")
+    fill(journal, 1)
+    pause = 0.0
+    pauses = [pause := journal._sync._step(pause) for _ in range(10)]
+    assert pauses == [HEAL_INTERVAL_SECONDS] * 10
 
 
 def test_full_memory_refuses_and_evicts_nothing(tmp_path: Path, opened: Open) -> None:
@@ -179,6 +189,22 @@ def test_a_removed_directory_is_made_again(tmp_path: Path, opened: Open, said: l
     die(journal)
     assert read_orphans(tmp_path / "journal") == numbered(payloads)
     assert any("removed the journal's files" in line for line in said)
+
+
+def test_what_nobody_would_find_is_not_acknowledged(tmp_path: Path, opened: Open) -> None:
+    """When somebody removed the directory and it cannot be made again, who waits for the disk is told no."""
+    journal = opened(tmp_path / "journal")
+    payloads = fill(journal, 10)
+    assert journal.synced.wait_sync(10, 10)
+    shutil.rmtree(tmp_path / "journal")
+    make_file(tmp_path / "journal")
+    payloads += fill(journal, 10)
+    told = [journal.synced.wait_sync(20, 10) for _ in range(3)]
+    assert (told, journal.synced.value) == ([False] * 3, 10)
+    heal(tmp_path / "journal")
+    assert journal.synced.wait_sync(20, 10)
+    die(journal)
+    assert read_orphans(tmp_path / "journal") == numbered(payloads)
 
 
 def test_a_removed_lock_is_made_again(tmp_path: Path, opened: Open) -> None:
