@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from tests.faults.ledger import ACTION, Told, details_of, event_of
@@ -25,6 +25,7 @@ class Account:
         invented: rows of which nobody was told, or was told that they were refused.
         altered: rows that do not say what the caller said.
         gaps: numbers missing in the row of some writer's own numbering.
+        told_gone: events that `audit.gap` events say were lost to damage.
     """
 
     called: int = 0
@@ -38,11 +39,19 @@ class Account:
     invented: int = 0
     altered: int = 0
     gaps: int = 0
+    told_gone: int = 0
 
     @property
     def balances(self) -> bool:
         """Whether nothing is lost, twice, altered, missing or made up."""
         return not (self.duplicates or self.lost or self.invented or self.altered or self.gaps)
+
+    def without(self, destroyed: int) -> Account:
+        """Return this account without what was lost with the disk under it, if that was told of event by event, and is
+        no more than *destroyed*."""
+        if self.lost <= destroyed and self.lost == self.told_gone:
+            return replace(self, lost=0, gaps=0)
+        return self
 
     def __add__(self, other: Account) -> Account:
         return Account(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
@@ -65,12 +74,15 @@ class Accountant:
         self._numbers: dict[str, set[int]] = {}
         self._doubled = 0
         self._altered = 0
+        self._told_gone = 0
 
     def add(self, row: Mapping[str, Any]) -> Self:
         """Look at a row; see `COLUMNS`."""
         self._doubled += row["id"] in self._ids
         self._ids.add(row["id"])
         self._numbers.setdefault(row["writer_id"], set()).add(row["writer_seq"])
+        if row["action"] == "audit.gap":
+            self._told_gone += row["details"].get("reasons", {}).get("journal_damaged", 0)
         if row["action"] == ACTION:
             number = row["details"]["number"]
             self._events[number] += 1
@@ -92,6 +104,7 @@ class Accountant:
             invented=len(found - told.called) + len(found & told.refused),
             altered=self._altered,
             gaps=sum(max(numbers) - len(numbers) for numbers in self._numbers.values()),
+            told_gone=self._told_gone,
         )
 
 

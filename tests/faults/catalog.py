@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from tests.faults import configuration, failover, forks, load, loops, network, poison, postgres, processes, shutdown
-from tests.faults.fault import Fault, registered
-
-MODULES = (
+from tests.faults import (
     configuration,
+    disks,
     failover,
     forks,
     load,
@@ -16,6 +14,23 @@ MODULES = (
     postgres,
     processes,
     shutdown,
+    syscalls,
+)
+from tests.faults.fault import Fault, registered
+
+MODULES = (
+    configuration,
+    disks,
+    failover,
+    forks,
+    load,
+    loops,
+    network,
+    poison,
+    postgres,
+    processes,
+    shutdown,
+    syscalls,
 )
 """Loading one registers its faults."""
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from tests.faults.lab import Lab
+from tests.faults.mounts import can_mount
+from tests.faults.strace import can_trace
 from tests.servers.mariadb import find_mariadbd
 from tests.servers.pgbouncer import find_pgbouncer
 from tests.servers.postgres import find_binaries
 
 Kind = Literal["postgres", "mariadb", "sqlite"]
-Need = Literal["root", "strace", "linux", "pgbouncer"]
+Need = Literal["root", "strace", "mount", "linux", "pgbouncer"]
 EVERYWHERE: tuple[Kind, ...] = ("sqlite", "postgres", "mariadb")
 SERVERS: tuple[Kind, ...] = ("postgres", "mariadb")
 
@@ -56,8 +57,10 @@ class Fault:
             return "no MariaDB"
         if "root" in self.needs and os.geteuid() != 0:
             return "not root"
-        if "strace" in self.needs and shutil.which("strace") is None:
+        if "strace" in self.needs and not can_trace():
             return "no strace"
+        if "mount" in self.needs and not can_mount():
+            return "nothing can be mounted"
         if "linux" in self.needs and sys.platform != "linux":
             return "not Linux"
         if "pgbouncer" in self.needs and find_pgbouncer() is None:

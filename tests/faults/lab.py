@@ -95,6 +95,7 @@ class Lab:
         log: what the children said on standard error.
         may_complain: a child's own code ends in a traceback there, as is wanted.
         may_have_gaps: some writer's numbers may be missing in the table, as where a disk was made to lose entries.
+        may_lose: events that were destroyed on disk, at most: an `audit.gap` has to tell of each.
     """
 
     def __init__(self, kind: str, servers: Servers, folder: Path, seed: int) -> None:
@@ -108,6 +109,7 @@ class Lab:
         self.may_complain = False
         self.log = folder / "stderr"
         self.longest: dict[str, float] = {}
+        self.may_lose = 0
         self._servers = servers
         self._database: str | None = None
         self._ledgers: list[Path] = []

@@ -29,6 +29,8 @@ def try_fault(fault: Fault, kind: Kind, servers: Servers, folder: Path, seed: in
     with Lab(kind, servers, folder, seed) as lab:
         fault.run(lab)
         account = lab.settle()
-        if lab.may_have_gaps:
+        if lab.may_lose:
+            account = account.without(lab.may_lose)
+        elif lab.may_have_gaps:
             account = dataclasses.replace(account, gaps=0)
         return Trial(account, lab.longest)

@@ -14,13 +14,14 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from audit_async import AuditLogger, AuditUnavailableError, configure, shutdown
+from audit_async import AuditEvent, AuditLogger, AuditUnavailableError, Receipt, configure, shutdown
 from tests.faults.ledger import Ledger, event_of
 
 
@@ -32,6 +33,7 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
         first, count: the numbers of its events.
         threads: that call `log` at once; for the other modes the number of tasks.
         per_second: events of all of them together; 0 for as fast as they can.
+        on_disk_seconds: that `on_disk` waits.
         waits: for a line on stdin, between `ready` and the first event; for another one between `logged` and its end.
         end: `close`, `async_close` or `shutdown`, within *close_seconds*; `return` (the interpreter ends without it);
             `_exit`; `hang` (until killed).
@@ -46,6 +48,7 @@ class Task(msgspec.Struct, kw_only=True, frozen=True):
     count: int = 1000
     threads: int = 1
     per_second: float = 0.0
+    on_disk_seconds: float = 10.0
     waits: bool = False
     end: Literal["close", "async_close", "shutdown", "return", "_exit", "hang"] = "close"
     close_seconds: float = 30.0
@@ -60,15 +63,7 @@ def run(task: Task) -> None:
         os.write(1, b"ready\n")
         if task.waits:
             sys.stdin.readline()
-        pace = _Pace(task.per_second)
-        if task.mode == "log":
-            threads = [threading.Thread(target=_log, args=(audit, ledger, numbers, pace)) for _ in range(task.threads)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        else:
-            asyncio.run(_await_all(task, audit, ledger, numbers, pace))
+        say_all(task, audit, ledger, numbers)
         os.write(1, b"logged\n")
         if task.waits:
             sys.stdin.readline()
@@ -94,6 +89,35 @@ def _close(task: Task, audit: AuditLogger) -> None:
     os.write(1, b"done\n" if is_all_in else b"left\n")
 
 
+class Logs(Protocol):
+    """A logger, or what stands before one."""
+
+    def log(self, event: AuditEvent) -> Receipt:
+        """As that of a logger."""
+        ...
+
+    async def write(self, event: AuditEvent) -> Receipt:
+        """As that of a logger."""
+        ...
+
+    async def require(self, event: AuditEvent) -> Receipt:
+        """As that of a logger."""
+        ...
+
+
+def say_all(task: Task, audit: Logs, ledger: Ledger, numbers: Iterator[int]) -> None:
+    """Log the events *numbers* in the task's mode."""
+    pace = _Pace(task.per_second)
+    if task.mode == "log":
+        threads = [threading.Thread(target=_log, args=(audit, ledger, numbers, pace)) for _ in range(task.threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    else:
+        asyncio.run(_await_all(task, audit, ledger, numbers, pace))
+
+
 class _Pace:
     """Lets so many pass a second, over all threads."""
 
@@ -109,7 +133,7 @@ class _Pace:
         return max(0.0, self._started + next(self._passed) * self._pause - time.monotonic())
 
 
-def _log(audit: AuditLogger, ledger: Ledger, numbers: Any, pace: _Pace) -> None:
+def _log(audit: Logs, ledger: Ledger, numbers: Any, pace: _Pace) -> None:
     for number in numbers:
         if wait := pace.seconds():
             time.sleep(wait)
@@ -118,7 +142,7 @@ def _log(audit: AuditLogger, ledger: Ledger, numbers: Any, pace: _Pace) -> None:
         ledger.tell("logged" if is_accepted else "refused", number)
 
 
-async def _await_all(task: Task, audit: AuditLogger, ledger: Ledger, numbers: Any, pace: _Pace) -> None:
+async def _await_all(task: Task, audit: Logs, ledger: Ledger, numbers: Any, pace: _Pace) -> None:
     async def work() -> None:
         for number in numbers:
             if wait := pace.seconds():
@@ -129,10 +153,10 @@ async def _await_all(task: Task, audit: AuditLogger, ledger: Ledger, numbers: An
     await asyncio.gather(*(work() for _ in range(task.threads)))
 
 
-async def _say(task: Task, audit: AuditLogger, ledger: Ledger, number: int) -> None:
+async def _say(task: Task, audit: Logs, ledger: Ledger, number: int) -> None:
     if task.mode == "on_disk":
         receipt = audit.log(event_of(number))
-        await receipt.on_disk(10)
+        await receipt.on_disk(task.on_disk_seconds)
     else:
         try:
             receipt = await getattr(audit, task.mode)(event_of(number))
