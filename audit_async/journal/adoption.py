@@ -14,6 +14,7 @@ from audit_async.journal.book import Book, Counts
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.cursor import Cursor
 from audit_async.journal.file_set import FileSet, Lock, remove_file
+from audit_async.journal.frame import seqs_in
 from audit_async.journal.segment import SegmentHeader, SegmentReader, host_name
 
 
@@ -32,6 +33,8 @@ class Orphan:
         self._producer = producer
         self._is_unreadable = False
         self._begun: set[int] = set()
+        self._damaged: dict[tuple[int, int], list[int]] = {}
+        self._missing = 0
         self._book = Book(self._mark_of_what_is_gone() if confirm.is_unwritten else mark)
         self._cursor = Cursor(self, self.mark.seq)
         self._position = self.adopted_at = self.mark.seq
@@ -72,11 +75,20 @@ class Orphan:
             self._is_unreadable = True
             report("adoption", f"the journal files {self.file_set.base}* cannot be read now ({describe(error)})")
             return None
-        if not records:
+        lost = self._count_lost_at_the_end() if self._producer is not None and not records else 0
+        if not records and not lost:
             return None
-        batch = Batch.of(self.writer_id, self._position, records)
+        batch = Batch.of(self.writer_id, self._position, records, self._position + lost)
         self._position = batch.last_seq
+        self._missing += len(batch.missing)
         return batch
+
+    def _count_lost_at_the_end(self) -> int:
+        """Return, once, how many damaged entries no later number tells of."""
+        found, self._damaged = self._damaged, {}
+        seqs = {seq for each in found.values() for seq in each if seq > self._position}
+        # In the middle damage that shows no number leaves a gap.
+        return len(seqs) or int(sum(each == [0] for each in found.values()) > self._missing)
 
     def settle(self, last_seq: int, **counts: Unpack[Counts]) -> None:
         """Note what became of the entries up to *last_seq* since the last call; remove segments that are done.
@@ -164,6 +176,7 @@ class Orphan:
     def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
         """See `Shelf`."""
         self.file_set.keep_damage(number, offset, damaged)
+        self._damaged[number, offset] = seqs_in(damaged)
 
     def _is_begun(self, number: int) -> bool:
         if number not in self._begun:

@@ -109,6 +109,25 @@ def scan(piece: bytes, *, salt: int, max_records: int, max_bytes: int, is_whole:
     return found
 
 
+def seqs_in(damaged: bytes) -> list[int]:
+    """Return the numbers of the whole frames in *damaged*; 0 alone where there is no beginning of a frame.
+
+    A frame that is cut off is passed over: so ends a process that is killed while it appends. Nobody was told that
+    such an entry is taken.
+    """
+    at = damaged.find(MAGIC_BYTES)
+    if at < 0:
+        return [0]
+    seqs = []
+    while at >= 0:
+        if at + HEADER_BYTES <= len(damaged):
+            _, length, seq, _ = HEADER.unpack_from(damaged, at)
+            if 0 < length <= len(damaged) - at - HEADER_BYTES:
+                seqs.append(seq)
+        at = damaged.find(MAGIC_BYTES, at + 1)
+    return seqs
+
+
 def _whole_frame(piece: bytes, start: int, salt: int) -> int | None:
     """Return the payload's length of the frame at *start*, or None when no whole, sound frame is there."""
     if start + HEADER_BYTES > len(piece):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from audit_async.config import KIB, MIB, SEGMENT_HEADER_BYTES
 from audit_async.journal.journal import Journal
+from audit_async.journal.segment import FORMAT
 from tests.journal.journals import adopt_all, die, files, fill, numbered, open_journal, read_all, read_orphans
 
 Open = Callable[..., Journal]
@@ -43,6 +45,30 @@ def test_a_damaged_entry_is_missing_and_the_others_are_read(tmp_path: Path) -> N
     assert batch is not None
     assert ([record.seq for record in batch.records], batch.missing) == ([1, 2, 3, 4, 6, 7, 8, 9, 10], (5,))
     orphan.abandon()
+
+
+def test_a_damaged_last_entry_is_counted(tmp_path: Path) -> None:
+    """What no later number tells of is missing as well."""
+    payloads = leave(tmp_path, 10)
+    [segment] = segments(tmp_path)
+    overwrite(segment, segment.read_bytes().index(payloads[9]), b"X")
+    [orphan] = adopt_all(tmp_path)
+    assert read_all(orphan) == numbered(payloads)[:9]
+    assert (orphan.mark.seq, orphan.mark.dropped) == (10, {"journal_damaged": 1})
+    orphan.close(is_done=True)
+    assert len(files(tmp_path)) == 1
+
+
+def test_the_files_of_another_format_stay_where_they_are(tmp_path: Path) -> None:
+    """A version that cannot read a journal does not take it over, and does not remove it."""
+    leave(tmp_path, 10)
+    [segment] = segments(tmp_path)
+    head = bytearray(segment.read_bytes()[: SEGMENT_HEADER_BYTES - 4])
+    head[8:10] = (FORMAT + 1).to_bytes(2, "little")
+    overwrite(segment, 0, bytes(head) + zlib.crc32(head).to_bytes(4, "little"))
+    before = files(tmp_path)
+    assert adopt_all(tmp_path) == []
+    assert files(tmp_path) == before
 
 
 def test_damage_is_kept_to_be_looked_at(tmp_path: Path) -> None:
@@ -113,7 +139,7 @@ def test_no_damage_makes_reading_raise_or_invent(seed: int, tmp_path: Path) -> N
     found = read_all(orphan)
     assert set(found) <= set(numbered(payloads))
     assert found == sorted(set(found))
-    assert orphan.mark.seq == (found[-1][0] if found else 0)
+    assert orphan.mark.seq >= (found[-1][0] if found else 0)
     orphan.close(is_done=True)
 
 
