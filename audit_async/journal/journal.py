@@ -458,6 +458,12 @@ class Journal:
             return
         self._cursor = Cursor(spool, self._position)
         self._spool = spool
+        if not place.is_local:
+            report_later(
+                "journal_network",
+                f"the journal in {options.directory} is on a network file system: an event may be lost with the "
+                "network, and other hosts never deliver it. Set journal_dir (AUDIT_JOURNAL_DIR) to a disk of this host",
+            )
 
     def _say_memory(self, error: Exception) -> None:
         self.last_fault = describe(error)

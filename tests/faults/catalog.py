@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults import (
+    clocks,
     configuration,
     disks,
     failover,
@@ -20,6 +21,7 @@ from tests.faults import (
 from tests.faults.fault import Fault, registered
 
 MODULES = (
+    clocks,
     configuration,
     disks,
     failover,

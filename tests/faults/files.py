@@ -142,6 +142,16 @@ def missing_segment(lab: Lab) -> None:
     gone.unlink()
 
 
+@fault("F41", "the journal is on a network file system", fast=1, quick=2, full=10)
+def network(lab: Lab) -> None:
+    """Journal where locks of other hosts mean nothing: that is said, and the next process of this host delivers."""
+    made = {"is_local": False}
+    with Watched(lab, 20_000, made=made, mode="on_disk", threads=4, options={"writer": "none"}) as child:
+        child.wait_for(lambda report: any("is on a network file system" in line for line in report.said))
+        lab.wait_for_promises(100)
+        child.child.kill()
+
+
 @fault("F44", "a segment of a later format", fast=1, quick=2, full=10)
 def later_format(lab: Lab) -> None:
     """Leave the journal of a later version beside one of ours: nobody reads or removes it who does not know how."""
