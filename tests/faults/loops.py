@@ -73,7 +73,8 @@ def all_at_once(lab: Lab) -> None:
             child.go()
             assert child.rest()[-1] == "done"
     assert len(lab.told().on_disk) == 10_000
-    assert 0 < lines.read_text().count("fdatasync(") < 10_000 / 20
+    # Those of the table are among them. A disk that is quick beside a busy processor is asked more often.
+    assert 0 < lines.read_text().count("fdatasync(") < 10_000 / 5
 
 
 def odd(lab: Lab, place: str, count: int, **task: Any) -> tuple[str, int | None]:

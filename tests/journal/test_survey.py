@@ -14,8 +14,13 @@ import pytest
 from audit_async.config import KIB, SEGMENT_HEADER_BYTES
 from audit_async.journal import survey as surveying
 from audit_async.journal.confirm import ConfirmFile, Mark
+<<<<<<< ours
 from audit_async.journal.contents import Contents, batches, examine, left_over_entries
 from audit_async.journal.frame import HEADER, HEADER_BYTES, encode_frame
+=======
+from audit_async.journal.contents import batches, examine, left_over_entries
+from audit_async.journal.frame import encode_frame
+>>>>>>> theirs
 from audit_async.journal.journal import Journal
 from audit_async.journal.segment import SegmentReader
 from audit_async.journal.survey import Surveyed, survey
@@ -110,16 +115,9 @@ def test_what_is_settled_and_removed_meanwhile_is_no_gap(tmp_path: Path, opened:
         if batch.last_seq > 1000:
             break
     eventually_sync(lambda: not found.file_set.segment_path(found.segments[0]).exists())
+    # More of them may go while it is read.
     contents = examine(found)
-    assert (True, contents.entries) == (
-        contents.is_whole,
-        contents.pending + (batch.last_seq if batch else 0) - first(contents) + 1,
-    )
-
-
-def first(contents: Contents) -> int:
-    assert contents.first is not None
-    return contents.first.seq
+    assert (True, 2000 - (batch.last_seq if batch else 0)) == (contents.is_whole, contents.pending)
 
 
 def test_a_killed_process_leaves_what_can_be_surveyed(tmp_path: Path) -> None:

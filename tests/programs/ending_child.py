@@ -99,4 +99,6 @@ MOMENTS: dict[str, Callable[[Teller], None]] = {
 }
 
 if __name__ == "__main__":
-    MOMENTS[sys.argv[1]](Teller(told_task()))
+    # A global, as a program has it: one that nobody refers to any more is not waited for at the end.
+    teller = Teller(told_task())
+    MOMENTS[sys.argv[1]](teller)

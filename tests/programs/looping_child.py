@@ -87,9 +87,11 @@ def closed_loops(teller: Teller) -> None:
             for task in tasks:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
         loop.close()
+        teller.log()
+        # Whoever still waits in the closed loop is told now that its row is there.
+        assert teller.audit.flush_sync(30)
         del tasks, loop
         gc.collect()
-        teller.log()
 
 
 def cancelled_tasks(teller: Teller) -> None:

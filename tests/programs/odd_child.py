@@ -131,4 +131,6 @@ PLACES: dict[str, Callable[[Teller], None]] = {
 }
 
 if __name__ == "__main__":
-    PLACES[sys.argv[1]](Teller(told_task()))
+    # A global, as a program has it: one that nobody refers to any more is not waited for at the end.
+    teller = Teller(told_task())
+    PLACES[sys.argv[1]](teller)
