@@ -222,6 +222,7 @@ class Incarnation:
         self.is_closed = True
         if self.journal is not None:
             self.journal.abandon()
+        self._status.abandon()
         self.host.abandon()
 
     # --- what the writer is given ----------------------------------------------------------------------

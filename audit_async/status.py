@@ -60,6 +60,7 @@ class StatusFile:
         self._started_at = datetime.now(UTC)
         self._due_at = 0.0
         self._written: tuple[Stats, Health, bool] | None = None
+        self._descriptor = -1
 
     @property
     def is_due(self) -> bool:
@@ -85,27 +86,38 @@ class StatusFile:
             library_version=_library_version(),
             python_version=platform.python_version(),
         )
-        if _replace(file_set.status_path, msgspec.json.encode(status)):
+        if self._replace(file_set.status_path, msgspec.json.encode(status)):
             self._written = news
+
+    def _replace(self, path: Path, content: bytes) -> bool:
+        """Put *content* into the place of *path* at once and whole, for its owner alone; return whether that was
+        done."""
+        draft = path.with_suffix(path.suffix + ".new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._descriptor = os.open(draft, flags, 0o600)
+            try:
+                is_whole = os.write(self._descriptor, content) == len(content)
+            finally:
+                self.abandon()
+            if is_whole:
+                draft.rename(path)
+                return True
+        except OSError:
+            pass
+        remove_file(draft)
+        return False
+
+    def abandon(self) -> None:
+        """Close what is open: in a forked child too, where the thread that writes does not exist."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
 
 def _library_version() -> str:
     # The face imports everything, so nothing imports the face; it is there already.
     return str(getattr(sys.modules["audit_async"], "__version__", ""))
-
-
-def _replace(path: Path, content: bytes) -> bool:
-    """Put *content* into the place of *path* at once and whole, for its owner alone. Return whether that was done."""
-    draft = path.with_suffix(path.suffix + ".new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        with open(os.open(draft, flags, 0o600), "wb") as file:
-            file.write(content)
-        draft.rename(path)
-    except OSError:
-        remove_file(draft)
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
