@@ -237,6 +237,15 @@ def test_journals_for_others_and_quarantine_are_told(sqlite_url: str, journal_di
     assert has(found, "note", "journals", "1 pieces of damaged journals")
 
 
+def test_a_living_process_that_only_journals_is_not_dead(sqlite_url: str, journal_dir: Path) -> None:
+    """Events of a process that lives, and whose mark nobody holds, wait for no command."""
+    with AuditLogger(sqlite_url, journal_dir=journal_dir, writer="none") as audit:
+        audit.log(events.custom("report.print"))
+        found = asyncio.run(doctor(sqlite_url, journal_dir))
+    assert "journals" not in problems(found)
+    assert has(found, "ok", "lag", "1 living process")
+
+
 def test_what_living_processes_say_is_told(sqlite_url: str, journal_dir: Path) -> None:
     """A living process that is not well has its reasons among the findings, with its number."""
     audit = AuditLogger(NOWHERE, journal_dir=journal_dir, service="web")
