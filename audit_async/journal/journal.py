@@ -450,7 +450,7 @@ class Journal:
             place = prepare(options.directory)
             file_set = FileSet(place.directory, service_slug(options.service), self.writer_id)
             spool = Spool(place, file_set, destination=options.destination, max_bytes=options.max_bytes)
-            spool.begin(is_consumed_here=options.is_consumed_here)
+            spool.begin(self.mark, is_consumed_here=options.is_consumed_here)
         except (OSError, ConfigurationError, UnicodeError) as error:
             if is_quiet:
                 raise

@@ -70,8 +70,8 @@ class Spool:
         """Of the newest entry in the segment that is being filled; 0 while that is empty."""
         return self._segments[-1].last_seq if self._segments else 0
 
-    def begin(self, *, is_consumed_here: bool) -> None:
-        """Make the locks and the first segment.
+    def begin(self, mark: Mark, *, is_consumed_here: bool) -> None:
+        """Make the locks and the first segment, and write down the *mark* so far: that memory held some is no loss.
 
         Raises:
             OSError: the disk refused; nothing is left behind.
@@ -83,8 +83,9 @@ class Spool:
                     raise PermissionError(errno.EACCES, "cannot be made", str(self.file_set.confirm_path))
                 self._confirm = taken[0]
                 self._confirm.reserve()
-                # So that a mark which was never moved is told from one that is lost.
-                self._confirm.write(self._mark)
+                # At once, so that one which was never moved is told from one that is lost.
+                self._confirm.write(mark)
+                self._mark = mark
             self._lock_file = Lock.make(self.file_set.lock_path)
             self._segments.append(self._make(min(FIRST_SEGMENT_BYTES, SEGMENT_BYTES)))
             self.measure()

@@ -20,7 +20,7 @@ from tests.journal.journals import adopt_all, die, files, fill, numbered, open_j
 
 IS_LONG = bool(os.environ.get("AUDIT_TEST_LONG"))
 SEEDS = range(100_000 if IS_LONG else 100)
-pytestmark = pytest.mark.timeout(7200 if IS_LONG else 60)
+pytestmark = pytest.mark.timeout(7200 if IS_LONG else 300)
 
 
 class Dead:

@@ -208,3 +208,19 @@ def test_a_format_of_another_version_is_left_as_it_is(version: int, with_any: bo
     search = adopt(tmp_path, destination=DESTINATION, is_local=True, with_any=with_any, with_living=True)
     assert ([], [dead.writer_id]) == (search.orphans, [one.writer_id for one in search.unknown])
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_what_was_settled_from_memory_is_no_loss(tmp_path: Path, opened: Callable[..., Journal]) -> None:
+    """Entries that were delivered before a disk was found are not missed by whoever adopts the others."""
+    (tmp_path / "journal").write_text("in the way")
+    journal = opened(tmp_path / "journal")
+    assert journal._sync.stop()
+    payloads = fill(journal, 20)
+    assert journal.read(5, 1 << 30) is not None
+    journal.settle(5, stored=5)
+    (tmp_path / "journal").unlink()
+    journal.commit_group()
+    die(journal)
+    [orphan] = adopt_all(tmp_path / "journal")
+    assert (read_all(orphan), orphan.mark.dropped) == (numbered(payloads)[5:], {})
+    orphan.close(is_done=True)
