@@ -7,11 +7,10 @@ import os
 import sys
 import time
 import weakref
-from types import TracebackType
 from typing import Self, Unpack
 
 from audit_async import context
-from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS
+from audit_async.config import EXIT_SECONDS
 from audit_async.damage import tell as tell_damage
 from audit_async.diagnostics import describe, report
 from audit_async.entry import encode
@@ -21,19 +20,19 @@ from audit_async.events.vocabulary import TERMS
 from audit_async.health import Health
 from audit_async.incarnation import Incarnation
 from audit_async.journal.journal import Journal
+from audit_async.lifetime import Lifetime
 from audit_async.mirror import mirror
 from audit_async.pressure import may_stand_still, wait_for_room, wait_for_room_async
 from audit_async.receipt import Receipt
 from audit_async.redact import RecursiveRuleError
 from audit_async.settings import LoggerOptions, Settings, read_options
-from audit_async.stats import Stats
 from audit_async.transaction.calls import TransactionCalls
 from audit_async.values import plain_text
 
 _HIGH, _CRITICAL = Severity.HIGH, Severity.CRITICAL
 
 
-class AuditLogger(TransactionCalls):
+class AuditLogger(TransactionCalls, Lifetime):
     """Takes events from any thread and any event loop, or none, and brings them into a table in the background.
 
     The caller's thread copies an event into a journal on this machine's disk; a writer of its own carries it to the
@@ -94,17 +93,6 @@ class AuditLogger(TransactionCalls):
             f"<AuditLogger {state} to {self.settings.address}: {stats.accepted} accepted, {stats.stored} stored, "
             f"{stats.pending} pending>"
         )
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether `close` has been called."""
-        return self._process.is_closed
-
-    @property
-    def has_stopped_writing(self) -> bool:
-        """Whether the writer's loop has come to its end."""
-        writer = self._process.host.writer
-        return writer is not None and writer.has_ended
 
     @property
     def waits_for_rows(self) -> int:
@@ -262,90 +250,7 @@ class AuditLogger(TransactionCalls):
         writer = self._process.host.writer
         return (writer is not None and writer.is_out) or self._late_at == journal.totals.last_seq
 
-    # --- waiting for all of it -------------------------------------------------------------------------
-
-    async def flush(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
-        """Return True when everything logged before is in the table; False when the time is up, or when an event of
-        this process sits in quarantine or was lost. Nothing is lost by waiting in vain."""
-        journal = self._process.journal
-        if journal is None:
-            return True
-        self._process.host.nudge()
-        return await journal.settled.wait(journal.last_seq, timeout_seconds, wants_all=True)
-
-    def flush_sync(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
-        """Do as `flush`, blocking this thread."""
-        journal = self._process.journal
-        if journal is None:
-            return True
-        self._process.host.nudge()
-        return journal.settled.wait_sync(journal.last_seq, timeout_seconds, wants_all=True)
-
-    async def close(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
-        """Bring in what is pending for *timeout_seconds* at most, and close; return whether nothing remained.
-
-        What remains is on disk, is named in one log line, and is delivered by the next process. Nothing is lost
-        without this call; a program that ends without it gives its last events `EXIT_SECONDS` to arrive.
-        """
-        if not self.is_closed:
-            try:
-                await self._process.host.stop(timeout_seconds)
-            finally:
-                self._end()
-        return self._is_all_in
-
-    def close_sync(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
-        """Do as `close`, blocking this thread."""
-        if not self.is_closed:
-            self._process.host.stop_sync(timeout_seconds)
-            self._end()
-        return self._is_all_in
-
-    @property
-    def _is_all_in(self) -> bool:
-        stats = self.stats()
-        return stats.pending == 0 and "memory_lost" not in stats.dropped_by_reason
-
-    def _end(self) -> None:
-        _living.discard(self)
-        self._process.close()
-        pending = self.stats().pending
-        if pending:
-            report(
-                "closed_pending",
-                f"closed with {pending} events pending; they wait in {self.settings.journal_dir} for the next process, "
-                "or for `audit-async drain`",
-                every_seconds=0,
-            )
-
-    async def __aenter__(self) -> Self:
-        self._process.enter_task()
-        self._process.deliver_leftovers()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    def __enter__(self) -> Self:
-        self._process.deliver_leftovers()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close_sync()
-
-    def deliver_leftovers(self) -> None:
-        """Deliver what earlier processes left in the journal directory, without waiting for the first event."""
-        self._process.deliver_leftovers()
-
     # --- how it stands ---------------------------------------------------------------------------------
-
-    def stats(self) -> Stats:
-        """Return the numbers of this moment. `accepted == stored + pending + quarantined + dropped` in every value."""
-        return self._process.stats()
 
     def health(self) -> Health:
         """Return whether events are safe and arrive, with what to do where they do not."""
@@ -415,6 +320,9 @@ class AuditLogger(TransactionCalls):
         advice = f" {hint}." if hint else ""
         report(f"refused_{reason}", f"{message}.{advice} The event is counted as refused", level="ERROR")
         return Receipt(event_id, None, 0, refused=reason)
+
+    def _leave(self) -> None:
+        _living.discard(self)
 
     def _abandon(self) -> None:
         """Become a new incarnation in a forked child."""

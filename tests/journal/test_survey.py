@@ -14,13 +14,8 @@ import pytest
 from audit_async.config import KIB, SEGMENT_HEADER_BYTES
 from audit_async.journal import survey as surveying
 from audit_async.journal.confirm import ConfirmFile, Mark
-<<<<<<< ours
-from audit_async.journal.contents import Contents, batches, examine, left_over_entries
-from audit_async.journal.frame import HEADER, HEADER_BYTES, encode_frame
-=======
 from audit_async.journal.contents import batches, examine, left_over_entries
-from audit_async.journal.frame import encode_frame
->>>>>>> theirs
+from audit_async.journal.frame import HEADER, HEADER_BYTES, encode_frame
 from audit_async.journal.journal import Journal
 from audit_async.journal.segment import SegmentReader
 from audit_async.journal.survey import Surveyed, survey
