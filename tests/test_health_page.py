@@ -1,4 +1,4 @@
-"""docs/operating-health.md is true: its commands run, and what it names is what there is."""
+"""docs/health.md is true: its commands run, and what it names is what there is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.polling import eventually
 from tests.test_cli import audit_async
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "operating-health.md").read_text()
+PAGE = (ROOT / "docs" / "health.md").read_text()
 SECTIONS = {part.partition("\n")[0]: part for part in PAGE.split("\n## ")}
 COMMANDS = re.findall(r"```sh\n(.*?)\n```", PAGE)
 SHOWN = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
