@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults import (
+from tests.faults import (  # noqa: F401 -- loading one registers its faults
     clocks,
     configuration,
     disks,
@@ -19,23 +19,5 @@ from tests.faults import (
     syscalls,
 )
 from tests.faults.fault import Fault, registered
-
-MODULES = (
-    clocks,
-    configuration,
-    disks,
-    failover,
-    files,
-    forks,
-    load,
-    loops,
-    network,
-    poison,
-    postgres,
-    processes,
-    shutdown,
-    syscalls,
-)
-"""Loading one registers its faults."""
 
 FAULTS: tuple[Fault, ...] = tuple(sorted(registered, key=lambda fault: (fault.number, fault.name)))
