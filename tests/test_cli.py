@@ -119,7 +119,7 @@ def test_drain_against_a_dead_database_keeps_everything(tmp_path: Path) -> None:
     1."""
     nowhere = "postgresql+asyncpg://app@127.0.0.1:1/app"
     leave_events(nowhere, tmp_path / "j")
-    done = audit_async("drain", nowhere, "--journal-dir", tmp_path / "j", "--timeout", "3")
+    done = audit_async("drain", nowhere, "--journal-dir", tmp_path / "j", "--timeout", "10")
     assert done.returncode == 1
     assert "127.0.0.1:1" in done.stderr
     assert "Not all of it arrived" in done.stderr
