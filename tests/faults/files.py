@@ -15,6 +15,7 @@ from tests.faults.report import Watched
 from tests.faults.rooms import QUICK, SMALL_SEGMENT, table_away
 
 COUNT = 300  # some six small segments
+ENDLESS = 1_000_000  # events: a child is killed long before
 
 
 def leave(lab: Lab, **task: object) -> list[Path]:
@@ -56,7 +57,7 @@ def kept_damage(lab: Lab) -> list[Path]:
     return list(lab.journal_dir.glob("*.corrupt"))
 
 
-@fault("F34", "an entry is cut off behind the last one", fast=2, quick=6, full=60)
+@fault("F34", "an entry is cut off behind the last one", fast=1, quick=6, full=60)
 def torn_tail(lab: Lab) -> None:
     """Put the beginning of one more entry behind the last one, as a process leaves it that is killed in `log`."""
     segment = leave(lab)[-1]
@@ -65,7 +66,7 @@ def torn_tail(lab: Lab) -> None:
     assert lab.settle().told_gone == 0
 
 
-@fault("F35", "a byte of the last entry is another one", fast=2, quick=6, full=60)
+@fault("F35", "a byte of the last entry is another one", fast=1, quick=6, full=60)
 def damaged_tail(lab: Lab) -> None:
     """Damage the payload of the last entry: no later number tells that it is missing."""
     segment = leave(lab)[-1]
@@ -74,7 +75,7 @@ def damaged_tail(lab: Lab) -> None:
     flip(lab, segment, start + HEADER_BYTES, stop)
 
 
-@fault("F35", "single bits of entries are flipped", fast=2, quick=6, full=60)
+@fault("F35", "single bits of entries are flipped", fast=1, quick=6, full=60)
 def flipped_bits(lab: Lab) -> None:
     """Flip one bit in each of some entries."""
     entries = [(path, *frame) for path in leave(lab) for frame in frames(path)]
@@ -117,7 +118,7 @@ def spoilt_mark(lab: Lab) -> None:
     """Let a part arrive, kill the process, and spoil its mark of what has arrived."""
     lab.timing = QUICK
     kept = []
-    with Watched(lab, 20_000, made={"segment_bytes": SMALL_SEGMENT}, per_second=1000) as child:
+    with Watched(lab, ENDLESS, made={"segment_bytes": SMALL_SEGMENT}, per_second=1000) as child:
         child.wait_for(lambda report: report.stats.stored > 20)
         [mark] = lab.journal_dir.glob("*.confirm")
         kept.append(mark.read_bytes())
@@ -146,7 +147,7 @@ def missing_segment(lab: Lab) -> None:
 def network(lab: Lab) -> None:
     """Journal where locks of other hosts mean nothing: that is said, and the next process of this host delivers."""
     made = {"is_local": False}
-    with Watched(lab, 20_000, made=made, mode="on_disk", threads=4, options={"writer": "none"}) as child:
+    with Watched(lab, ENDLESS, made=made, mode="on_disk", threads=4, options={"writer": "none"}) as child:
         child.wait_for(lambda report: any("is on a network file system" in line for line in report.said))
         lab.wait_for_promises(100)
         child.child.kill()

@@ -36,7 +36,7 @@ def assert_never_asked_again(trace: Strace) -> None:
     assert failed
 
 
-@fault("F27", "EIO on one fdatasync", fast=2, quick=6, full=60, needs=("strace",))
+@fault("F27", "EIO on one fdatasync", fast=1, quick=6, full=60, needs=("strace",))
 def one_sync_fails(lab: Lab) -> None:
     """Fail one sync: who waits for it is told of the disk when another file has what that one may have lost."""
     trace = Strace(lab, "fdatasync", f"{IO_ERROR}:when={lab.chance.randrange(1, 8)}")
@@ -106,7 +106,7 @@ def slow_sync(lab: Lab) -> None:
     assert report.median_lag_seconds < 0.15, report
 
 
-@fault("F31", "a disk that hangs in fdatasync", fast=2, quick=6, full=40, needs=("strace",))
+@fault("F31", "a disk that hangs in fdatasync", fast=1, quick=6, full=40, needs=("strace",))
 def hung_sync(lab: Lab) -> None:
     """Let a sync hang for longer than anybody waits: all calls come back as agreed, also the last one."""
     lab.timing = QUICK
@@ -147,6 +147,9 @@ FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 """System calls on the journal's files: the number in the matrix, their names, and how they may fail. A question mark:
 some processors' Linux has no such call."""
 
+IN_TESTS = {"openat", "fallocate", "pwrite", "fdatasync", "rename", "unlink"}
+"""The others are tried by `scripts/faults` alone."""
+
 
 class CallFails:
     """A fault for each of them."""
@@ -173,4 +176,7 @@ class CallFails:
 
 
 for _name, (_number, _, _errors) in FAILURES.items():
-    fault(_number, f"{_name} fails: {' '.join(_errors)}", fast=1, quick=6, full=60, needs=("strace",))(CallFails(_name))
+    _fast = int(_name in IN_TESTS)
+    fault(_number, f"{_name} fails: {' '.join(_errors)}", fast=_fast, quick=6, full=60, needs=("strace",))(
+        CallFails(_name)
+    )
