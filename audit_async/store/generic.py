@@ -176,7 +176,11 @@ class GenericStore:
         )
 
     def _quoted(self, name: str) -> str:
-        quoted = self._engine.get().dialect.identifier_preparer.quote_identifier(name)
+        dialect = self._engine.get().dialect
+        quoted = dialect.identifier_preparer.quote_identifier(name)
+        if dialect.paramstyle in ("format", "pyformat"):
+            # Doubled for the driver already, which `text` does once more.
+            quoted = quoted.replace("%%", "%")
         return quoted.replace(":", "\\:")  # which would begin a parameter
 
     def _quoted_table(self, table: TableName) -> str:

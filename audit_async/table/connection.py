@@ -19,6 +19,9 @@ from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, async_url
 from audit_async.table.sessions import asyncmy_arguments, asyncpg_arguments, connect_seconds
 
+# What does not fit is refused, and a statement means what it says, whatever the server's default is.
+_MYSQL_SETTINGS = "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'"
+
 
 @asynccontextmanager
 async def connected(
@@ -47,8 +50,7 @@ async def connected(
             deadline.reschedule(None)
             is_connecting = False
             if parsed.get_backend_name() in ("mysql", "mariadb"):
-                # What does not fit is refused, and a statement means what it says, whatever the server's default is.
-                await connection.exec_driver_sql("SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'")
+                await connection.exec_driver_sql(_MYSQL_SETTINGS)
             yield connection
     except AuditError:
         raise
@@ -69,7 +71,8 @@ def _new_engine(url: URL, statement_seconds: float) -> AsyncEngine:
     if url.get_driver_name() == "asyncpg":
         url, arguments = asyncpg_arguments(url, {}, command_timeout=statement_seconds)
     elif url.get_driver_name() == "asyncmy":
-        arguments = asyncmy_arguments(url, read_timeout=statement_seconds)
+        # Before SQLAlchemy asks for the mode: it quotes names as that says.
+        arguments = {**asyncmy_arguments(url, read_timeout=statement_seconds), "init_command": _MYSQL_SETTINGS}
     # SQLAlchemy drops the connection at a time-out, so that no roll-back behind it waits as long once more.
     return create_async_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 

@@ -17,7 +17,7 @@ from audit_async.inspection import (
     inspect_through,
 )
 from audit_async.table.columns import is_ours, lacking
-from audit_async.table.connection import connected
+from audit_async.table.connection import connected, run_as_written
 from audit_async.table.ddl import MYSQL
 from audit_async.table.ownership import owned
 from audit_async.table.partitions import add_month, find_partitions, missing_months, months
@@ -126,7 +126,7 @@ async def create(connection: AsyncConnection, name: TableName) -> CreatedTable:
     if found.exists:
         return CreatedTable(name=str(name), is_new=False, version=await version_of(connection, name))
     for statement in make_statements(name, dialect, server_version(connection)):
-        await connection.exec_driver_sql(statement)
+        await run_as_written(connection, statement)
     partitions = new_partitions(name) if dialect == "postgresql" else {}
     return CreatedTable(name=str(name), is_new=True, partitions=tuple(map(str, partitions)))
 
