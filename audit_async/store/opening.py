@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit_async.inspection import async_url
 from audit_async.store import Store, StoreOptions
+from audit_async.store.floors import warn_of_old
 from audit_async.table_map.tables import Tables
 
 
@@ -16,6 +17,7 @@ def open_store(options: StoreOptions) -> Store:
     """
     driver = async_url(options.url).drivername
     Tables.read(options.table)
+    warn_of_old(driver.partition("+")[2])
     if driver == "postgresql+asyncpg":
         from audit_async.store.postgres import PostgresStore
 
