@@ -22,6 +22,7 @@ from tests.programs.teller import Teller, say, told_task
 from tests.programs.telling_child import Task
 
 HANG_SECONDS = 60  # far above what any of these takes on a loaded machine
+ORPHAN_SECONDS = 2  # between two looks of a worker whether its parent is still there
 WORKERS = 4
 
 
@@ -92,16 +93,21 @@ def prefork(teller: Teller) -> None:
     log_some(teller, before)
     listener = socket.create_server(("127.0.0.1", 0))
     workers: set[int] = set()
+    parent = os.getpid()
 
     def serve() -> None:
         signal.alarm(0)
+        listener.settimeout(ORPHAN_SECONDS)
         while True:
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                if os.getppid() != parent:
+                    os._exit(1)
+                continue
             with connection:
                 teller.log_number(int(connection.recv(100)))
                 connection.sendall(b"%d" % os.getpid())
-
-    parent = os.getpid()
 
     def end(*_: object) -> None:
         if os.getpid() != parent:
