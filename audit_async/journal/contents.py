@@ -141,8 +141,9 @@ class _Reading:
         self.last: Record | None = None
         self._surveyed = surveyed
         self._files = surveyed.file_set
-        self._readers: dict[int, _NotingReader | None] = {}
-        self._found: list[tuple[int, int, int]] = []
+        self._handed_out: list[tuple[int, _NotingReader]] = []
+        self._is_there: dict[int, bool] = {}
+        self._found: set[tuple[int, int, int]] = set()
         self._faults: dict[int, str] = {}
 
     @classmethod
@@ -164,11 +165,9 @@ class _Reading:
                 yield records
         finally:
             cursor.close()
-            for number, reader in self._readers.items():
-                if reader is not None:
-                    reader.close()
-                    if reader.fault:
-                        self._faults.setdefault(number, reader.fault)
+            for number, reader in self._handed_out:
+                if reader.fault:
+                    self._faults.setdefault(number, reader.fault)
 
     @property
     def faults(self) -> list[str]:
@@ -231,11 +230,14 @@ class _Reading:
 
     def next_number(self, after: int) -> int | None:
         """See `Shelf`. What is gone since the survey was settled; what cannot be opened is noted."""
-        return next((number for number in self._surveyed.segments if number > after and self._opened(number)), None)
+        return next((number for number in self._surveyed.segments if number > after and self._look_at(number)), None)
 
     def open(self, number: int) -> SegmentReader | None:
         """See `Shelf`."""
-        return self._opened(number)
+        reader = self._opened(number)
+        if reader is not None:
+            self._handed_out.append((number, reader))
+        return reader
 
     def limit(self, number: int) -> int | None:
         """See `Shelf`."""
@@ -247,16 +249,25 @@ class _Reading:
 
     def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
         """See `Shelf`."""
-        self._found.append((number, offset, offset + len(damaged)))
+        # A reader that misses a number passes here a second time.
+        self._found.add((number, offset, offset + len(damaged)))
+
+    def _look_at(self, number: int) -> bool:
+        """Return whether the segment can be opened; it is not kept open, there may be more than a process may have."""
+        if number not in self._is_there:
+            reader = self._opened(number)
+            self._is_there[number] = reader is not None
+            if reader is not None:
+                if reader.header is not None and reader.size < reader.header.capacity:
+                    told = f"{reader.path.name} was cut off at {reader.size:,} of {reader.header.capacity:,} bytes"
+                    self._faults[number] = told
+                reader.close()
+        return self._is_there[number]
 
     def _opened(self, number: int) -> _NotingReader | None:
-        if number not in self._readers:
-            path = self._files.segment_path(number)
-            try:
-                reader = self._readers[number] = _NotingReader.open(path)
-            except OSError as error:
-                reader = self._readers[number] = None
-                self._faults[number] = f"{path.name} cannot be opened ({error.strerror})"
-            if reader is not None and reader.header is not None and reader.size < reader.header.capacity:
-                self._faults[number] = f"{path.name} was cut off at {reader.size:,} of {reader.header.capacity:,} bytes"
-        return self._readers[number]
+        path = self._files.segment_path(number)
+        try:
+            return _NotingReader.open(path)
+        except OSError as error:
+            self._faults[number] = f"{path.name} cannot be opened ({error.strerror})"
+            return None

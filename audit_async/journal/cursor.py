@@ -169,11 +169,6 @@ class Cursor:
         )
         for start, stop in found.damaged:
             self._shelf.keep_damage(self._number, self._offset + start, piece[start:stop])
-            report(
-                "journal_damage",
-                f"{stop - start} bytes of segment {self._number} of the journal are damaged and kept in a file "
-                "*.corrupt beside it. Entries that are nowhere else are counted as dropped",
-            )
         is_at_end = found.is_end if is_growing else is_whole and found.stop == len(piece)
         return found, is_at_end or found.stop == 0
 

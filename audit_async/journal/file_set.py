@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit_async.diagnostics import report
 from audit_async.journal.frame import salt_of
 from audit_async.private import make_file
 
@@ -190,6 +191,11 @@ class FileSet:
 
     def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
         """Keep bytes that are no entry any more beside the segment. Never raises: there may be no room for them."""
+        report(
+            "journal_damage",
+            f"{len(damaged)} bytes of segment {number} of the journal are damaged and kept in a file *.corrupt "
+            "beside it. Entries that are nowhere else are counted as dropped",
+        )
         path = self.directory / f"{self.base}-{number:06d}-{offset}.corrupt"
         try:
             descriptor = make_file(path)

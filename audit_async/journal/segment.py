@@ -31,6 +31,7 @@ from audit_async.journal.frame import (
 from audit_async.private import open_file
 
 MAGIC_OF_SEGMENT = b"AUDJSEG1"
+UNKNOWN_FORMAT = -1
 FORMAT = 2
 """In the first one checksums did not cover the writer. It was never released."""
 
@@ -100,11 +101,15 @@ class SegmentHeader:
 def format_of(head: bytes) -> int | None:
     """Return the format of the segment that begins with *head*, also of one that a later version has written.
 
-    None when the header is damaged. Every format keeps the beginning of the first field, the second one and the
-    CRC-32 where they are.
+    None when the header is damaged. A later format changes the magic's last letter, and may then change everything
+    behind it; or it keeps the magic, the number behind it and the CRC-32 where they are.
     """
     if len(head) < SEGMENT_HEADER_BYTES or not head.startswith(MAGIC_OF_SEGMENT[:-1]):
         return None
+    if not head.startswith(MAGIC_OF_SEGMENT):
+        # Unless that letter alone is damaged.
+        is_ours = SegmentHeader.decode(MAGIC_OF_SEGMENT + head[len(MAGIC_OF_SEGMENT) :]) is not None
+        return None if is_ours else UNKNOWN_FORMAT
     if _CRC.unpack_from(head, SEGMENT_HEADER_BYTES - _CRC.size)[0] != zlib.crc32(head[: -_CRC.size]):
         return None
     return int.from_bytes(head[len(MAGIC_OF_SEGMENT) :][:2], "little")
