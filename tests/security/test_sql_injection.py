@@ -106,47 +106,43 @@ async def test_backslashes_are_text_whatever_the_server_s_mode(mariadb: MariadbS
 
 
 @STORES
-@pytest.mark.parametrize("name", NAMES)
-async def test_sql_in_a_column_s_name_is_a_name(empty: Place, name: str, tmp_path: Path) -> None:  # noqa: F811
-    """A map may name any column that a database can have, and only that column is written."""
-    if empty.dialect == "mysql" and "`" in name:
-        pytest.skip("SQLAlchemy reads such a name with both marks from MariaDB, so that no map fits")
+async def test_sql_in_a_column_s_name_is_a_name(empty: Place, tmp_path: Path) -> None:  # noqa: F811
+    """A map may name any column that a database can have, and only those columns are written."""
+    # SQLAlchemy reads a backtick in a name from MariaDB with both of its marks, so that no map fits.
+    names = [name for name in NAMES if empty.dialect != "mysql" or "`" not in name]
     quote = "`" if empty.dialect == "mysql" else '"'
-    column, other = (quoted_name(each, quote) for each in (name, f"{name}_"))
-    statement = f"CREATE TABLE trail (id varchar(64) PRIMARY KEY, {column} varchar(200), {other} varchar(200))"
-    await empty.execute(
-        statement.replace("%", "%%") if "postgresql+psycopg" in empty.url or empty.dialect == "mysql" else statement
-    )
-    table = TableMap(table="trail", columns={"id": "id", name: "user_id", f"{name}_": "action"})
+    columns = ", ".join(f"{quoted_name(name, quote)} varchar(200)" for name in names)
+    statement = f"CREATE TABLE trail (id varchar(64) PRIMARY KEY, act varchar(9), {columns})"
+    takes_format = "psycopg" in empty.url or empty.dialect == "mysql"
+    await empty.execute(statement.replace("%", "%%") if takes_format else statement)
+    table = TableMap(table="trail", columns={"id": "id", "act": "action", **dict.fromkeys(names, "user_id")})
     async with AuditLogger(empty.url, journal_dir=tmp_path / "journal", table=table) as audit:
         for payload in PAYLOADS[:3]:
             audit.log(events.custom("a", user_id=payload))
         assert await audit.flush(30), audit.health()
     async with empty.admin.connect() as connection:
         rows = (await connection.exec_driver_sql("SELECT * FROM trail")).all()
-    assert {(payload, "a") for payload in PAYLOADS[:3]} == {tuple(row)[1:] for row in rows}
+    assert {("a", *[payload] * len(names)) for payload in PAYLOADS[:3]} == {tuple(row)[1:] for row in rows}
 
 
-@pytest.mark.parametrize(
-    "name", [*PAYLOADS, "a.b.c", "", "x" * 64, "\ud800", "a\u2028b", "a\x1b[31m", "'", '"', "`", "\\"]
-)
+ENDING = ("a'; DROP TABLE x; --", 'a"', "a`", "a\\", "a;b", "a\nb", "", "\ud800", "a\x1b[31m", "a\u2028b", "x" * 64)
+
+
+@pytest.mark.parametrize("name", [*ENDING, "a.b.c"], ids=ascii)
 def test_a_table_s_name_ends_no_statement(name: str) -> None:
     """A name with a quote, a backslash, a semicolon, a control character or half a character is no table's."""
-    if (
-        set(name) & set("'\"`;\\\n\0\x1b")
-        or not name.isprintable()
-        or not name
-        or len(name) > 63
-        or name.count(".") > 1
-    ):
-        with pytest.raises(ConfigurationError):
-            TableName.parse(name)
-    else:
-        assert name == str(TableName.parse(name))
+    with pytest.raises(ConfigurationError):
+        TableName.parse(name)
+
+
+async def test_our_table_s_name_has_no_colon(sqlite_url: str) -> None:
+    """Behind a colon the name of a value is looked for: no table is made with one."""
+    with pytest.raises(ConfigurationError, match="colon"):
+        await create_table(sqlite_url, table="audit:id")
 
 
 @OURS
-@pytest.mark.parametrize("name", ["100% %s", "$1", "a b--", "日誌", "SELECT", "x{0}", "?"])
+@pytest.mark.parametrize("name", ["100% %s", "a b--{0} ?$1", "SELECT"])
 async def test_sql_in_a_table_s_name_is_a_name(empty: Place, name: str, tmp_path: Path) -> None:  # noqa: F811
     """Our table may have any such name: it is made, looked after and written to, and nothing else is touched."""
     await empty.execute("CREATE TABLE victim (note varchar(10))", "INSERT INTO victim VALUES ('kept')")
@@ -159,9 +155,7 @@ async def test_sql_in_a_table_s_name_is_a_name(empty: Place, name: str, tmp_path
     assert [("kept",)] == await empty.rows("SELECT note FROM victim")
 
 
-@pytest.mark.parametrize(
-    "name", ["a'; DROP ROLE x; --", 'a"', "a`", "a\\", "a;b", "a\nb", "", "pg_x", "\ud800", "a\x1b"]
-)
+@pytest.mark.parametrize("name", [*ENDING, "pg_x"], ids=ascii)
 @pytest.mark.parametrize("of", ["owner", "writer", "reader", "auditor"])
 def test_a_role_s_name_ends_no_statement(name: str, of: str) -> None:
     """What could end a quoted name is no role's."""
@@ -170,7 +164,7 @@ def test_a_role_s_name_ends_no_statement(name: str, of: str) -> None:
 
 
 @OURS
-@pytest.mark.parametrize("payload", PAYLOADS[:4])
+@pytest.mark.parametrize("payload", ["".join(PAYLOADS[:4])])
 async def test_sql_in_a_service_s_name_or_destination_does_nothing(
     place: Place,  # noqa: F811
     payload: str,
@@ -186,7 +180,7 @@ async def test_sql_in_a_service_s_name_or_destination_does_nothing(
 
 
 @OURS
-@pytest.mark.parametrize("payload", PAYLOADS[:5])
+@pytest.mark.parametrize("payload", ["".join(PAYLOADS[:5])])
 async def test_sql_in_a_hold_does_nothing(place: Place, payload: str) -> None:  # noqa: F811
     """The tenant and the reason of a legal hold, and the tenant of a rule, are values."""
     from audit_async.maintenance.holds import find_holds, place_hold, release_hold
