@@ -22,8 +22,8 @@ from tests.programs.teller import Teller, say, told_task
 from tests.programs.telling_child import Task
 
 HANG_SECONDS = 60  # far above what any of these takes on a loaded machine
-ORPHAN_SECONDS = 2  # between two looks of a worker whether its parent is still there
 WORKERS = 4
+LOOK_SECONDS = 1.0  # between two looks of a worker whether its parent is there
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -89,43 +89,35 @@ def prefork(teller: Teller) -> None:
     A request is a number, whose event is logged. Each answer comes from the process that has logged it. The parent
     replaces a worker that dies, until it is told to end.
     """
+    parent = os.getpid()
+    # Taken by `sigwait` alone, and by no thread of the library: these inherit the mask.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
     before, _ = shares(teller.task, 2)
     log_some(teller, before)
     listener = socket.create_server(("127.0.0.1", 0))
-    workers: set[int] = set()
-    parent = os.getpid()
+    listener.settimeout(LOOK_SECONDS)
 
     def serve() -> None:
         signal.alarm(0)
-        listener.settimeout(ORPHAN_SECONDS)
-        while True:
-            try:
+        while os.getppid() == parent:
+            with suppress(TimeoutError):
                 connection, _ = listener.accept()
-            except TimeoutError:
-                if os.getppid() != parent:
-                    os._exit(1)
-                continue
-            with connection:
-                teller.log_number(int(connection.recv(100)))
-                connection.sendall(b"%d" % os.getpid())
+                with connection:
+                    teller.log_number(int(connection.recv(100)))
+                    connection.sendall(b"%d" % os.getpid())
 
-    def end(*_: object) -> None:
-        if os.getpid() != parent:
-            os._exit(0)
-        for pid in workers:
-            os.kill(pid, signal.SIGTERM)
-        assert_locked(teller)
-        say("done" if teller.audit.close_sync(30) else "left")
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, end)
-    workers |= {fork(serve) for _ in range(WORKERS)}
+    workers = {fork(serve) for _ in range(WORKERS)}
     say(f"port {listener.getsockname()[1]}")
-    while True:
-        dead, _ = os.wait()
-        workers.discard(dead)
-        workers.add(fork(serve))
+    while signal.sigwait({signal.SIGTERM, signal.SIGCHLD}) == signal.SIGCHLD:
+        dead, _ = os.waitpid(-1, os.WNOHANG)
+        if dead:
+            workers.remove(dead)
+            workers.add(fork(serve))
         assert_locked(teller)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert_locked(teller)
 
 
 def storm(teller: Teller) -> None:
