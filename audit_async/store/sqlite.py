@@ -24,7 +24,13 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from audit_async.config import FORK_SECONDS, ROWS_AT_ONCE, SQLITE_LOOK_SECONDS
 from audit_async.diagnostics import describe
 from audit_async.entry import Entry
-from audit_async.errors import ConfigStoreError, DataStoreError, DuplicateStoreError, StoreError
+from audit_async.errors import (
+    ConfigStoreError,
+    DataStoreError,
+    DuplicateStoreError,
+    StoreError,
+    TransientStoreError,
+)
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through, quoted_name
 from audit_async.store import StoreOptions
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _IN_MEMORY = ("", ":memory:")
+_Identity = tuple[int, int]
 _SETTINGS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
@@ -59,6 +66,9 @@ class SqliteStore:
         self._engine = OwnEngine(self._new_engine, options.timing)
         # Whose threads may still be at work, also where a cancelled batch has let go of them.
         self._made: list[aiosqlite.Connection] = []
+        # What the connection has open: the file, and SQLite's log beside it once that is there.
+        self._opened: _Identity | None = None
+        self._opened_log: _Identity | None = None
         self._layouts: Layouts | None = None
         self._statements: dict[tuple[TableName, int], str] = {}
         # Held during a batch, by the thread of its loop: a fork waits for it. See `_before_fork`.
@@ -82,6 +92,7 @@ class SqliteStore:
             try:
                 async with self._connection() as (raw, layouts):
                     await self._insert(raw, layouts.parts(entries))
+                    await self._see_where_it_went(raw)
             except DataStoreError as refusal:
                 raise await self._revised(refusal, entries) from None
             finally:
@@ -103,6 +114,26 @@ class SqliteStore:
             if raw.in_transaction:
                 await raw.execute("ROLLBACK")
             raise
+
+    async def _see_where_it_went(self, raw: aiosqlite.Connection) -> None:
+        """See that what was committed is in the file that others find.
+
+        SQLite goes on with a file that was deleted or replaced, and commits what nobody will read. A batch that is
+        refused here comes again, by a new connection.
+
+        Source: "How To Corrupt An SQLite Database File", on files that are unlinked or renamed while in use.
+        """
+        if self._opened is None:
+            return
+        if self._opened != _identity(self._file):
+            raise TransientStoreError(f"{self._place.server} was moved away, or replaced, under way")
+        log = _identity(f"{self._file}-wal")
+        if self._opened_log is None:
+            self._opened_log = log
+        if self._opened_log != log:
+            # Older batches may be in the log alone.
+            await raw.execute("PRAGMA wal_checkpoint(FULL)")
+            raise TransientStoreError(f"{self._place.server}-wal was removed under way")
 
     async def _revised(self, refusal: DataStoreError, entries: Sequence[Entry]) -> StoreError:
         verdict = await revise(refusal, entries, self._engine.get(), self._tables, self._layouts, self._place)
@@ -140,6 +171,8 @@ class SqliteStore:
         is_connecting = True
         try:
             self._see_to_file()
+            if self._opened is not None and self._opened != _identity(self._file):
+                await self._engine.close()
             engine = self._engine.get()
             layouts = self._layouts or await self._look_at_tables(engine)
             async with AsyncSession(engine) as session:
@@ -193,7 +226,7 @@ class SqliteStore:
 
     def _see_to_file(self) -> None:
         """Make the file for ourselves alone, the first time and if we may; later a missing one is a fault."""
-        if self._file in _IN_MEMORY or self._file.startswith("file:"):
+        if not self._is_on_disk():
             return
         if not self._may_create and not Path(self._file).exists():
             raise ConfigStoreError(
@@ -201,6 +234,9 @@ class SqliteStore:
                 hint="restore it, or make it with `audit-async init URL`",
             )
         make_private(self._file)
+
+    def _is_on_disk(self) -> bool:
+        return self._file not in _IN_MEMORY and not self._file.startswith("file:")
 
     def _new_engine(self) -> AsyncEngine:
         return create_async_engine(
@@ -222,6 +258,8 @@ class SqliteStore:
         """Do what the dialect would, and remember the connection from its first moment on."""
         import aiosqlite
 
+        self._opened = _identity(self._file) if self._is_on_disk() else None
+        self._opened_log = None
         raw = aiosqlite.connect(*arguments, **options)
         raw._thread.daemon = True
         self._made = [*(other for other in self._made if other._thread.is_alive()), raw]
@@ -269,6 +307,15 @@ async def _mark_delivered(raw: aiosqlite.Connection, delivered: TableName, entri
     ids = json.dumps([entry.id for entry in fresh])
     await raw.execute(f"INSERT INTO {delivered.quoted()} (id) SELECT value FROM json_each(?)", [ids])
     return fresh
+
+
+def _identity(file: str) -> _Identity | None:
+    """Return what tells the file that is at a path from any other one; None if there is none."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _insert_statement(layout: Layout, rows: int) -> str:

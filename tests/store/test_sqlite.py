@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,3 +137,38 @@ def test_a_store_that_is_abandoned_leaves_no_thread(sqlite_url: str) -> None:
 
     for steps in range(0, 120, 3):
         assert asyncio.run(cut_off(steps)) == []
+
+
+@pytest.mark.parametrize("goes", ["before", "under way"])
+async def test_what_goes_into_a_file_that_was_replaced_is_not_confirmed(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, goes: str
+) -> None:
+    """A batch counts as stored only when it is in the file that stands at the path; the next attempt opens that."""
+    store = SqliteStore(StoreOptions(url=sqlite_url, may_create=True))
+    await store.insert(entries(1))
+    file, aside = file_of(sqlite_url), file_of(sqlite_url).with_name("aside.db")
+
+    def replace() -> None:
+        for name in ("", "-wal", "-shm"):
+            file.with_name(file.name + name).rename(aside.with_name(aside.name + name))
+        with closing(sqlite3.connect(aside)) as source, closing(sqlite3.connect(file)) as copy:
+            source.backup(copy)
+
+    insert = store._insert
+
+    async def insert_and_replace(*arguments: Any) -> None:
+        await insert(*arguments)
+        replace()
+
+    batch = entries(2)
+    if goes == "before":
+        replace()
+    else:
+        monkeypatch.setattr(store, "_insert", insert_and_replace)
+        with pytest.raises(TransientStoreError, match="replaced, under way"):
+            await store.insert(batch)
+        monkeypatch.undo()
+    await store.insert(batch)
+    await store.close()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM audit_logs").fetchone() == (3,)
