@@ -16,6 +16,7 @@ from tests.faults import (  # noqa: F401 -- loading one registers its faults
     postgres,
     processes,
     shutdown,
+    sqlite,
     syscalls,
 )
 from tests.faults.fault import Fault, registered
