@@ -404,6 +404,9 @@ rows/s at 25, 70,000 at 100 and at 1,000), and other threads get their turn whil
 MARIADB_PACKET_SHARE = 0.25
 """Of `max_allowed_packet` that one statement may take: its values are counted, not what the protocol adds to them."""
 
+MARIADB_VALUE_BYTES = 16
+"""That the protocol adds to a value at most: type and length, or the whole of it where it is a number or a time."""
+
 MARIADB_IDLE_SHARE = 0.5
 """Of the server's `wait_timeout` after which an idle connection is made anew, before the server, or what stands between
 us, has closed it."""

@@ -215,7 +215,7 @@ class MariadbStore:
                     f"table {layout.table} takes not every character in {', '.join(narrow)}, and refuses events with "
                     f"others: ALTER TABLE {layout.table} CONVERT TO CHARACTER SET utf8mb4",
                 )
-        return Inserts(raw, self._server.statement_bytes)
+        return Inserts(raw, self._server.packet_bytes)
 
     def _verdict(self, error: BaseException, is_connecting: bool = False) -> StoreError | None:
         return translate(error, self._place, connecting=is_connecting) if isinstance(error, Exception) else None

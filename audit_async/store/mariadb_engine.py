@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from audit_async.config import MARIADB_IDLE_SHARE, MARIADB_PACKET_SHARE
+from audit_async.config import MARIADB_IDLE_SHARE
 from audit_async.inspection import TableName
 from audit_async.table.sessions import asyncmy_arguments
 from audit_async.timing import Timing
@@ -41,12 +41,12 @@ class Server:
     """What a server allows a session.
 
     Attributes:
-        statement_bytes: of the values in one statement.
+        packet_bytes: of one statement with all that belongs to it; a longer one it does not read, but hangs up.
         idle_seconds: after which a connection is not to be trusted any more.
         forgets_commits: it is told not to write them to its disk, so that a crash takes what we have confirmed.
     """
 
-    statement_bytes: int
+    packet_bytes: int
     idle_seconds: float
     forgets_commits: bool
 
@@ -80,7 +80,7 @@ async def meet(raw: Any, timing: Timing) -> Server:
     await raw.query(settings.format(statement=timing.statement_seconds, idle=own_idle))
     idle = float(variables.get("wait_timeout", own_idle))
     return Server(
-        statement_bytes=int(int(variables["max_allowed_packet"]) * MARIADB_PACKET_SHARE),
+        packet_bytes=int(variables["max_allowed_packet"]),
         idle_seconds=MARIADB_IDLE_SHARE * (idle if ends_idle_transactions else own_idle),
         forgets_commits=variables.get("innodb_flush_log_at_trx_commit") == "0",
     )

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from audit_async.config import MARIADB_ROWS_AT_ONCE
+from asyncmy.errors import DataError
+
+from audit_async.config import MARIADB_PACKET_SHARE, MARIADB_ROWS_AT_ONCE, MARIADB_VALUE_BYTES
 from audit_async.inspection import TableName, quoted_name
 from audit_async.table_map.layout import Row
 
 _BYTES_A_CHARACTER = 4
+_PACKET_TOO_LARGE = 1153
 _SIZED = frozenset((str, bytes))
 
 
@@ -37,12 +40,13 @@ class Inserts:
 
     Args:
         raw: a connection of asyncmy.
-        statement_bytes: of the values of one statement, unless it is a single row's.
+        packet_bytes: that the server reads at once.
     """
 
-    def __init__(self, raw: Any, statement_bytes: int) -> None:
+    def __init__(self, raw: Any, packet_bytes: int) -> None:
         self._raw = raw
-        self._max_chars = statement_bytes // _BYTES_A_CHARACTER
+        self._packet_bytes = packet_bytes
+        self._max_chars = int(packet_bytes * MARIADB_PACKET_SHARE) // _BYTES_A_CHARACTER
         self._prepared: dict[str, Any] = {}
 
     async def insert(self, into: Into, rows: Iterable[Row], tail: str = "") -> None:
@@ -51,11 +55,18 @@ class Inserts:
             await self.insert_group(into, group, tail)
 
     def groups(self, rows: Iterable[Row]) -> Iterator[list[Row]]:
-        """Yield *rows* in groups that fit one statement."""
+        """Yield *rows* in groups that fit one statement.
+
+        Raises:
+            DataError: a row alone is longer than what the server reads. It would end the connection without a word,
+                and whoever takes that for an outage sends the same row for ever.
+        """
         group: list[Row] = []
         chars = 0
         for row in rows:
             size = sum([len(value) for value in row if type(value) in _SIZED])
+            if size > self._max_chars and _bytes_of(row) > self._packet_bytes:
+                raise DataError(_PACKET_TOO_LARGE, "Got a packet bigger than 'max_allowed_packet' bytes")
             if group and (len(group) == MARIADB_ROWS_AT_ONCE or chars + size > self._max_chars):
                 yield group
                 group, chars = [], 0
@@ -78,3 +89,9 @@ class Inserts:
         if prepared is None:
             prepared = self._prepared[statement] = await self._raw.prepare(statement)
         return await prepared.execute(values)
+
+
+def _bytes_of(row: Row) -> int:
+    """Return how many bytes *row* comes to on its way, at most."""
+    texts = sum(len(value.encode() if isinstance(value, str) else value) for value in row if type(value) in _SIZED)
+    return texts + MARIADB_VALUE_BYTES * (len(row) + 1)

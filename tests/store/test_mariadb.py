@@ -157,6 +157,21 @@ async def test_a_batch_larger_than_a_packet_is_stored(spare: MariadbServer, spar
 
 
 @pytest.mark.parametrize("is_replay", [False, True])
+async def test_a_row_larger_than_a_packet_is_refused(spare: MariadbServer, spare_place: Place, is_replay: bool) -> None:
+    """The server would end the connection without a word: such a row is a matter of its own, and no outage."""
+    await spare.run("SET GLOBAL max_allowed_packet = 16384")
+    store = spare_place.open()
+    try:
+        with pytest.raises(DataStoreError, match="1153"):
+            await store.insert(entries(1, details={"k": "x" * 16400}), is_replay=is_replay)
+        (longest,) = entries(1, details={"k": "x" * 15000})
+        await store.insert([longest], is_replay=is_replay)
+    finally:
+        await spare.run("SET GLOBAL max_allowed_packet = 16777216")
+    assert await spare_place.count() == 1
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
 async def test_the_loop_turns_while_a_task_inserts(mariadb_place: Place, is_replay: bool) -> None:
     """Between groups of a batch other tasks of the loop get their turn, and rows are made only then."""
     store = await connected(mariadb_place)
