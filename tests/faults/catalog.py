@@ -11,6 +11,7 @@ from tests.faults import (  # noqa: F401 -- loading one registers its faults
     forks,
     load,
     loops,
+    mariadb,
     network,
     poison,
     postgres,

@@ -128,6 +128,11 @@ class Lab:
         """The same, where only PostgreSQL is tried."""
         return self._servers.postgres
 
+    @property
+    def mariadb(self) -> MariadbServer:
+        """The same, where only MariaDB is tried."""
+        return self._servers.mariadb
+
     def __enter__(self) -> Self:
         if self.kind != "sqlite":
             self._database = asyncio.run(self.server.create_database())
