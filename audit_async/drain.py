@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from audit_async.config import CLOSE_SECONDS, DRAIN_INTERVAL_SECONDS, FOREIGN_KEY_SECONDS
-from audit_async.journal.contents import examine
 from audit_async.journal.survey import Surveyed, survey
 from audit_async.logger import AuditLogger
 from audit_async.settings import Settings
@@ -24,8 +23,8 @@ class Drained:
         stats: the numbers; `adopted_*` are those of the others' events.
         is_complete: nothing is left that could be taken.
         waits_for_rows: of what is left, the events whose foreign key points to no row yet.
-        others: file sets of dead processes beside them that were not taken: of another destination, another host,
-            another version, or without the lock file by which they are found.
+        others: file sets of dead processes beside them that were not taken: of another destination, another host or
+            another version.
     """
 
     stats: Stats
@@ -104,8 +103,5 @@ def _others(settings: Settings) -> tuple[Surveyed, ...]:
 
 
 def _is_left(each: Surveyed, settings: Settings) -> bool:
-    if each.is_of_other_format:
-        return True
-    if each.is_elsewhere or each.destination not in (None, settings.destination):
-        return each.is_begun
-    return not each.has_lock and examine(each).pending > 0
+    is_foreign = each.is_elsewhere or each.destination not in (None, settings.destination)
+    return each.is_of_other_format or (is_foreign and each.is_begun)

@@ -157,8 +157,11 @@ def _seen(directory: Path, service: str | None) -> Iterator[Seen]:
         is_held = Lock.is_held(file_set.lock_path)
         status = read_status(file_set.status_path)
         if not file_set.lock_path.exists():
-            # It ended well in this very moment.
-            continue
+            if not file_set.segment_numbers():
+                # It ended well in this very moment: the lock goes last.
+                continue
+            # Somebody took the lock of a dead process for a stale one, and removed it.
+            is_held = False
         known = status if isinstance(status, Status) else None
         yield Seen(
             service=file_set.service,

@@ -25,11 +25,13 @@ from audit_async.checkup.transport import Transport, is_loopback, of_transport
 from audit_async.maintenance.roles import RoleNames, apply_roles
 from audit_async.settings import read_settings
 from tests.children import Child
+from tests.journal.test_adoption import make_later
 from tests.polling import eventually, eventually_sync
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 from tests.tables import run_sql
 from tests.test_cli import audit_async
+from tests.test_cli_journal import leave_as
 
 NOWHERE = "postgresql+asyncpg://app:very-secret@127.0.0.1:1/app"
 Found = tuple[Finding, ...]
@@ -235,6 +237,18 @@ def test_journals_for_others_and_quarantine_are_told(sqlite_url: str, journal_di
     assert has(found, "warning", "journals", "another database", "drain --adopt")
     assert has(found, "warning", "quarantine", "1 events", "1 of them for other databases")
     assert has(found, "note", "journals", "1 pieces of damaged journals")
+
+
+def test_what_a_restore_left_is_told(sqlite_url: str, journal_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals without a lock, of a machine that had another name, or of another version: each in its right pile."""
+    leave_as("lockless", sqlite_url, journal_dir).file_set.lock_path.unlink()
+    monkeypatch.setattr("audit_async.journal.spool.host_name", lambda: "an-older-name")
+    leave_as("renamed", sqlite_url, journal_dir)
+    make_later(leave_as("later", sqlite_url, journal_dir).file_set.segment_path(1), "number")
+    found = asyncio.run(doctor(sqlite_url, journal_dir))
+    assert has(found, "warning", "journals", "dead processes have left journals with events: 2 (2.0 MiB", "drain")
+    assert has(found, "warning", "journals", "1 journals are in a format of another version")
+    assert ["journals", "journals"] == problems(found)
 
 
 def test_a_living_process_that_only_journals_is_not_dead(sqlite_url: str, journal_dir: Path) -> None:

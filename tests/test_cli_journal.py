@@ -84,7 +84,7 @@ def test_every_file_set_is_listed_with_its_state(sqlite_url: str, tmp_path: Path
         "foreign": "orphan, other destination  3 pending",
         "hurt": "orphan, damaged  2 pending",
         "later": "unknown format  0 pending",
-        "lockless": "left over  3 pending",
+        "lockless": "orphan  3 pending",
     }.items():
         assert f"{set_of(journal_dir, service).writer_id[:8]}  {told}" in heads[service]
     assert before == snapshot(journal_dir)

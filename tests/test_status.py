@@ -120,11 +120,13 @@ async def test_what_waits_after_a_close_is_told_until_it_is_delivered(sqlite_url
 
 
 async def test_a_killed_process_is_shown_as_dead(sqlite_url: str, journal_dir: Path) -> None:
-    """What a killed process said last is kept and marked until its events are delivered."""
+    """What a killed process said last is kept and marked until its events are delivered, with its lock or without."""
     with Child("logging_child", sqlite_url, journal_dir, 0, 50, "none") as child:
         assert child.lines(51)
         await eventually(lambda: statuses(journal_dir))
         assert ["living"] == [seen.state for seen in look_around(journal_dir)]
+    assert ["dead"] == [seen.state for seen in look_around(journal_dir)]
+    next(journal_dir.glob("*.lock")).unlink()
     assert ["dead"] == [seen.state for seen in look_around(journal_dir)]
     assert (await drain(read_settings(sqlite_url, journal_dir=journal_dir))).is_complete
     assert [] == list(journal_dir.iterdir())

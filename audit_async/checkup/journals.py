@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from audit_async.checkup.finding import Finding
-from audit_async.config import CLOCK_NOTE_SECONDS, LATE_SECONDS
-from audit_async.journal.file_set import FileSet, Lock
+from audit_async.config import CLOCK_NOTE_SECONDS, LATE_SECONDS, MIB
+from audit_async.journal.file_set import Lock
 from audit_async.journal.place import may
-from audit_async.journal.segment import SegmentReader, host_name
+from audit_async.journal.survey import Surveyed, survey
 from audit_async.settings import Settings
 from audit_async.status import Seen, age_seconds, look_around
 
@@ -37,7 +38,7 @@ class _Pile:
 
     def __str__(self) -> str:
         begun = f", the oldest begun {datetime.fromtimestamp(self.since, UTC):%Y-%m-%d %H:%M} UTC"
-        return f"{self.count} ({self.bytes / 2**20:.1f} MiB{begun})"
+        return f"{self.count} ({self.bytes / MIB:.1f} MiB{begun})"
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class _Piles:
     elsewhere: _Pile = field(default_factory=_Pile)
     newest: float = 0.0
     unreadable: int = 0
+    unknown: int = 0
 
 
 def of_journals(settings: Settings) -> Iterator[Finding]:
@@ -79,6 +81,13 @@ def of_journals(settings: Settings) -> Iterator[Finding]:
         )
     if piles.unreadable:
         yield Finding("note", "journals", f"{piles.unreadable} journals cannot be looked at", "run this as their user")
+    if piles.unknown:
+        yield Finding(
+            "warning",
+            "journals",
+            f"{piles.unknown} journals are in a format of another version of audit_async, and are left as they are",
+            "`audit-async drain` with that version",
+        )
     if piles.newest > time.time() + CLOCK_NOTE_SECONDS:
         ahead = piles.newest - time.time()
         yield Finding(
@@ -128,48 +137,30 @@ def _of_living(seen: list[Seen]) -> Iterator[Finding]:
 
 def _look(directory: Path, destination: str) -> _Piles:
     piles = _Piles()
-    for file_set in FileSet.all_in(directory):
-        is_held = Lock.is_held(file_set.lock_path)
-        try:
-            size, created_ns, newest, header = _measure(file_set)
-        except OSError:
-            piles.unreadable += file_set.lock_path.exists()
+    for each in survey(directory):
+        piles.unreadable += each.fault is not None
+        piles.unknown += each.is_of_other_format and not each.is_living
+        header = each.header
+        if header is None or not each.is_begun:
             continue
-        piles.newest = max(piles.newest, newest)
+        piles.newest = max(piles.newest, header.created_ns / 1e9, _written_at(each))
         # Whoever delivers an orphan holds its mark.
-        if is_held is not False or header is None or Lock.is_held(file_set.confirm_path):
+        if each.is_living or each.is_of_other_format or Lock.is_held(each.file_set.confirm_path):
             continue
-        if header[0] != destination:
-            piles.foreign.add(size, created_ns)
-        elif header[1] != host_name():
-            piles.elsewhere.add(size, created_ns)
-        else:
-            piles.ours.add(size, created_ns)
+        pile = (
+            piles.foreign if each.destination != destination else piles.elsewhere if each.is_elsewhere else piles.ours
+        )
+        pile.add(each.size_bytes, header.created_ns)
     return piles
 
 
-def _measure(file_set: FileSet) -> tuple[int, int, float, tuple[str, str] | None]:
-    """Return bytes, begin (ns), time of the newest write, and destination and host if there is any entry in it.
-
-    Raises:
-        OSError: it may not be looked at.
-    """
-    size, created_ns, newest = 0, 0, 0.0
-    header: tuple[str, str] | None = None
-    for number in file_set.segment_numbers():
-        path = file_set.segment_path(number)
-        try:
-            found = os.stat(path, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        size, newest = size + found.st_size, max(newest, found.st_mtime)
-        reader = SegmentReader.open(path) if header is None else None
-        if reader is not None:
-            if reader.is_begun and reader.header is not None:
-                header, created_ns = (reader.header.destination, reader.header.host), reader.header.created_ns
-                newest = max(newest, created_ns / 1e9)
-            reader.close()
-    return size, created_ns, newest, header
+def _written_at(each: Surveyed) -> float:
+    """Return when one of its segments was last written."""
+    newest = 0.0
+    for number in each.segments:
+        with suppress(OSError):
+            newest = max(newest, os.lstat(each.file_set.segment_path(number)).st_mtime)
+    return newest
 
 
 def _of_quarantine(directory: Path, destination: str) -> Iterator[Finding]:

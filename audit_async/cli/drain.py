@@ -79,9 +79,9 @@ def drain(
         return OK if follow else INTERRUPTED
     stats = drained.stats
     out.print(_drained(stats))
-    is_more_here = _tell_others(drained.others, settings.destination)
+    _tell_others(drained.others)
     if drained.is_complete:
-        return FINDING if is_more_here or stats.adopted_quarantined or stats.adopted_dropped else OK
+        return FINDING if stats.adopted_quarantined or stats.adopted_dropped else OK
     err.print(f"[yellow]Not all of it arrived:[/] {escape(_why(drained, timeout))}", soft_wrap=True)
     return FINDING
 
@@ -98,11 +98,10 @@ def _events(count: int) -> str:
     return "1 event waits" if count == 1 else f"{count:,} events wait"
 
 
-def _tell_others(others: Sequence[Surveyed], destination: str) -> bool:
-    """Say what lies beside, in one line for each way to deliver it; return whether any is for this very database."""
+def _tell_others(others: Sequence[Surveyed]) -> None:
+    """Say what lies beside, in one line for each way to deliver it."""
     versions = [each for each in others if each.is_of_other_format]
-    lockless = [each for each in others if not each.is_of_other_format and not each.has_lock]
-    foreign = [each for each in others if not each.is_of_other_format and each.has_lock]
+    foreign = [each for each in others if not each.is_of_other_format]
     for group, what, way in (
         (
             foreign,
@@ -110,15 +109,9 @@ def _tell_others(others: Sequence[Surveyed], destination: str) -> bool:
             "Drain with that database's address, or bring them into this one with --adopt",
         ),
         (versions, "journals of another version of audit_async", "Drain with that version"),
-        (
-            lockless,
-            "journals without a lock file, as a backup brings them back",
-            "`audit-async journal replay` sends them",
-        ),
     ):
         if group:
             err.print(f"[yellow]Left where they are:[/] {what}: {escape(_names(group))}. {way}", soft_wrap=True)
-    return any(each.destination == destination for each in lockless)
 
 
 def _names(others: Iterable[Surveyed]) -> str:

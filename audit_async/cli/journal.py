@@ -202,7 +202,7 @@ def _states(each: Surveyed, contents: Contents, settings: Settings) -> Iterable[
     elif each.is_elsewhere:
         yield "other host"
     else:
-        yield "living here" if each.is_living else "orphan" if each.has_lock else "left over"
+        yield "living here" if each.is_living else "orphan" if each.segments or not each.left_overs else "left over"
     if _is_foreign(each, settings):
         yield "other destination"
     if not contents.is_whole:

@@ -19,7 +19,7 @@ from audit_async.journal.segment import SegmentHeader, SegmentReader, host_name
 
 _NAME = re.compile(
     r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})"
-    r"(?:(?P<lock>\.lock)|\.confirm|-(?P<number>[0-9]{6,})\.audj|-[0-9]{6,}-[0-9]+(?P<corrupt>\.corrupt))"
+    r"(?:\.lock|\.confirm|-(?P<number>[0-9]{6,})\.audj|-[0-9]{6,}-[0-9]+(?P<corrupt>\.corrupt))"
 )
 
 
@@ -36,7 +36,7 @@ class Surveyed:
         is_living: its producer holds its lock.
         is_elsewhere: another host's, on a file system where that lock means nothing here.
         is_of_other_format: another version of this package wrote it.
-        has_lock: the file of that lock is there; without it nobody adopts the set.
+        is_begun: there was ever an entry in it.
         fault: why some of it cannot be opened.
     """
 
@@ -50,7 +50,6 @@ class Surveyed:
     is_elsewhere: bool
     is_of_other_format: bool
     is_begun: bool
-    has_lock: bool
     fault: str | None
 
     @property
@@ -83,7 +82,6 @@ def survey(directory: Path) -> list[Surveyed]:
 def _look(file_set: FileSet, files: Iterable[re.Match[str]], is_local: bool) -> Surveyed:
     numbers = sorted(int(match["number"]) for match in files if match["number"])
     left_overs = sorted((file_set.directory / match[0] for match in files if match["corrupt"]), key=_place_of)
-    has_lock = any(match["lock"] for match in files)
     heads = _heads(file_set, numbers)
     is_elsewhere = not is_local and heads.header is not None and heads.header.host != host_name()
     paths = [*(file_set.segment_path(number) for number in numbers), *left_overs]
@@ -94,11 +92,10 @@ def _look(file_set: FileSet, files: Iterable[re.Match[str]], is_local: bool) -> 
         header=heads.header,
         mark=Mark() if heads.is_of_other_format else read_mark(file_set.confirm_path, file_set.salt),
         size_bytes=sum(map(_size, paths)),
-        is_living=has_lock and not is_elsewhere and Lock.is_held(file_set.lock_path) is True,
+        is_living=not is_elsewhere and Lock.is_held(file_set.lock_path) is True,
         is_elsewhere=is_elsewhere,
         is_of_other_format=heads.is_of_other_format,
         is_begun=heads.is_begun,
-        has_lock=has_lock,
         fault=heads.fault,
     )
 

@@ -67,7 +67,7 @@ def test_a_dead_process_is_an_orphan_with_its_host_and_destination(tmp_path: Pat
     """What the header says is told, what is settled is counted, and every entry is read."""
     payloads = leave(tmp_path, 100, settled=40)
     found = the_one(tmp_path)
-    assert (False, False, True, None) == (found.is_living, found.is_elsewhere, found.has_lock, found.fault)
+    assert (False, False, True, None) == (found.is_living, found.is_elsewhere, found.is_begun, found.fault)
     assert (DESTINATION, socket.gethostname()[:64]) == (found.destination, found.header and found.header.host)
     contents = examine(found)
     assert (100, 60, True) == (contents.entries, contents.pending, contents.is_whole)
@@ -292,10 +292,10 @@ def test_a_set_without_a_segment_has_no_entries(tmp_path: Path) -> None:
 
 
 def test_segments_without_their_lock_are_found(tmp_path: Path) -> None:
-    """What a backup brought back is seen, though nobody adopts it."""
+    """What a backup brought back is seen, and nobody is taken to live in it."""
     payloads = leave(tmp_path, 10)
     next(tmp_path.glob("*.lock")).unlink()
-    assert (False, numbered(payloads)) == (the_one(tmp_path).has_lock, entries(the_one(tmp_path)))
+    assert (False, numbered(payloads)) == (the_one(tmp_path).is_living, entries(the_one(tmp_path)))
 
 
 def test_whole_entries_are_found_in_left_overs(tmp_path: Path) -> None:
