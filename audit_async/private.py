@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -45,7 +46,7 @@ def trusted(directory: Path, what: str) -> os.stat_result:
             hint="give journal_dir the directory itself: whoever may change a link can move the audit trail",
         )
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(20, "not a directory", str(directory))
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
     if found.st_mode & stat.S_IWOTH:
         raise ConfigurationError(
             f"every user may write into {what} {directory}",
