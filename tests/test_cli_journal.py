@@ -6,8 +6,10 @@ import asyncio
 import ctypes
 import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import asyncpg
@@ -15,8 +17,11 @@ import pytest
 
 from audit_async import AuditLogger, create_table, events
 from audit_async.cli.visible import visible, visible_json
+from audit_async.config import SEGMENT_HEADER_BYTES
 from audit_async.entry import encode
+from audit_async.journal.file_set import FileSet
 from audit_async.journal.frame import encode_frame
+from audit_async.journal.segment import SegmentHeader
 from audit_async.journal.survey import Surveyed, survey
 from tests.journal.test_adoption import make_later
 from tests.polling import eventually
@@ -151,6 +156,27 @@ def test_what_is_shown_is_printable(text: str) -> None:
             assert (True, [text]) == (shown.isprintable(), json.loads(shown))
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"id":"x","created_at":"9999-12-31T23:59:59-10:00"}',
+        b'{"id":"x","created_at":"0001-01-01T00:00:00+10:00"}',
+    ],
+    ids=["nested", "last year", "first year"],
+)
+def test_an_entry_that_was_made_by_hand_stops_no_command(payload: bytes, tmp_path: Path) -> None:
+    """Sound frames with anything in them are listed and shown like others."""
+    file_set = FileSet(tmp_path, "app", "ab" * 16)
+    header = SegmentHeader(
+        number=1, writer_id="ab" * 16, created_ns=1, capacity=0, host="h", service="app", destination="cd" * 16
+    )
+    file_set.segment_path(1).write_bytes(header.encode() + encode_frame(1, payload, file_set.salt))
+    for command in (("ls",), ("show",), ("show", "--json"), ("verify",)):
+        done = audit_async("journal", *command, "--journal-dir", tmp_path)
+        assert (0, "") == (done.returncode, done.stderr)
+
+
 def test_a_limit_and_a_closed_pipe_end_it(sqlite_url: str, tmp_path: Path) -> None:
     """`--limit` stops after so many entries, and `| head` whenever it has seen enough."""
     leave_events(sqlite_url, tmp_path / "j", 20_000)
@@ -195,7 +221,8 @@ def test_garbage_is_verified(tmp_path: Path) -> None:
     (tmp_path / f"{base}-000001.audj").write_bytes(os.urandom(100_000))
     (tmp_path / f"{base}-000002.audj").symlink_to("/dev/zero")
     (tmp_path / f"{base}-000003.audj").write_bytes(b"")
-    (tmp_path / f"later-{'1' * 32}-000001.audj").write_bytes(b"AUDJSEG9" + bytes(1000))
+    later = b"AUDJSEG9".ljust(SEGMENT_HEADER_BYTES - 4, b"\0")
+    (tmp_path / f"later-{'1' * 32}-000001.audj").write_bytes(later + struct.pack("<I", zlib.crc32(later)) + bytes(1000))
     done = audit_async("journal", "verify", "--journal-dir", tmp_path)
     assert (1, "") == (done.returncode, done.stderr)
     assert "segment 1: torn tail, bytes 256 to 100,000" in done.stdout

@@ -245,7 +245,7 @@ def _event(payload: bytes) -> dict[str, Any]:
 
     try:
         found = msgspec.json.decode(payload)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -54,7 +54,11 @@ def when(moment: object) -> str:
             return visible(moment)
     if moment.tzinfo is None:
         return visible(moment.isoformat(" "))
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%fZ")
+    try:
+        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%fZ")
+    except OverflowError:
+        # Of the year 1 or 9999, and in UTC beyond it.
+        return visible(moment.isoformat(" "))
 
 
 def _escaped(character: str) -> str:
