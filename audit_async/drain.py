@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audit_async.config import CLOSE_SECONDS, DRAIN_INTERVAL_SECONDS, FOREIGN_KEY_SECONDS
+from audit_async.config import CLOSE_SECONDS, DRAIN_INTERVAL_SECONDS, FOREIGN_KEY_SECONDS, MAX_TIMING_SECONDS
 from audit_async.journal.survey import Surveyed, survey
 from audit_async.logger import AuditLogger
 from audit_async.settings import Settings
@@ -90,7 +90,7 @@ def _patience(settings: Settings, timeout_seconds: float | None) -> float:
     """
     if timeout_seconds is None or timeout_seconds < FOREIGN_KEY_SECONDS:
         return settings.timing.foreign_key_seconds
-    return timeout_seconds - CLOSE_SECONDS
+    return min(timeout_seconds - CLOSE_SECONDS, MAX_TIMING_SECONDS)
 
 
 def _others(settings: Settings) -> tuple[Surveyed, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from audit_async import AuditLogger, create_table, events
 from audit_async.cli.drain import _why
-from audit_async.config import DRAIN_SECONDS, FOREIGN_KEY_SECONDS
+from audit_async.config import DRAIN_SECONDS, FOREIGN_KEY_SECONDS, MAX_TIMING_SECONDS
 from audit_async.drain import _patience, drain
 from audit_async.journal.survey import survey
 from audit_async.settings import read_settings
@@ -97,4 +97,5 @@ async def test_an_event_that_waits_for_a_foreign_key_is_said_to(
 def test_an_event_is_given_the_time_that_there_is(timeout: float) -> None:
     """Long enough, it gets into quarantine before the end: a file set is not held up by it in every run to come."""
     assert FOREIGN_KEY_SECONDS / 2 < _patience(read_settings(), timeout) < timeout
+    assert MAX_TIMING_SECONDS == _patience(read_settings(), 1e9)
     assert {FOREIGN_KEY_SECONDS} == {_patience(read_settings(), None), _patience(read_settings(), 3)}
