@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +72,9 @@ def _unsafe(stats: Stats, at: Circumstances) -> Iterator[str]:
         )
     if at.way_out:
         yield f"events are refused, or wait for room: {at.way_out}"
-    refused = {reason: count for reason, count in stats.refused_by_reason.items() if reason not in _FOR_ROOM}
+    refused = _refused(stats, for_room=False)
     if refused:
-        yield f"{sum(refused.values())} events were refused: {refused}"
+        yield f"{sum(refused.values())} events were refused: {_told(refused)}"
 
 
 def _late(stats: Stats, at: Circumstances) -> Iterator[str]:
@@ -84,8 +84,9 @@ def _late(stats: Stats, at: Circumstances) -> Iterator[str]:
             f"the journal is {stats.journal_fullness:.0%} full, and will refuse events: mend what keeps the database "
             "from taking them, or raise journal_max_bytes"
         )
-    if any(reason in _FOR_ROOM for reason in stats.refused_by_reason):
-        yield f"{stats.refused} events were refused for want of room: {stats.refused_by_reason}"
+    refused = _refused(stats, for_room=True)
+    if refused:
+        yield f"{sum(refused.values())} events were refused for want of room: {_told(refused)}"
     if at.writer_fault:
         yield f"nobody writes to the database ({at.writer_fault}): it is tried again; see to what the process may have"
     if at.quarantine_fault:
@@ -120,6 +121,14 @@ def _taken(stats: Stats, at: Circumstances) -> Iterator[str]:
         )
     dropped = stats.dropped + stats.adopted_dropped
     if dropped:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in stats.dropped_by_reason.items())
-        said = f" ({reasons})" if reasons else ""
+        said = f" ({_told(stats.dropped_by_reason)})" if stats.dropped_by_reason else ""
         yield f"{dropped} events were lost{said}: see the log, and the audit.gap event in the table"
+
+
+def _refused(stats: Stats, *, for_room: bool) -> dict[str, int]:
+    """Return how many were refused, by those reasons that are over with more room, or by the others."""
+    return {reason: n for reason, n in stats.refused_by_reason.items() if (reason in _FOR_ROOM) is for_room}
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in counts.items())

@@ -174,6 +174,9 @@ async def test_refused_events_are_not_safe(journal_dir: Path) -> None:
     while audit.log(event()).is_accepted:
         pass
     await reason_of(audit, "failing", "1 events were refused", "memory_full")
+    audit._process.losses.refuse("fault")
+    await reason_of(audit, "failing", "1 events were refused: fault: 1")
+    await reason_of(audit, "failing", "1 events were refused for want of room: memory_full: 1")
     await audit.close(0.1)
 
 

@@ -113,7 +113,7 @@ def refused_and_told(lab: Lab) -> None:
         with table_away(lab):
             child.wait_for(lambda report: report.stats.refused_by_reason.get("memory_full", 0) > 100)
             assert (report := child.latest) is not None
-            assert report.says("events were refused: {'memory_full'")
+            assert report.says("events were refused for want of room: memory_full")
             if lab.chance.random() < 0.5:
                 ballast.unlink()
         if ballast.exists():
