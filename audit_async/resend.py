@@ -16,7 +16,6 @@ from datetime import datetime
 
 import msgspec
 
-from audit_async.config import BACKOFF_FIRST_SECONDS, BACKOFF_MAX_SECONDS
 from audit_async.delivery import Delivery, Refusal
 from audit_async.entry import Entry, decode
 from audit_async.errors import TransientStoreError
@@ -38,7 +37,7 @@ class Resender:
         self._settings = settings
         self._timeout_seconds = timeout_seconds
         self._session_name = f"audit/again-{os.urandom(8).hex()}"
-        self._delivery = Delivery(self._open_store, on_slow=lambda: None)
+        self._delivery = Delivery(self._open_store, on_slow=lambda: None, timing=settings.timing)
 
     async def send(self, entries: Sequence[Entry]) -> list[Refusal]:
         """Bring *entries*, all of one writer, into the table and return those that it refuses for what is in them.
@@ -48,15 +47,16 @@ class Resender:
             ConfigStoreError: table, column, right or password is not as it must be.
         """
         deadline = time.monotonic() + self._timeout_seconds
-        longest = BACKOFF_FIRST_SECONDS
+        timing = self._settings.timing
+        first = longest = min(timing.backoff_first_seconds, timing.backoff_max_seconds)
         while True:
             try:
                 return await self._delivery.insert(entries, is_replay=True)
             except TransientStoreError:
                 if time.monotonic() + longest > deadline:
                     raise
-            await asyncio.sleep(random.uniform(BACKOFF_FIRST_SECONDS, longest))
-            longest = min(BACKOFF_MAX_SECONDS, 2 * longest)
+            await asyncio.sleep(random.uniform(first, longest))
+            longest = min(timing.backoff_max_seconds, 2 * longest)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -72,6 +72,7 @@ class Resender:
                 table=self._settings.table,
                 may_create=address.is_file,
                 session_name=self._session_name,
+                timing=self._settings.timing,
             )
         )
 
