@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import platform
-import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from audit_async.diagnostics import describe
 from audit_async.health import Health
 from audit_async.journal.file_set import FileSet, Lock, remove_file
 from audit_async.journal.segment import host_name
+from audit_async.private import make_file, open_file
 from audit_async.stats import Stats
 
 FORMAT = 1
@@ -93,9 +93,8 @@ class StatusFile:
         """Put *content* into the place of *path* at once and whole, for its owner alone; return whether that was
         done."""
         draft = path.with_suffix(path.suffix + ".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._descriptor = os.open(draft, flags, 0o600)
+            self._descriptor = make_file(draft)
             try:
                 is_whole = os.write(self._descriptor, content) == len(content)
             finally:
@@ -191,15 +190,13 @@ def age_seconds(status: Status) -> float:
 def read_status(path: Path) -> Status | str:
     """Return what stands in *path*, or in some words why that cannot be said. Never raises."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_file(path)
     except FileNotFoundError:
         return "no status yet"
     except OSError as error:
         return f"unreadable ({error.strerror})"
     try:
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return "unreadable (no regular file)"
             return msgspec.json.decode(file.read(MAX_STATUS_BYTES), type=Status)
     except (OSError, ValueError, RecursionError) as error:
         return f"unreadable ({describe(error)})"

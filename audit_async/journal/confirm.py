@@ -149,7 +149,7 @@ def read_mark(path: Path, salt: int) -> Mark:
 def sync_mark(path: Path) -> None:
     """Do as `ConfirmFile.sync` where another process holds the file."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = open_file(path)
         try:
             os.fdatasync(descriptor)
         finally:

@@ -13,6 +13,7 @@ from audit_async.journal.cursor import Cursor
 from audit_async.journal.frame import Record, scan
 from audit_async.journal.segment import SegmentReader
 from audit_async.journal.survey import Surveyed
+from audit_async.private import open_file
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,7 +68,7 @@ def left_over_entries(surveyed: Surveyed) -> list[Record]:
     found: dict[int, Record] = {}
     for path in surveyed.left_overs:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = open_file(path)
             try:
                 piece = os.read(descriptor, 2 * SEGMENT_BYTES)
             finally:
