@@ -11,8 +11,8 @@ from typing import Any
 from audit_async.checkup.finding import Finding
 
 _HINTS = {
-    "postgresql": "?ssl=verify-full in the address, and PGSSLROOTCERT=/path/to/ca.crt",
-    "mysql": "?ssl_ca=/path/to/ca.pem in the address",
+    "postgresql": "?ssl=verify-full&sslrootcert=FILE in the address",
+    "mysql": "?ssl_ca=FILE in the address",
 }
 
 

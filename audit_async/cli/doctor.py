@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json as json_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 
-from audit_async.cli.console import FINDING, OK, Address, Url, app, out
-from audit_async.errors import ConfigurationError
+from audit_async.cli.console import (
+    FINDING,
+    OK,
+    Address,
+    JournalDirectory,
+    MapFiles,
+    OtherTable,
+    Url,
+    app,
+    escape,
+    named_tables,
+    out,
+)
 from audit_async.settings import read_settings
-from audit_async.table_map.mapping import TableMap
 
 if TYPE_CHECKING:
     from audit_async.checkup.finding import Finding
@@ -27,15 +35,10 @@ def doctor(
     /,
     *,
     url: Url = None,
-    journal_dir: Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")] = None,
+    journal_dir: JournalDirectory = None,
     service: Annotated[str | None, Parameter(help="As the application has it.")] = None,
-    table: Annotated[
-        str | None, Parameter(help="Name of the table, optionally with its schema; else audit_logs.")
-    ] = None,
-    map_file: Annotated[
-        list[Path] | None,
-        Parameter(name="--map", help="The map that the application has; several, in its order, by repetition."),
-    ] = None,
+    table: OtherTable = None,
+    map_file: MapFiles = None,
     json: Annotated[bool, Parameter(help="As JSON, for programs.", negative="", show_default=False)] = False,
 ) -> int:
     """Look at settings, database, table, rights and journal, and say what to do. Changes nothing.
@@ -45,9 +48,7 @@ def doctor(
     from audit_async.checkup.examine import examine
     from audit_async.checkup.settings import find_origins
 
-    if table is not None and map_file:
-        raise ConfigurationError("--table and --map exclude each other", hint="the map names its table")
-    tables = [TableMap.load(file) for file in map_file or []] or table
+    tables = named_tables(table, map_file)
     settings = read_settings(address or url, journal_dir=journal_dir, service=service, table=tables)
     origins = find_origins(url=address or url, journal_dir=journal_dir, service=service, table=tables)
     found = asyncio.run(examine(settings, origins))
@@ -66,13 +67,7 @@ def doctor(
 
 
 def _line(finding: Finding) -> str:
-    hint = f" [dim]-> {escape(_plain(finding.hint))}[/]" if finding.hint else ""
+    hint = f" [dim]-> {escape(finding.hint)}[/]" if finding.hint else ""
     return (
-        f"[{_COLOURS[finding.level]}]{finding.level:8}[/] [bold]{finding.about:10}[/] "
-        f"{escape(_plain(finding.message))}{hint}"
+        f"[{_COLOURS[finding.level]}]{finding.level:8}[/] [bold]{finding.about:10}[/] {escape(finding.message)}{hint}"
     )
-
-
-def _plain(text: str) -> str:
-    """Return *text*, in which a server's words may be, on one line and without anything that a terminal obeys."""
-    return "".join(char if char.isprintable() else " " for char in text)

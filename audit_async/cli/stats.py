@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from rich.markup import escape
 from rich.text import Text
 
-from audit_async.cli.console import INTERRUPTED, OK, USAGE, app, err, out
-from audit_async.config import WATCH_SECONDS
+from audit_async.cli.console import INTERRUPTED, OK, USAGE, JournalDirectory, app, err, escape, out
+from audit_async.config import MIB, WATCH_SECONDS
+from audit_async.diagnostics import one_line
 from audit_async.journal.place import may
 from audit_async.settings import read_settings
 
@@ -42,7 +42,7 @@ _COLOURS = {
 @app.command
 def stats(
     *,
-    journal_dir: Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")] = None,
+    journal_dir: JournalDirectory = None,
     service: Annotated[str | None, Parameter(help="Only processes of it; else all.")] = None,
     json: Annotated[bool, Parameter(help="As JSON, for programs.", negative="", show_default=False)] = False,
     watch: Annotated[bool, Parameter(help="Again and again, until interrupted.", negative="")] = False,
@@ -141,7 +141,7 @@ def _row(one: Seen) -> list[str]:
         one.service,
         str(one.status.pid),
         one.state,
-        _plain(one.status.health.status)[:20],
+        one_line(one.status.health.status)[:20],
         *_counts({name: getattr(stats, name) for name in _COUNTS}),
         _duration(stats.oldest_pending_seconds) if stats.pending else "",
         f"{_duration(age_seconds(one.status))} ago",
@@ -149,7 +149,7 @@ def _row(one: Seen) -> list[str]:
 
 
 def _counts(counts: dict[str, int]) -> list[str]:
-    return [f"{counts[name]:,}" for name in _COUNTS[:-1]] + [f"{counts['journal_bytes'] / 2**20:.1f} MiB"]
+    return [f"{counts[name]:,}" for name in _COUNTS[:-1]] + [f"{counts['journal_bytes'] / MIB:.1f} MiB"]
 
 
 def _duration(seconds: float) -> str:
@@ -163,9 +163,9 @@ def _print_reasons(one: Seen) -> None:
     """Say what is wrong with a process, and what its state means where that is not plain."""
     where = f"[bold]{one.service}[/] {one.status.pid if one.status else one.writer_id[:8]}"
     if one.fault:
-        out.print(f"{where}: {escape(_plain(one.fault))}", soft_wrap=True)
+        out.print(f"{where}: {escape(one.fault)}", soft_wrap=True)
     for reason in one.status.health.reasons if one.status else ():
-        out.print(f"{where}: {escape(_plain(reason))}", soft_wrap=True)
+        out.print(f"{where}: {escape(reason)}", soft_wrap=True)
     if one.state in _MEANINGS:
         out.print(f"{where}: [dim]{_MEANINGS[one.state]}[/]", soft_wrap=True)
 
@@ -176,8 +176,3 @@ _MEANINGS = {
     "dead": "it ended without closing; what waits is delivered by the next process, or by `audit-async drain`",
     "unknown": "its lock may not be looked at: run this as the user of the service",
 }
-
-
-def _plain(text: str) -> str:
-    """Return *text*, which is another process's, without anything that a terminal obeys."""
-    return "".join(char if char.isprintable() else " " for char in text)
