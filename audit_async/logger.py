@@ -85,6 +85,7 @@ class AuditLogger(TransactionCalls, Lifetime):
         # The number up to which entries were settled when a `write` waited in vain for `max_wait_seconds`.
         self._late_at: int | None = None
         _living.add(self)
+        _known.add(self)
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed else "open" if self._process.journal else "idle"
@@ -326,8 +327,10 @@ class AuditLogger(TransactionCalls, Lifetime):
 
     def _abandon(self) -> None:
         """Become a new incarnation in a forked child."""
+        was_closed = self._process.is_closed
         self._process.abandon()
         self._process = Incarnation(self.settings)
+        self._process.is_closed = was_closed
         self._late_at = None
 
 
@@ -352,9 +355,12 @@ _OWN_CALLS = frozenset(
 
 _living: weakref.WeakSet[AuditLogger] = weakref.WeakSet()
 
+_known: weakref.WeakSet[AuditLogger] = weakref.WeakSet()
+"""Those that are closed, or being closed, as well: a thread may be in one when another one forks."""
+
 
 def _after_fork() -> None:
-    for logger in list(_living):
+    for logger in list(_known):
         try:
             logger._abandon()
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -152,3 +153,51 @@ def test_a_child_closes_what_it_inherits(audit: AuditLogger, tmp_path: Path) -> 
 
     assert ended_well(in_child(run))
     assert audit.close_sync(20)
+
+
+def test_a_fork_in_the_middle_of_a_close(audit: AuditLogger, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one thread closes the logger another one forks: the child's events go into a journal of its own."""
+    log(audit, "parent", 5)
+    assert audit.flush_sync(20)
+    close = audit._process.close
+    children: list[int] = []
+
+    def work() -> bool:
+        log(audit, "child", 5)
+        return audit.flush_sync(20)
+
+    def forking() -> None:
+        children.append(in_child(work))
+        assert ended_well(*children)
+        close()
+
+    monkeypatch.setattr(audit._process, "close", forking)
+    assert audit.close_sync()
+    assert children
+    assert {"parent": 5, "child": 5} == stored_by(sqlite_url)
+
+
+def test_a_child_that_logs_to_a_closed_logger_is_refused(audit: AuditLogger) -> None:
+    """It does not wait for a thread of its parent's that was inside the logger at the moment of the fork."""
+    log(audit, "parent", 1)
+    audit.close_sync()
+    held, goes_on = threading.Event(), threading.Event()
+
+    def stay_inside() -> None:
+        with audit._process.losses._lock:
+            held.set()
+            goes_on.wait(20)
+
+    inside = threading.Thread(target=stay_inside)
+    inside.start()
+    held.wait(20)
+
+    def work() -> bool:
+        signal.alarm(10)
+        return not audit.log(events.custom("report.print")).is_accepted and audit.stats().refused == 1
+
+    try:
+        assert ended_well(in_child(work))
+    finally:
+        goes_on.set()
+        inside.join()
