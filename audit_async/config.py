@@ -161,6 +161,9 @@ NEARLY_FULL = 0.8
 """Of a budget, from which on `health()` is degraded: at a steady rate four fifths of an outage are over, and a fifth
 is left to act in."""
 
+MOST_BYTES = 2**63 - 1
+"""Of any budget: the largest file that there can be. What is more is a slip, or no number at all."""
+
 MEMORY_MAX_BYTES = 64 * MIB
 """Of events kept in memory when no disk takes them: about 100,000, minutes of a busy service."""
 
@@ -460,7 +463,7 @@ CHECKUP_SECONDS = 20.0
 """That `audit-async doctor` waits for a database in all: one that is frozen is told as such while a person waits."""
 
 DISK_ANSWER_SECONDS = 10.0
-"""That it waits for the journal's disk: one that needs longer hangs."""
+"""That it waits for the journal's disk: one that needs longer hangs, which `health()` says as well."""
 
 PROBE_BYTES = 4096
 PROBE_SYNCS = 5

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any, Literal, TypedDict
 
 from audit_async.address import Address, fingerprint, read_address
-from audit_async.config import JOURNAL_MIN_BYTES, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES
+from audit_async.config import JOURNAL_MIN_BYTES, MAX_WAIT_SECONDS, MEMORY_MAX_BYTES, MOST_BYTES
 from audit_async.errors import ConfigurationError, meant
 from audit_async.journal.place import default_directory
 from audit_async.redact import Redaction, read_redaction
@@ -121,14 +123,16 @@ def read_settings(
             hint="give 'thread' (the default), 'task' (of the application's loop) or 'none' (`audit-async drain` "
             "uploads)",
         )
-    if not _is_number(max_wait_seconds) or not max_wait_seconds >= 0:
+    if not _is_number(max_wait_seconds) or not (0 <= max_wait_seconds <= TIMEOUT_MAX or max_wait_seconds == math.inf):
         raise ConfigurationError(f"max_wait_seconds={max_wait_seconds!r} is no time", hint="give seconds, 0 or more")
-    if journal_max_bytes is not None and not (_is_number(journal_max_bytes) and journal_max_bytes >= JOURNAL_MIN_BYTES):
+    if journal_max_bytes is not None and not (
+        _is_number(journal_max_bytes) and JOURNAL_MIN_BYTES <= journal_max_bytes <= MOST_BYTES
+    ):
         raise ConfigurationError(
             f"journal_max_bytes={journal_max_bytes!r} is less than two segments, or no number",
             hint=f"give a number of bytes, at least {JOURNAL_MIN_BYTES}",
         )
-    if not _is_number(memory_max_bytes) or memory_max_bytes < 0:
+    if not _is_number(memory_max_bytes) or not 0 <= memory_max_bytes <= MOST_BYTES:
         raise ConfigurationError(
             f"memory_max_bytes={memory_max_bytes!r} is no number of bytes", hint="give 0 or more, such as 64 * 1024**2"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -142,3 +143,11 @@ def test_watching_goes_on_until_interrupted(three: Path) -> None:
         watching.send_signal(signal.SIGINT)
         _, said = watching.communicate(timeout=30)
     assert ([5, 5], "", 130) == (looks, said, watching.returncode)
+
+
+def test_a_number_that_no_disk_has_is_shown_all_the_same(three_dead: Path) -> None:
+    """One file that says nonsense does not hide the others."""
+    (path,) = three_dead.glob("jobs-*.status")
+    path.write_bytes(re.sub(rb'"journal_bytes":\d+', b'"journal_bytes":1' + 400 * b"0", path.read_bytes()))
+    shown = audit_async("stats", "--journal-dir", three_dead)
+    assert (0, True) == (shown.returncode, "web" in shown.stdout)

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from audit_async.cli.console import INTERRUPTED, OK, USAGE, JournalDirectory, app, err, escape, out
-from audit_async.config import MIB, WATCH_SECONDS
+from audit_async.config import MIB, MOST_BYTES, WATCH_SECONDS
 from audit_async.diagnostics import one_line
 from audit_async.journal.place import may
 from audit_async.settings import read_settings
@@ -149,7 +149,9 @@ def _row(one: Seen) -> list[str]:
 
 
 def _counts(counts: dict[str, int]) -> list[str]:
-    return [f"{counts[name]:,}" for name in _COUNTS[:-1]] + [f"{counts['journal_bytes'] / MIB:.1f} MiB"]
+    # A file may say any number, and one that no disk has is none to stumble over.
+    kept = min(counts["journal_bytes"], MOST_BYTES)
+    return [f"{counts[name]:,}" for name in _COUNTS[:-1]] + [f"{kept / MIB:.1f} MiB"]
 
 
 def _duration(seconds: float) -> str:
