@@ -168,7 +168,7 @@ class Incarnation:
             Circumstances(
                 journal_dir=self._settings.journal_dir,
                 quarantine_dir=self.quarantine.directory,
-                journal_fault=journal.last_fault if journal is not None else None,
+                journal_fault=journal.fault if journal is not None else None,
                 quarantine_fault=self.quarantine.fault,
                 writer_fault=self.host.fault,
                 needs_mending=writer is not None and writer.needs_mending,

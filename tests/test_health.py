@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from audit_async import AuditEvent, AuditLogger, create_table, events, health
 from audit_async.config import PARTITION_WARNING_DAYS
+from audit_async.journal import journal
 from audit_async.store import postgres as postgres_store
 from tests.polling import eventually, eventually_sync
 from tests.servers.postgres import PostgresServer
@@ -305,3 +306,22 @@ def writer_thread() -> threading.Thread:
     thread = eventually_sync(found)
     assert thread is not None
     return thread
+
+
+def test_a_disk_that_hangs_is_failing(journal_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that does not come back fails nowhere; that it takes so long is told, by a process that only journals too,
+    until it has come back."""
+    monkeypatch.setattr(journal, "DISK_ANSWER_SECONDS", 0.2)
+    answers = threading.Event()
+    fdatasync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: (answers.wait(20), fdatasync(descriptor)))
+    audit = AuditLogger(NOWHERE, journal_dir=journal_dir, writer="none")
+    try:
+        audit.log(event())
+        eventually_sync(lambda: audit.health().status == "failing")
+        assert "has not answered" in audit.health().reasons[0]
+        answers.set()
+        eventually_sync(lambda: audit.health().is_healthy)
+    finally:
+        answers.set()
+        audit.close_sync(0)

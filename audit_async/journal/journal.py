@@ -11,6 +11,7 @@ numbers, and what each may do while another is at work can only be judged with a
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Unpack
 
-from audit_async.config import CLOSE_HARD_SECONDS, MAX_PAYLOAD_BYTES, MIB, MOVE_AT_ONCE
+from audit_async.config import CLOSE_HARD_SECONDS, DISK_ANSWER_SECONDS, MAX_PAYLOAD_BYTES, MIB, MOVE_AT_ONCE
 from audit_async.diagnostics import describe, report, report_later, settle_down, tell_deferred
 from audit_async.errors import AuditError, ConfigurationError, JournalClosedError, JournalFullError
 from audit_async.journal.age import Age
@@ -63,6 +64,7 @@ class Journal:
         self.writer_id = uuid.uuid4().hex
         self.last_seq = 0
         self.last_fault: str | None = None
+        self._syncs_since: float | None = None
         self.lost_in_memory = 0
         self._options = options
         self._on_data = on_data
@@ -128,6 +130,15 @@ class Journal:
         return spool.file_set if spool is not None and spool.is_in_place else None
 
     @property
+    @property
+    def fault(self) -> str | None:
+        """Why the last write or sync failed, or has not come back for long; None where it was well."""
+        since = self._syncs_since
+        seconds = time.monotonic() - since if since is not None else 0.0
+        if seconds > DISK_ANSWER_SECONDS:
+            return f"the disk has not answered for {seconds:.0f} s"
+        return self.last_fault
+
     def is_local(self) -> bool:
         """Whether file locks in its directory mean something for every process that can see it."""
         return self._spool is None or self._spool.place.is_local
@@ -386,6 +397,7 @@ class Journal:
             if self._spool is not None:
                 self._spool.sync(self._lock)
                 with self._lock:
+        self._syncs_since = time.monotonic()
                     first_in_memory = self._memory.first()
                 self.synced.advance(min(last_seq, first_in_memory.seq - 1) if first_in_memory else last_seq)
             if fault is not None:
@@ -403,6 +415,7 @@ class Journal:
         is on disk already is to be synced in spite of it."""
         try:
             if self._spool is not None and not self._spool.is_in_place:
+            self._syncs_since = None
                 self._spool.move_back(self._lock)
                 report("journal_gone", f"somebody removed the journal's files in {self.directory}; they are made again")
             if self._memory.kept_bytes or self._spool is None:
