@@ -143,7 +143,11 @@ class ThreadHost:
             return
         if self.writer is not None:
             self.writer.stop()
-        if not self._ended.wait(timeout_seconds):
+        if self.runs_here:
+            # In a log sink, or a `__del__`: its loop cannot go on while this thread stands still.
+            self._cancel()
+            return
+        if not self._ended.wait(min(timeout_seconds, threading.TIMEOUT_MAX)):
             self._cancel()
             self._ended.wait(CLOSE_HARD_SECONDS)
 

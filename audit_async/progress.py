@@ -159,7 +159,7 @@ class Progress:
             return known
         try:
             self._add(waiter)
-            waiter.signal.wait(timeout_seconds)
+            waiter.signal.wait(None if timeout_seconds is None else min(timeout_seconds, threading.TIMEOUT_MAX))
         finally:
             self._remove(waiter)
         return waiter.result

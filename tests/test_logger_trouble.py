@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,35 @@ async def test_after_close_events_are_refused_aloud(sqlite_url: str, journal_dir
     assert (False, "closed") == (receipt.is_accepted, receipt.refused)
     assert any("log before close()" in line for line in lines)
     assert await count_rows(sqlite_url) == 1
+
+
+def test_a_log_sink_that_closes_waits_for_no_thread_that_it_runs_in(tmp_path: Path, journal_dir: Path) -> None:
+    """A sink that closes the logger at the writer's first line of trouble: at once, and what is pending stays."""
+    audit = AuditLogger(f"sqlite+aiosqlite:///{tmp_path}/nowhere/audit.db", journal_dir=journal_dir)
+    took: list[float] = []
+
+    def sink(message: object) -> None:
+        if threading.current_thread().name == "audit-writer":
+            begun = time.monotonic()
+            audit.close_sync(5)
+            took.append(time.monotonic() - begun)
+
+    with heard():
+        number = logger.add(sink)
+        try:
+            audit.log(event())
+            eventually_sync(lambda: bool(took))
+        finally:
+            logger.remove(number)
+    assert took[0] < 3
+    assert audit.stats().pending == 1
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e12])
+async def test_a_wait_without_end_is_none_too_long(sqlite_url: str, journal_dir: Path, seconds: float) -> None:
+    """Who waits for as long as it takes is no fault of the clock's."""
+    audit = AuditLogger(sqlite_url, journal_dir=journal_dir)
+    audit.log(event())
+    assert audit.flush_sync(seconds)
+    audit.log(event(1))
+    assert await audit.close(seconds)

@@ -77,6 +77,7 @@ class Journal:
         self._deferred: deque[tuple[bytes, Callable[[int], None] | None, bool]] = deque()
         self._reader_waits = True
         self._is_closed = False
+        self._closes_later = False
         self._age = Age()
         self._book = Book(Mark())
         self._memory = MemoryTail(options.memory_max_bytes)
@@ -130,7 +131,6 @@ class Journal:
         return spool.file_set if spool is not None and spool.is_in_place else None
 
     @property
-    @property
     def fault(self) -> str | None:
         """Why the last write or sync failed, or has not come back for long; None where it was well."""
         since = self._syncs_since
@@ -139,6 +139,7 @@ class Journal:
             return f"the disk has not answered for {seconds:.0f} s"
         return self.last_fault
 
+    @property
     def is_local(self) -> bool:
         """Whether file locks in its directory mean something for every process that can see it."""
         return self._spool is None or self._spool.place.is_local
@@ -194,23 +195,27 @@ class Journal:
         """
         if not 0 < len(payload) <= MAX_PAYLOAD_BYTES:
             raise ValueError(f"an entry has 1 to {MAX_PAYLOAD_BYTES} bytes, not {len(payload)}")
-        with self._lock:
-            if self._is_appending:
-                self._deferred.append((payload, on_number, is_urgent))
-                return 0
-            self._is_appending = True
-            try:
-                seq = self._append(payload, is_urgent)
-            except BaseException:
-                self._catch_up()
-                raise
-            finally:
-                self._is_appending = False
-                if self._deferred:
-                    self._append_deferred()
-                wakes_reader, self._reader_waits = self._reader_waits, False
-                if wakes_reader:
-                    self._on_data()
+        try:
+            with self._lock:
+                if self._is_appending:
+                    self._deferred.append((payload, on_number, is_urgent))
+                    return 0
+                self._is_appending = True
+                try:
+                    seq = self._append(payload, is_urgent)
+                except BaseException:
+                    self._catch_up()
+                    raise
+                finally:
+                    self._is_appending = False
+                    if self._deferred:
+                        self._append_deferred()
+                    wakes_reader, self._reader_waits = self._reader_waits, False
+                    if wakes_reader:
+                        self._on_data()
+        finally:
+            if self._closes_later and not self._is_appending:
+                self._close()
         if self._sync.is_idle:
             self._sync.notice()
         return seq
@@ -280,12 +285,15 @@ class Journal:
         while True:
             last_seq = self.last_seq
             cursor = self._cursor
-            if cursor is not None:
+            if cursor is not None and not self._is_closed:
                 cursor.position = self._position
                 records: Sequence[Record] = cursor.read(max_entries, max_bytes)
                 if records:
                     return self._batch(records, last_seq)
             with self._lock:
+                if self._is_closed:
+                    # What is not found now is in closed files, and not lost.
+                    return None
                 if self._cursor is not cursor:
                     # A disk has been found meanwhile, and what was in memory moved there: begin anew.
                     continue
@@ -389,6 +397,7 @@ class Journal:
         last_seq = self.last_seq
         if last_seq > self.mark.seq:
             self._age.note(last_seq)
+        self._syncs_since = time.monotonic()
         try:
             fault = self._heal()
             if fault is not None and self._spool is not None and not self._spool.is_in_place:
@@ -397,7 +406,6 @@ class Journal:
             if self._spool is not None:
                 self._spool.sync(self._lock)
                 with self._lock:
-        self._syncs_since = time.monotonic()
                     first_in_memory = self._memory.first()
                 self.synced.advance(min(last_seq, first_in_memory.seq - 1) if first_in_memory else last_seq)
             if fault is not None:
@@ -407,6 +415,7 @@ class Journal:
             self.last_fault = describe(error)
             raise
         finally:
+            self._syncs_since = None
             if self.synced.value < last_seq:
                 self.synced.release()
 
@@ -415,7 +424,6 @@ class Journal:
         is on disk already is to be synced in spite of it."""
         try:
             if self._spool is not None and not self._spool.is_in_place:
-            self._syncs_since = None
                 self._spool.move_back(self._lock)
                 report("journal_gone", f"somebody removed the journal's files in {self.directory}; they are made again")
             if self._memory.kept_bytes or self._spool is None:
@@ -491,9 +499,20 @@ class Journal:
     def close(self) -> None:
         """Sync what is there and close the files. They stay as long as something in them is not settled.
 
-        Returns within twice `CLOSE_HARD_SECONDS`, even when the disk hangs; the files are then left as they are.
+        Returns within twice `CLOSE_HARD_SECONDS`, even when the disk hangs; the files are then left as they are. Inside
+        an `append` of the same thread (in a signal handler, in a `__del__`) it is carried out when that is done: the
+        entry may be in its place already, and counted only then.
         """
         # Who appends now is either counted before this, or refused. On a disk that hangs the lock may be held.
+        has_lock = self._lock.acquire(timeout=CLOSE_HARD_SECONDS)
+        self._closes_later = has_lock and self._is_appending
+        if has_lock:
+            self._lock.release()
+        if not self._closes_later:
+            self._close()
+
+    def _close(self) -> None:
+        self._closes_later = False
         has_lock = self._lock.acquire(timeout=CLOSE_HARD_SECONDS)
         self._is_closed = True
         if has_lock:

@@ -205,6 +205,9 @@ class SyncThread:
         if thread is None:
             return True
         self._orders.put(_STOP)
+        if thread is threading.current_thread():
+            # A log sink, or a `__del__`, closes from inside a round, and nobody can wait for his own end.
+            return False
         thread.join(CLOSE_HARD_SECONDS)
         return not thread.is_alive()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -110,3 +111,59 @@ def test_entries_in_memory_that_end_with_the_process_are_named(tmp_path: Path, o
     fill(journal, 3)
     journal.close()
     assert any("3 events that no disk took" in line for line in said)
+
+
+def test_a_close_inside_an_append_leaves_its_entry(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler that closes when an entry is in its place and not yet counted: it is not removed with it."""
+    fill(journal, 5)
+    read_all(journal)
+    spool = journal._spool
+    assert spool is not None
+    append = spool.append
+
+    def interrupted(seq: int, payload: bytes, is_urgent: bool = False) -> None:
+        append(seq, payload, is_urgent)
+        journal.close()
+
+    monkeypatch.setattr(spool, "append", interrupted)
+    assert journal.append(b"newest") == 6
+    with pytest.raises(JournalClosedError):
+        journal.append(b"too late")
+    assert read_orphans(journal.directory) == [(6, b"newest")]
+
+
+def test_a_close_inside_an_append_that_an_exception_ends(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that closes and then exits: the journal is closed all the same."""
+    spool = journal._spool
+    assert spool is not None
+
+    def interrupted(*_: object) -> None:
+        journal.close()
+        raise SystemExit
+
+    monkeypatch.setattr(spool, "append", interrupted)
+    with pytest.raises(SystemExit):
+        journal.append(b"newest")
+    assert files(journal.directory) == []
+
+
+async def test_a_close_from_its_own_thread_lets_nobody_wait(journal: Journal) -> None:
+    """A log sink, or a `__del__`, that closes from inside a round of the sync thread."""
+    closed = threading.Event()
+
+    def close() -> None:
+        journal._on_round = lambda: None
+        journal.close()
+        closed.set()
+
+    journal._on_round = close
+    fill(journal, 1)
+    assert closed.wait(10)
+    await asyncio.wait_for(journal.synced.wait(2), 5)
+
+
+def test_what_a_closed_journal_holds_is_not_read_as_lost(journal: Journal) -> None:
+    """A writer that outlives the time it was given finds nothing any more."""
+    fill(journal, 3)
+    journal.close()
+    assert journal.read(10, 1000) is None
