@@ -17,7 +17,7 @@ from audit_async.stats import Stats
 from tests.journal.test_adoption import make_later
 from tests.tables import count_rows, run_sql
 from tests.test_cli import audit_async
-from tests.test_cli_journal import ELSEWHERE, leave_as
+from tests.test_cli_journal import ELSEWHERE, leave_as, without_rights
 
 
 def test_what_lies_beside_is_said_and_no_failure(sqlite_url: str, tmp_path: Path) -> None:
@@ -52,6 +52,23 @@ def test_what_a_backup_brought_back_arrives(sqlite_url: str, tmp_path: Path) -> 
     leave_as("ours", sqlite_url, tmp_path / "j").file_set.lock_path.unlink()
     done = audit_async("drain", sqlite_url, "--journal-dir", tmp_path / "j")
     assert (0, "", 3) == (done.returncode, done.stderr, asyncio.run(count_rows(sqlite_url)))
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o500])
+def test_a_directory_of_another_user_is_no_empty_one(mode: int, sqlite_url: str, tmp_path: Path) -> None:
+    """Who may not look into the journal, or not write there, is told so: that is not the same as nothing left."""
+    leave_as("ours", sqlite_url, tmp_path / "j")
+    (tmp_path / "j").chmod(mode)
+    done = without_rights("drain", sqlite_url, "--journal-dir", tmp_path / "j")
+    (tmp_path / "j").chmod(0o700)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert (True, True) == ("Permission denied" in done.stderr, "as the user that" in done.stderr), done.stderr
+
+
+def test_a_time_before_now_is_wrong_use(sqlite_url: str, tmp_path: Path) -> None:
+    """Nothing would be tried, and nothing arrive, without a word."""
+    done = audit_async("drain", sqlite_url, "--timeout", "-1", "--journal-dir", tmp_path)
+    assert (2, True) == (done.returncode, "--timeout" in done.stderr)
 
 
 class HandedClock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from rich.panel import Panel
 from audit_async import __version__
 from audit_async.diagnostics import one_line
 from audit_async.errors import AuditError, ConfigurationError
+from audit_async.journal.place import may
 
 if TYPE_CHECKING:
     from audit_async.table_map.mapping import TableMap
@@ -89,7 +92,9 @@ def journal_directory(directory: Path) -> Iterator[None]:
     """
     try:
         if not directory.is_dir():
-            raise ConfigurationError(f"there is no journal directory {directory}", hint="name it by --journal-dir")
+            raise ConfigurationError(
+                f"there is no journal directory {directory}", hint="name it by --journal-dir; the first event makes it"
+            )
         yield
     except BrokenPipeError:
         # Not the journal's, but that of what is printed.
@@ -99,3 +104,13 @@ def journal_directory(directory: Path) -> Iterator[None]:
             f"{error.filename or directory}: {error.strerror or error}",
             hint="run this as the user that the application runs as",
         ) from error
+
+
+def check_rights(directory: Path, rights: int) -> None:
+    """Refuse a *directory* that this user has not those *rights* to.
+
+    Raises:
+        PermissionError: for `journal_directory` to tell. Files that cannot be seen must not pass for none.
+    """
+    if not may(directory, rights):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,15 +15,16 @@ from audit_async.cli.console import (
     FINDING,
     INTERRUPTED,
     OK,
-    USAGE,
     Address,
     JournalDirectory,
     MapFiles,
     OtherTable,
     Url,
     app,
+    check_rights,
     err,
     escape,
+    journal_directory,
     named_tables,
     out,
 )
@@ -65,10 +67,11 @@ def drain(
     settings = read_settings(
         address or url, journal_dir=journal_dir, service=service, table=named_tables(table, map_file)
     )
-    if not settings.journal_dir.is_dir():
-        err.print(f"[red]There is no journal directory {escape(str(settings.journal_dir))}[/]", soft_wrap=True)
-        err.print("  HINT: name it by --journal-dir")
-        return USAGE
+    if timeout < 0:
+        raise ConfigurationError(f"--timeout {timeout:g} is less than nothing", hint="give seconds, or --follow")
+    with journal_directory(settings.journal_dir):
+        # Without these rights nothing would be found, which is not the same as that nothing waits.
+        check_rights(settings.journal_dir, os.R_OK | os.W_OK | os.X_OK)
     out.print(
         f"From [bold]{escape(str(settings.journal_dir))}[/] to [bold]{escape(str(settings.address))}[/]", soft_wrap=True
     )

@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.text import Text
 
-from audit_async.cli.console import INTERRUPTED, OK, USAGE, JournalDirectory, app, err, escape, out
+from audit_async.cli.console import (
+    INTERRUPTED,
+    OK,
+    JournalDirectory,
+    app,
+    check_rights,
+    escape,
+    journal_directory,
+    out,
+)
 from audit_async.config import MIB, MOST_BYTES, WATCH_SECONDS
 from audit_async.diagnostics import one_line
-from audit_async.journal.place import may
 from audit_async.settings import read_settings
 
 if TYPE_CHECKING:
@@ -49,14 +57,8 @@ def stats(
 ) -> int:
     """Show how each process of this machine stands: a line for each, and the sum. Asks no database and no process."""
     directory = _directory(journal_dir)
-    if not directory.is_dir():
-        err.print(f"[red]There is no journal directory {escape(str(directory))}[/]", soft_wrap=True)
-        err.print("  HINT: name it by --journal-dir; it is made by the first event")
-        return USAGE
-    if not may(directory, os.R_OK | os.X_OK):
-        err.print(f"[red]This user may not look into {escape(str(directory))}[/]", soft_wrap=True)
-        err.print("  HINT: run this as the user of the service")
-        return USAGE
+    with journal_directory(directory):
+        check_rights(directory, os.R_OK | os.X_OK)
     try:
         while True:
             _look(directory, service, as_json=json, clears=watch and out.is_terminal)
