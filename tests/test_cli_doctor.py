@@ -235,7 +235,7 @@ def test_journals_for_others_and_quarantine_are_told(sqlite_url: str, journal_di
     (journal_dir / "app-1-000001-4096.corrupt").write_text("x")
     found = asyncio.run(doctor(sqlite_url, journal_dir))
     assert has(found, "warning", "journals", "another database", "drain --adopt")
-    assert has(found, "warning", "quarantine", "1 events", "1 of them for other databases")
+    assert has(found, "warning", "quarantine", "refused: 1", "quarantine retry", "1 of them for other databases")
     assert has(found, "note", "journals", "1 pieces of damaged journals")
 
 

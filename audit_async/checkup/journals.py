@@ -177,6 +177,6 @@ def _of_quarantine(directory: Path, destination: str) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "quarantine",
-            f"{len(names)} events that the database refused are kept in {directory / 'quarantine'}{others}",
-            "each file there says why: mend the table or the caller",
+            f"events that the database refused: {len(names)}, in {directory / 'quarantine'}{others}",
+            "`audit-async quarantine ls` says why: mend the table, then `audit-async quarantine retry --all`",
         )

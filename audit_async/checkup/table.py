@@ -35,6 +35,11 @@ SELECT current_user::text AS role,
 _APPLY = "`audit-async roles URL --apply`, and let the application log in as the writer"
 
 
+def _init(name: TableName) -> str:
+    is_usual = name == TableName.parse("audit_logs")
+    return "audit-async init URL" if is_usual else f"audit-async init URL --table {name}"
+
+
 async def of_table(connection: AsyncConnection, name: TableName) -> list[Finding]:
     """Return what is to be said of the table *name*, before an event is mapped to it."""
     found = await inspect_through(connection, name)
@@ -42,7 +47,7 @@ async def of_table(connection: AsyncConnection, name: TableName) -> list[Finding
     if not found.exists:
         if dialect == "sqlite":
             return [Finding("note", "table", f"there is no table {name} yet: the first event makes it")]
-        return [Finding("error", "table", f"there is no table {name}", "`audit-async init URL`, or correct --table")]
+        return [Finding("error", "table", f"there is no table {name}", f"`{_init(name)}`, or correct --table")]
     findings = await _of_version(connection, name, found)
     if dialect == "postgresql":
         findings += await connection.run_sync(_of_postgres_rights, name)

@@ -87,7 +87,10 @@ def _without_code(error: Exception, native: BaseException, place: Place, connect
             hint="start the database, or correct host and port",
         )
     if isinstance(native, TimeoutError):
-        return TransientStoreError(f"{place.server} did not answer in time")
+        return TransientStoreError(
+            f"{place.server} did not answer in time",
+            hint="see to the server: it may be frozen, overloaded, or behind a firewall that drops what is sent",
+        )
     if isinstance(native, (PermissionError, IsADirectoryError, NotADirectoryError)) and not place.database:
         return ConfigStoreError(
             f"{place.server} cannot be written: {describe(native)}",
