@@ -370,7 +370,7 @@ def table_dropped(lab: Lab) -> None:
 @fault("F61", "the disk of the table is full, and freed again", on=("mariadb",), needs=("root", "mount"))
 def disk_full(lab: Lab) -> None:
     """Keep the table on a small disk and leave no byte there."""
-    place = lab.keep(mounted(lab.mariadb.home / "small", options="size=4m"))
+    place = lab.keep(mounted(lab.folder / "small", options="size=4m"))
     ((_, made),) = execute(lab, "SHOW CREATE TABLE audit_logs")
     execute(lab, "DROP TABLE audit_logs", f"{made} DATA DIRECTORY = '{place}'")
     with Callers(lab) as callers:
