@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit_async.checkup.finding import Finding
 from audit_async.config import PARTITION_WARNING_DAYS
 from audit_async.errors import AuditError
+from audit_async.faults.place import making
 from audit_async.inspection import InspectedTable, TableName, inspect_through
 from audit_async.table.columns import is_ours
 from audit_async.table.ddl import MYSQL
@@ -35,11 +36,6 @@ SELECT current_user::text AS role,
 _APPLY = "`audit-async roles URL --apply`, and let the application log in as the writer"
 
 
-def _init(name: TableName) -> str:
-    is_usual = name == TableName.parse("audit_logs")
-    return "audit-async init URL" if is_usual else f"audit-async init URL --table {name}"
-
-
 async def of_table(connection: AsyncConnection, name: TableName) -> list[Finding]:
     """Return what is to be said of the table *name*, before an event is mapped to it."""
     found = await inspect_through(connection, name)
@@ -47,7 +43,7 @@ async def of_table(connection: AsyncConnection, name: TableName) -> list[Finding
     if not found.exists:
         if dialect == "sqlite":
             return [Finding("note", "table", f"there is no table {name} yet: the first event makes it")]
-        return [Finding("error", "table", f"there is no table {name}", f"`{_init(name)}`, or correct --table")]
+        return [Finding("error", "table", f"there is no table {name}", f"`{making(name)}`, or correct --table")]
     findings = await _of_version(connection, name, found)
     if dialect == "postgresql":
         findings += await connection.run_sync(_of_postgres_rights, name)

@@ -152,7 +152,7 @@ def _hint(number: int, error: BaseException, place: Place) -> str:
     if number == _NO_DATABASE:
         return f"create database {place.database} at {place.server}, or correct the URL"
     if number == _NO_TABLE:
-        return "make it with `audit-async init URL`, or name another one by table="
+        return f"make it with `{place.making}`, or name another one by table="
     if number == _NO_COLUMN:
         return f"add the column to {place.table}, as `audit-async init` would make it in a new table"
     return f"compare table {place.table} with one that `audit-async init` makes under another name"

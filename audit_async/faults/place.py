@@ -27,6 +27,11 @@ class Place:
     role: str = "the writer's role"
     purpose: str = "write to"
 
+    @property
+    def making(self) -> str:
+        """The command that makes the table."""
+        return making(self.table)
+
     @classmethod
     def of(cls, url: URL, table: object, purpose: str = "write to") -> Place:
         """Return the place that *url* names."""
@@ -39,3 +44,8 @@ class Place:
             role=url.username or "the role",
             purpose=purpose,
         )
+
+
+def making(table: object) -> str:
+    """Return the command that makes *table*, under its usual name or another one."""
+    return "audit-async init URL" if str(table) == "audit_logs" else f"audit-async init URL --table {table}"

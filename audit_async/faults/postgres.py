@@ -79,7 +79,7 @@ def hint_for(state: str, native: BaseException, place: Place) -> str:
             return f"add a policy FOR INSERT on {place.table} that lets {place.role} write every tenant's rows"
         return _hint_for_right(native, place)
     if state in ("42P01", "3F000"):
-        return "make it with `audit-async init URL`, or name another one by table="
+        return f"make it with `{place.making}`, or name another one by table="
     if state == "42703":
         return f"add the column to {place.table}, as `audit-async init` would make it in a new table"
     if state == "3D000":

@@ -36,7 +36,7 @@ def of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
         )
     hint = f"compare table {place.table} with one that `audit-async init` makes in another file"
     if "no such table" in describe(native):
-        hint = f"make table {place.table} with `audit-async init URL`"
+        hint = f"make table {place.table} with `{place.making}`"
     elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         hint = f"let this process write to {place.server} and to its folder"
     elif name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

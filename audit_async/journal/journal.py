@@ -10,6 +10,7 @@ numbers, and what each may do while another is at work can only be judged with a
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 import uuid
@@ -489,6 +490,8 @@ class Journal:
     def _say_memory(self, error: Exception) -> None:
         self.last_fault = describe(error)
         advice = getattr(error, "hint", None) or "make it writable, or set journal_dir (AUDIT_JOURNAL_DIR)"
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            advice = "free space on its disk; they move there by themselves"
         report_later(
             "journal_memory",
             f"the journal in {self.directory} takes no entries ({self.last_fault}). Events wait in memory, up to "

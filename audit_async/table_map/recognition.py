@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audit_async.errors import ConfigStoreError
+from audit_async.faults.place import making
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking, unfit
 from audit_async.table_map.fitting import fit
@@ -26,7 +27,7 @@ def recognise(found: InspectedTable) -> Layout:
     if not found.exists:
         raise ConfigStoreError(
             f"there is no table {name}",
-            hint="make it with `audit-async init URL`, or name another one by table=",
+            hint=f"make it with `{making(name)}`, or name another one by table=",
         )
     if is_ours(found):
         fault = unfit(found)
