@@ -117,6 +117,9 @@ class ThreadHost:
                 if self.writer is not None:
                     self.writer.abandon()
                 self._thread = None
+                if self._is_stopped:
+                    # In this very moment: who asked for it still waits for the thread.
+                    self._ended.set()
 
     def _meet_end(self, error: BaseException) -> None:
         if not self._is_stopped:

@@ -13,6 +13,7 @@ never unlocks, which would take the lock from its parent.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -191,21 +192,18 @@ class FileSet:
 
     def keep_damage(self, number: int, offset: int, damaged: bytes) -> None:
         """Keep bytes that are no entry any more beside the segment. Never raises: there may be no room for them."""
-        report(
-            "journal_damage",
-            f"{len(damaged)} bytes of segment {number} of the journal are damaged and kept in a file *.corrupt "
-            "beside it. Entries that are nowhere else are counted as dropped",
-        )
         path = self.directory / f"{self.base}-{number:06d}-{offset}.corrupt"
         try:
-            descriptor = make_file(path)
-        except OSError:
-            return
-        with open(descriptor, "wb", buffering=0) as file:
-            try:
+            with open(make_file(path), "wb", buffering=0) as file:
                 file.write(damaged)
-            except OSError:
-                return
+            kept = "kept in a file *.corrupt beside it"
+        except OSError as error:
+            kept = f"cannot be kept ({error.strerror})"
+        report(
+            "journal_damage",
+            f"{len(damaged)} bytes of segment {number} of the journal are damaged and {kept}. Entries that are nowhere "
+            "else are counted as dropped",
+        )
 
     def keep_whole(self, number: int) -> Path:
         """Keep the whole segment as it is, under a name that no reader takes for an entry's, and return that.
@@ -213,7 +211,9 @@ class FileSet:
         Raises:
             OSError: it cannot be renamed.
         """
-        path = self.directory / f"{self.base}-{number:06d}-0.corrupt"
+        places = (self.directory / f"{self.base}-{number:06d}-{count}.corrupt" for count in itertools.count())
+        # No entry begins below the header, so that no other damage has such a name.
+        path = next(place for place in places if not place.exists())
         self.segment_path(number).rename(path)
         return path
 

@@ -170,5 +170,5 @@ def _read(path: Path) -> Kept | None:
         return Kept(path=path, item=msgspec.json.decode(content, type=Quarantined))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Kept(path=path, item=None, fault=describe(error))
