@@ -14,7 +14,7 @@ STEPS: tuple[float | None, ...] = (YEAR, -YEAR, None, -1.0, -0.01, 3600.0, -3600
 """Seconds; None stops the clock."""
 
 
-@fault("F71", "the clock is set forward or back, or stands still", on=EVERYWHERE, fast=1, quick=4, full=40)
+@fault("F71", "the clock is set forward or back, or stands still", on=EVERYWHERE, fast=1, quick=2, full=40)
 def stepped_clock(lab: Lab) -> None:
     """Step the clock of a process that logs, several times, and kill its successor, whose clock is stepped as well."""
     lab.timing = QUICK

@@ -49,7 +49,7 @@ def assert_in_order(report: Report) -> None:
     assert report.longest_seconds["log"] < HELD_SECONDS, report
 
 
-@fault("F23", "a disk that is full before the first event", fast=1, quick=6, full=40, needs=("mount",))
+@fault("F23", "a disk that is full before the first event", fast=1, quick=3, full=40, needs=("mount",))
 def full_at_the_start(lab: Lab) -> None:
     """Begin on a full disk, the table away: only who is content with memory is promised anything. Then free it."""
     lab.timing = QUICK
@@ -72,7 +72,7 @@ def full_at_the_start(lab: Lab) -> None:
         assert_in_order(child.stop())
 
 
-@fault("F24", "a disk that fills up under way, and is freed", fast=1, quick=6, full=40, needs=("mount",))
+@fault("F24", "a disk that fills up under way, and is freed", fast=1, quick=3, full=40, needs=("mount",))
 def filled_under_way(lab: Lab) -> None:
     """Fill the disk in the middle of the journal, while the table is away, and free it again."""
     lab.timing = QUICK
@@ -89,7 +89,7 @@ def filled_under_way(lab: Lab) -> None:
         assert_in_order(child.stop())
 
 
-@fault("F24", "a disk that fills up, is freed, and SIGKILL", fast=1, quick=4, full=40, needs=("mount",))
+@fault("F24", "a disk that fills up, is freed, and SIGKILL", fast=1, quick=2, full=40, needs=("mount",))
 def freed_and_killed(lab: Lab) -> None:
     """Fill the disk, free it, and kill the process when its events are on disk again: none was only in memory."""
     path = disk(lab, options="size=4m")
@@ -103,7 +103,7 @@ def freed_and_killed(lab: Lab) -> None:
         child.child.kill()
 
 
-@fault("F25", "a full disk and a full memory, then room again", fast=1, quick=4, full=40, needs=("mount",))
+@fault("F25", "a full disk and a full memory, then room again", fast=1, quick=2, full=40, needs=("mount",))
 def refused_and_told(lab: Lab) -> None:
     """Refuse events until there is room again: an `audit.gap` tells how many these were, to the last one."""
     lab.timing = QUICK
@@ -128,7 +128,7 @@ def refused_and_told(lab: Lab) -> None:
     assert {reason for gap in gaps for reason in gap["reasons"]} == {"memory_full"}
 
 
-@fault("F26", "a disk that the journal itself has filled", fast=1, quick=4, full=20, needs=("mount",))
+@fault("F26", "a disk that the journal itself has filled", fast=1, quick=2, full=20, needs=("mount",))
 def journal_fills_the_disk(lab: Lab) -> None:
     """Let an outage fill the disk: when the table is back the journal drains and frees itself, without any help."""
     lab.timing = QUICK
@@ -143,7 +143,7 @@ def journal_fills_the_disk(lab: Lab) -> None:
         assert_in_order(child.stop())
 
 
-@fault("F42", "no inode is left, then some are", fast=1, quick=4, full=20, needs=("mount",))
+@fault("F42", "no inode is left, then some are", fast=1, quick=2, full=20, needs=("mount",))
 def no_inodes(lab: Lab) -> None:
     """Begin, or go on, where no file can be made."""
     lab.timing = QUICK
@@ -156,7 +156,7 @@ def no_inodes(lab: Lab) -> None:
         assert_in_order(child.stop())
 
 
-@fault("F42", "no descriptor is left, then some are", fast=1, quick=4, full=40, needs=("linux",))
+@fault("F42", "no descriptor is left, then some are", fast=1, quick=2, full=40, needs=("linux",))
 def no_descriptors(lab: Lab) -> None:
     """Take all descriptors under way, or before the first event."""
     lab.timing = QUICK
@@ -177,7 +177,7 @@ def no_descriptors(lab: Lab) -> None:
         assert_in_order(child.stop())
 
 
-@fault("F42", "no file may grow beyond a limit, then it may", fast=1, quick=4, full=40, needs=("linux",))
+@fault("F42", "no file may grow beyond a limit, then it may", fast=1, quick=2, full=40, needs=("linux",))
 def no_long_files(lab: Lab) -> None:
     """Forbid long files under way: a write that crosses the limit is done in part, and the table takes none either."""
     lab.timing = QUICK
@@ -307,10 +307,10 @@ for _name in SPOILS:
     for _kind, _more in ((Spoiled, ""), (SpoiledAndKilled, ", and SIGKILL")):
         # In the tests each once, in one of the two ways.
         _fast = int((_kind is Spoiled) == (_name in LASTS))
-        fault("F32", f"the journal's directory {_name} under way{_more}", fast=_fast, quick=3, full=20)(_kind(_name))
+        fault("F32", f"the journal's directory {_name} under way{_more}", fast=_fast, quick=2, full=20)(_kind(_name))
 
 
-@fault("F33", "a read-only disk at the start, later writable", fast=1, quick=3, full=10, needs=("mount",))
+@fault("F33", "a read-only disk at the start, later writable", fast=1, quick=2, full=10, needs=("mount",))
 def read_only(lab: Lab) -> None:
     """Begin where nothing can be written."""
     lab.timing = QUICK

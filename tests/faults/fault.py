@@ -26,7 +26,7 @@ class Trials:
     """How often a fault is tried, each time with another seed: in the tests, with `--quick`, and in full."""
 
     fast: int = 1
-    quick: int = 2
+    quick: int = 1
     full: int = 20
 
 
@@ -77,7 +77,7 @@ def fault(
     *,
     on: tuple[Kind, ...] = ("sqlite",),
     fast: int = 1,
-    quick: int = 2,
+    quick: int = 1,
     full: int = 20,
     needs: tuple[Need, ...] = (),
 ) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:

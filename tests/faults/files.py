@@ -57,7 +57,7 @@ def kept_damage(lab: Lab) -> list[Path]:
     return list(lab.journal_dir.glob("*.corrupt"))
 
 
-@fault("F34", "an entry is cut off behind the last one", fast=1, quick=6, full=60)
+@fault("F34", "an entry is cut off behind the last one", fast=1, quick=3, full=60)
 def torn_tail(lab: Lab) -> None:
     """Put the beginning of one more entry behind the last one, as a process leaves it that is killed in `log`."""
     segment = leave(lab)[-1]
@@ -66,7 +66,7 @@ def torn_tail(lab: Lab) -> None:
     assert lab.settle().told_gone == 0
 
 
-@fault("F35", "a byte of the last entry is another one", fast=1, quick=6, full=60)
+@fault("F35", "a byte of the last entry is another one", fast=1, quick=3, full=60)
 def damaged_tail(lab: Lab) -> None:
     """Damage the payload of the last entry: no later number tells that it is missing."""
     segment = leave(lab)[-1]
@@ -75,7 +75,7 @@ def damaged_tail(lab: Lab) -> None:
     flip(lab, segment, start + HEADER_BYTES, stop)
 
 
-@fault("F35", "single bits of entries are flipped", fast=1, quick=6, full=60)
+@fault("F35", "single bits of entries are flipped", fast=1, quick=3, full=60)
 def flipped_bits(lab: Lab) -> None:
     """Flip one bit in each of some entries."""
     entries = [(path, *frame) for path in leave(lab) for frame in frames(path)]
@@ -85,7 +85,7 @@ def flipped_bits(lab: Lab) -> None:
     lab.may_lose = len(damaged)
 
 
-@fault("F35", "single bits of every header are flipped", fast=1, quick=3, full=20)
+@fault("F35", "single bits of every header are flipped", fast=1, quick=2, full=20)
 def flipped_headers(lab: Lab) -> None:
     """Flip a bit in the header of each segment but one, or of all: no entry is in a header."""
     segments = leave(lab)
@@ -93,7 +93,7 @@ def flipped_headers(lab: Lab) -> None:
         flip(lab, path, 0, SEGMENT_HEADER_BYTES)
 
 
-@fault("F36", "4 KiB in the middle are gone, zeros or garbage in their place", fast=1, quick=4, full=40)
+@fault("F36", "4 KiB in the middle are gone, zeros or garbage in their place", fast=1, quick=2, full=40)
 def gone_block(lab: Lab) -> None:
     """Overwrite a block of a segment."""
     segment = lab.chance.choice(leave(lab))
@@ -102,7 +102,7 @@ def gone_block(lab: Lab) -> None:
     overwrite(segment, at, lab.chance.choice([bytes(4096), lab.chance.randbytes(4096)]))
 
 
-@fault("F36", "a segment is there twice, and files of somebody else's lie about", fast=1, quick=4, full=40)
+@fault("F36", "a segment is there twice, and files of somebody else's lie about", fast=1, quick=2, full=40)
 def more_files(lab: Lab) -> None:
     """Copy a segment to the end, and put in garbage under names like ours."""
     segments = leave(lab)
@@ -113,7 +113,7 @@ def more_files(lab: Lab) -> None:
     lab.journal_dir.joinpath("notes.txt").write_text("not ours")
 
 
-@fault("F37", "the mark is lost, older, or garbage", fast=1, quick=6, full=40)
+@fault("F37", "the mark is lost, older, or garbage", fast=1, quick=3, full=40)
 def spoilt_mark(lab: Lab) -> None:
     """Let a part arrive, kill the process, and spoil its mark of what has arrived."""
     lab.timing = QUICK
@@ -135,7 +135,7 @@ def spoilt_mark(lab: Lab) -> None:
         mark.write_bytes({"older": kept[0], "garbage": lab.chance.randbytes(4096), "empty": b""}[spoil])
 
 
-@fault("F39", "a segment in the middle is gone", fast=1, quick=4, full=40)
+@fault("F39", "a segment in the middle is gone", fast=1, quick=2, full=40)
 def missing_segment(lab: Lab) -> None:
     """Remove a segment between two others."""
     gone = lab.chance.choice(leave(lab)[1:-1])

@@ -113,13 +113,13 @@ def latency(lab: Lab) -> None:
         callers.recover()
 
 
-@fault("F51", "cut after COMMIT was sent; its answer is lost", on=SERVERS, fast=2, quick=10, full=100)
+@fault("F51", "cut after COMMIT was sent; its answer is lost", on=SERVERS, fast=2, quick=4, full=100)
 def committed_unheard(lab: Lab) -> None:
     """Have batches committed of which the writer does not learn it."""
     _cut_commits(lab, forwards=True)
 
 
-@fault("F51", "cut before COMMIT arrives", on=SERVERS, fast=1, quick=5, full=50)
+@fault("F51", "cut before COMMIT arrives", on=SERVERS, fast=1, quick=2, full=50)
 def commit_unsaid(lab: Lab) -> None:
     """Have batches lost with the word that would have made them last."""
     _cut_commits(lab, forwards=False)
@@ -141,7 +141,7 @@ def _cut_commits(lab: Lab, *, forwards: bool) -> None:
         assert proxy.cuts >= 1, "no COMMIT was cut"
 
 
-@fault("F48", "half-open: the server does not learn that the writer is gone", on=SERVERS, quick=5, full=50)
+@fault("F48", "half-open: the server does not learn that the writer is gone", on=SERVERS, quick=2, full=50)
 def half_open(lab: Lab) -> None:
     """Leave sessions on the server that hold the very keys which come again, and never end by themselves in time."""
     with breakable(lab, idle_in_transaction_seconds=3600.0 if lab.kind == "postgres" else 2.0) as (proxy, callers):
@@ -156,7 +156,7 @@ def half_open(lab: Lab) -> None:
         callers.recover()
 
 
-@fault("F51", "cut at every byte of the exchange", on=SERVERS, fast=1, quick=4, full=OFFSET_SHARES)
+@fault("F51", "cut at every byte of the exchange", on=SERVERS, fast=1, quick=2, full=OFFSET_SHARES)
 def every_byte(lab: Lab) -> None:
     """Cut the first exchange of a new process at some bytes, in either direction; all trials together take all."""
     lab.timing = dict(QUICK)

@@ -69,7 +69,7 @@ def refused_so_far(lab: Lab) -> int:
     return (lab.postgres.home / "server.log").read_text().count("it is poison")
 
 
-@fault("F58", "one row of 500 is poison", on=("postgres",), fast=2, quick=7)
+@fault("F58", "one row of 500 is poison", on=("postgres",), fast=2, quick=3)
 def one_poison_row(lab: Lab) -> None:
     """Refuse one row, for one of the causes that a row may have: it is found in few attempts, the others keep order."""
     refuse(lab)

@@ -90,7 +90,7 @@ def down_at_first(lab: Lab) -> None:
         server.start()
 
 
-@fault("F46", "the server crashes under load, again and again", on=SERVERS, fast=1, quick=4, full=50)
+@fault("F46", "the server crashes under load, again and again", on=SERVERS, fast=1, quick=2, full=50)
 def crashing(lab: Lab) -> None:
     """Stop it at once, at random moments; each time it recovers from its own log."""
     server = lab.server

@@ -36,7 +36,7 @@ def some(lab: Lab, mode: str) -> int:
     return lab.chance.randrange(1, 2000 if mode == "log" else 200)
 
 
-@fault("F01", "SIGKILL at a random moment, twice", on=EVERYWHERE, fast=1, quick=8, full=200)
+@fault("F01", "SIGKILL at a random moment, twice", on=EVERYWHERE, fast=1, quick=4, full=200)
 def killed(lab: Lab) -> None:
     """Kill a process that logs as fast as it can, and its successor."""
     mode = lab.chance.choice(MODES)
@@ -47,7 +47,7 @@ def killed(lab: Lab) -> None:
             child.kill()
 
 
-@fault("F01", "SIGKILL of three processes with one journal directory", fast=1, quick=4, full=60)
+@fault("F01", "SIGKILL of three processes with one journal directory", fast=1, quick=2, full=60)
 def killed_together(lab: Lab) -> None:
     """Kill processes that share a directory one after the other, while the others go on."""
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def killed_together(lab: Lab) -> None:
 
 
 @fault(
-    "F02", "SIGKILL at the k-th system call, and of who adopts", fast=3, quick=16, full=240, needs=("root", "strace")
+    "F02", "SIGKILL at the k-th system call, and of who adopts", fast=3, quick=5, full=240, needs=("root", "strace")
 )
 def killed_at_a_call(lab: Lab) -> None:
     """Kill a process as it enters its k-th call of one kind; then another one, which adopts what the first one left.
@@ -95,7 +95,7 @@ def ended_without_close(lab: Lab) -> None:
         assert child.returncode == 0
 
 
-@fault("F04", "SIGTERM without a handler", fast=1, quick=3)
+@fault("F04", "SIGTERM without a handler", fast=1, quick=2)
 def terminated(lab: Lab) -> None:
     """End a process in the way service managers do."""
     mode = lab.chance.choice(MODES)
@@ -205,7 +205,7 @@ def adopted_at_once(lab: Lab) -> None:
     assert sum(int(end[0].removeprefix("adopted ")) for end in ends) == left
 
 
-@fault("F17", "SIGKILL of who adopts, in the middle of it, again and again", on=SERVERS, fast=1, quick=4, full=60)
+@fault("F17", "SIGKILL of who adopts, in the middle of it, again and again", on=SERVERS, fast=1, quick=2, full=60)
 def killed_while_adopting(lab: Lab) -> None:
     """Kill one adopter after the other, each after some more rows."""
     left = leave_orphans(lab, 1, 12_000)

@@ -94,7 +94,7 @@ def holder_killed(lab: Lab) -> None:
         assert lab.sql("SELECT count(*) AS n FROM theirs") == [{"n": 0}]
 
 
-@fault("F66", "the writer is killed in the middle of a transaction", fast=1, quick=4, full=40)
+@fault("F66", "the writer is killed in the middle of a transaction", fast=1, quick=2, full=40)
 def writer_killed(lab: Lab) -> None:
     """Kill a process while it has a transaction open, again and again."""
     lab.sql(SLOW_ROWS)

@@ -36,7 +36,7 @@ def assert_never_asked_again(trace: Strace) -> None:
     assert failed
 
 
-@fault("F27", "EIO on one fdatasync", fast=1, quick=6, full=60, needs=("strace",))
+@fault("F27", "EIO on one fdatasync", fast=1, quick=3, full=60, needs=("strace",))
 def one_sync_fails(lab: Lab) -> None:
     """Fail one sync: who waits for it is told of the disk when another file has what that one may have lost."""
     trace = Strace(lab, "fdatasync", f"{IO_ERROR}:when={lab.chance.randrange(1, 8)}")
@@ -47,7 +47,7 @@ def one_sync_fails(lab: Lab) -> None:
     assert_never_asked_again(trace)
 
 
-@fault("F27", "EIO on one fdatasync, and what it was to sync is gone", fast=1, quick=4, full=40, needs=("strace",))
+@fault("F27", "EIO on one fdatasync, and what it was to sync is gone", fast=1, quick=2, full=40, needs=("strace",))
 def one_sync_loses(lab: Lab) -> None:
     """Take away what the failed sync left in memory: a kernel that cannot write a page may forget it."""
     synced = lab.chance.randrange(0, 40)
@@ -75,7 +75,7 @@ def _forget(segment: Path, entries: int) -> None:
         file.write(bytes(len(content) - at))
 
 
-@fault("F28", "EIO on every fdatasync, the database away", fast=1, quick=4, full=20, needs=("strace",))
+@fault("F28", "EIO on every fdatasync, the database away", fast=1, quick=2, full=20, needs=("strace",))
 def every_sync_fails(lab: Lab) -> None:
     """Fail every sync: nobody is told of the disk any more, health says why, and the table gets everything."""
     lab.timing = QUICK
@@ -106,7 +106,7 @@ def slow_sync(lab: Lab) -> None:
     assert report.median_lag_seconds < 0.15, report
 
 
-@fault("F31", "a disk that hangs in fdatasync", fast=1, quick=6, full=40, needs=("strace",))
+@fault("F31", "a disk that hangs in fdatasync", fast=1, quick=3, full=40, needs=("strace",))
 def hung_sync(lab: Lab) -> None:
     """Let a sync hang for longer than anybody waits: all calls come back as agreed, also the last one."""
     lab.timing = QUICK
@@ -177,6 +177,6 @@ class CallFails:
 
 for _name, (_number, _, _errors) in FAILURES.items():
     _fast = int(_name in IN_TESTS)
-    fault(_number, f"{_name} fails: {' '.join(_errors)}", fast=_fast, quick=6, full=60, needs=("strace",))(
+    fault(_number, f"{_name} fails: {' '.join(_errors)}", fast=_fast, quick=3, full=60, needs=("strace",))(
         CallFails(_name)
     )
