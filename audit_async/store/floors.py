@@ -12,7 +12,7 @@ FLOORS = {
     "sqlalchemy": ("2.0.40", "connections are lost when a task is cancelled"),
     "asyncpg": ("0.32", "a server that freezes holds the writer for ever"),
     "asyncmy": ("0.2.13", "the next statement gets the answer to one that was cancelled"),
-    "aiosqlite": ("0.20", "a connection cannot be given up"),
+    "aiosqlite": ("0.22", "a connection cannot be given up"),
 }
 """By package: the least version, and what happens with an older one."""
 

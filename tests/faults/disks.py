@@ -242,7 +242,7 @@ SPOILS: dict[str, Callable[[Path], None]] = {
     "replaced by a file": replace_by_a_file,
     "replaced by a link": replace_by_a_link,
 }
-LASTS = {"chmod 000": "PermissionError", "replaced by a file": "File exists", "replaced by a link": "symbolic link"}
+LASTS = {"chmod 000": "PermissionError", "replaced by a file": "Not a directory", "replaced by a link": "symbolic link"}
 """What the library cannot mend by itself, and what health says of it."""
 
 

@@ -84,7 +84,7 @@ def every_sync_fails(lab: Lab) -> None:
     options = {"max_wait_seconds": MAX_WAIT_SECONDS}
     with watched(lab, trace, 1000, mode=mode, per_second=20, on_disk_seconds=0.3, options=options) as child:
         with table_away(lab):
-            child.wait_for(lambda report: report.says("cannot be synced: OSError") and report.stats.pending >= 10)
+            child.wait_for(lambda report: report.says("cannot be synced (OSError") and report.stats.pending >= 10)
             told = lab.told()
             assert not told.on_disk | told.stored
             assert mode != "require" or not told.promised
