@@ -49,6 +49,10 @@ class TableName:
         """Return the name for a statement."""
         return ".".join(quoted_name(part, quote) for part in (self.schema, self.name) if part)
 
+    def in_text(self, quote: str = '"') -> str:
+        """Return the name for a statement that SQLAlchemy's `text` reads, to which a colon begins a parameter."""
+        return self.quoted(quote).replace(":", "\\:")
+
     def beside(self, suffix: str) -> TableName:
         """Return the name of a relation that belongs to this one."""
         return TableName(self.schema, f"{self.name}{suffix}")

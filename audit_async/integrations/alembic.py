@@ -71,9 +71,9 @@ def drop_audit_table(op: Operations, table: str = "audit_logs") -> None:
         _execute(op, forget_statement(name, dialect))
     elif inspect_now(op.get_bind(), versions_table(name)).exists:
         _execute(op, forget_statement(name, dialect))
-        versions = versions_table(name).quoted(quote_of(dialect))
-        if not op.get_bind().execute(text(f"SELECT count(*) FROM {versions}")).scalar():
-            _execute(op, f"DROP TABLE {versions}")
+        versions, quote = versions_table(name), quote_of(dialect)
+        if not op.get_bind().execute(text(f"SELECT count(*) FROM {versions.in_text(quote)}")).scalar():
+            _execute(op, f"DROP TABLE {versions.quoted(quote)}")
 
 
 def include_name(name: str | None, type_: str, parent_names: Mapping[str, Any]) -> bool:

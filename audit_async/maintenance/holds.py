@@ -171,7 +171,7 @@ async def _holds(connection: AsyncConnection, name: TableName) -> list[Hold]:
 
 
 def _quoted_holds(connection: AsyncConnection, name: TableName) -> str:
-    return holds_table(name).quoted(quote_of(connection.dialect.name))
+    return holds_table(name).in_text(quote_of(connection.dialect.name))
 
 
 async def _leave(connection: AsyncConnection, notes: Notes, action: str, hold: Hold, actor: str | None) -> None:

@@ -201,7 +201,7 @@ class _Run:
             rows = await self._connection.execute(
                 text(
                     "SELECT date_trunc('month', created_at AT TIME ZONE 'UTC') AS month, count(*) AS rows"
-                    f" FROM {default.name.quoted()} WHERE created_at >= '0002-01-01' AND created_at < '9999-12-01'"
+                    f" FROM {default.name.in_text()} WHERE created_at >= '0002-01-01' AND created_at < '9999-12-01'"
                     " GROUP BY 1 ORDER BY 1"
                 )
             )

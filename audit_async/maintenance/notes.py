@@ -29,7 +29,7 @@ class Notes:
             f"CAST(:{name} AS json)" if dialect == "postgresql" and COLUMNS[name].startswith("json") else f":{name}"
             for name in layout.columns
         )
-        table = layout.table.quoted(quote_of(dialect))
+        table = layout.table.in_text(quote_of(dialect))
         self._insert = text(f"INSERT INTO {table} ({', '.join(layout.columns)}) VALUES ({values})")
 
     @classmethod

@@ -197,16 +197,16 @@ class Purge:
         return f"DELETE FROM {table}"
 
     def _quoted(self, table: TableName) -> str:
-        return table.quoted(quote_of(self._dialect))
+        return table.in_text(quote_of(self._dialect))
 
     async def _hold_still(self) -> None:
         """Let nobody place or release a legal hold until the transaction ends. SQLite has one writer at a time."""
-        holds = self._quoted(holds_table(self._name))
+        holds = holds_table(self._name)
         if self._dialect == "postgresql":
-            await self._connection.exec_driver_sql(f"LOCK TABLE {holds} IN SHARE MODE")
+            await self._connection.exec_driver_sql(f"LOCK TABLE {holds.quoted()} IN SHARE MODE")
         elif self._dialect in MYSQL:
             # Every row, and the gaps between them, in which a new one would be.
-            await self._connection.execute(text(f"SELECT id FROM {holds} LOCK IN SHARE MODE"))
+            await self._connection.execute(text(f"SELECT id FROM {self._quoted(holds)} LOCK IN SHARE MODE"))
 
     async def _note(self, purged: Purged) -> None:
         details = {

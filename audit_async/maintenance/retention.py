@@ -128,12 +128,12 @@ def conditions(rules: Sequence[Retention], now: datetime, dialect: str) -> list[
 def not_held(name: TableName, part: TableName, dialect: str) -> str:
     """Return the condition that no legal hold on *name* touches a row of *part*, which is all of it or a partition."""
     quote = quote_of(dialect)
-    row = part.quoted(quote)
+    row = part.in_text(quote)
     same = " AND ".join(
         f"(hold.{column} IS NULL OR hold.{column} = {row}.{column})" for column in ("tenant_id", "category", "user_id")
     )
     return (
-        f"NOT EXISTS (SELECT 1 FROM {holds_table(name).quoted(quote)} AS hold WHERE {same}"
+        f"NOT EXISTS (SELECT 1 FROM {holds_table(name).in_text(quote)} AS hold WHERE {same}"
         f" AND (hold.since IS NULL OR hold.since <= {row}.created_at)"
         f" AND (hold.until IS NULL OR {row}.created_at < hold.until))"
     )

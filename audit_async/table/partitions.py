@@ -145,7 +145,7 @@ async def _move(connection: AsyncConnection, default: TableName, partition: Tabl
     await connection.exec_driver_sql(f"LOCK TABLE {default.quoted()} IN ACCESS EXCLUSIVE MODE")
     found = await connection.execute(
         text(
-            f"SELECT EXISTS (SELECT FROM {default.quoted()} WHERE created_at >= :first AND created_at < :after),"
+            f"SELECT EXISTS (SELECT FROM {default.in_text()} WHERE created_at >= :first AND created_at < :after),"
             " (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
             "   WHERE attrelid = to_regclass(:table) AND attnum > 0 AND NOT attisdropped)"
         ),
@@ -154,11 +154,12 @@ async def _move(connection: AsyncConnection, default: TableName, partition: Tabl
     has_any, columns = found.one()
     if not has_any:
         return 0
+    columns = columns.replace(":", "\\:")
     async with unguarded(connection, default):
         moved = await connection.execute(
             text(
-                f"WITH moved AS (DELETE FROM {default.quoted()} WHERE created_at >= :first AND created_at < :after"
-                f" RETURNING {columns}) INSERT INTO {partition.quoted()} ({columns}) SELECT {columns} FROM moved"
+                f"WITH moved AS (DELETE FROM {default.in_text()} WHERE created_at >= :first AND created_at < :after"
+                f" RETURNING {columns}) INSERT INTO {partition.in_text()} ({columns}) SELECT {columns} FROM moved"
             ),
             {"first": month[0], "after": month[1]},
         )

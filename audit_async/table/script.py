@@ -18,18 +18,13 @@ def checked_name(table: str) -> TableName:
     """Read the name of a table that is to be made.
 
     Raises:
-        ConfigurationError: it is none, has a colon, or is too long for the names of what belongs to the table.
+        ConfigurationError: it is none, or too long for the names of what belongs to the table.
     """
     name = TableName.parse(table)
     if len(f"{name.name}{_LONGEST_SUFFIX}".encode()) > MAX_NAME_BYTES:
         raise ConfigurationError(
             f"table name {table!r} is too long for the names of its indexes and partitions",
             hint=f"use at most {MAX_NAME_BYTES - len(_LONGEST_SUFFIX)} characters",
-        )
-    if ":" in str(name):
-        raise ConfigurationError(
-            f"table name {table!r} has a colon in it",
-            hint="leave it out: statements that look after a table take it for the mark of a value",
         )
     return name
 

@@ -41,7 +41,7 @@ async def version_of(connection: AsyncConnection, name: TableName) -> int:
             f"there is a table {versions} of another shape", hint=f"ours needs that name: give table {versions} another"
         )
     statement = text(
-        f"SELECT version FROM {versions.quoted(quote_of(connection.dialect.name))} WHERE table_name = :name"
+        f"SELECT version FROM {versions.in_text(quote_of(connection.dialect.name))} WHERE table_name = :name"
     )
     version = (await connection.execute(statement, {"name": name.name})).scalar()
     return 1 if version is None else int(version)
