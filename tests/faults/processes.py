@@ -60,9 +60,7 @@ def killed_together(lab: Lab) -> None:
             child.kill()
 
 
-@fault(
-    "F02", "SIGKILL at the k-th system call, and of who adopts", fast=3, quick=5, full=240, needs=("root", "strace")
-)
+@fault("F02", "SIGKILL at the k-th system call, and of who adopts", fast=3, quick=5, full=240, needs=("root", "strace"))
 def killed_at_a_call(lab: Lab) -> None:
     """Kill a process as it enters its k-th call of one kind; then another one, which adopts what the first one left.
 
