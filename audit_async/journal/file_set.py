@@ -23,7 +23,7 @@ from audit_async.diagnostics import report
 from audit_async.journal.frame import salt_of
 from audit_async.private import make_file
 
-_NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})(\.lock|\.confirm|-\d{6,}\.(audj|reserve))")
+_NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})(\.lock|-\d{6,}\.(audj|reserve))")
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _open_locks: set[Lock] = set()
@@ -143,7 +143,8 @@ class FileSet:
     def all_in(cls, directory: Path) -> list[FileSet]:
         """Return the file sets in *directory*, in no order; none when it cannot be read.
 
-        Any file of a set will do: somebody may have taken the lock for a stale one, and removed it.
+        Its lock or any segment will do: somebody may have taken the lock for a stale one, and removed it. The mark
+        alone will not: it is the first file of a process that is just beginning.
         """
         try:
             names = os.listdir(directory)

@@ -14,6 +14,7 @@ import pytest
 
 from audit_async.config import SEGMENT_HEADER_BYTES, SLOT_BYTES
 from audit_async.journal.adoption import Orphan, adopt
+from audit_async.journal.confirm import ConfirmFile
 from audit_async.journal.file_set import FileSet, Lock
 from audit_async.journal.journal import Journal
 from audit_async.journal.segment import FORMAT
@@ -313,3 +314,14 @@ def test_a_file_set_without_a_segment_is_removed(tmp_path: Path) -> None:
     for segment in tmp_path.glob("*.audj"):
         segment.unlink()
     assert (read_orphans(tmp_path), files(tmp_path)) == ([], [])
+
+
+def test_a_process_that_is_just_beginning_is_left_alone(tmp_path: Path) -> None:
+    """Between the making of its mark and of its lock nobody takes a process for a dead one, whose mark he may have."""
+    beginning = FileSet(tmp_path, "test", "0" * 32)
+    taken = ConfirmFile.take(beginning.confirm_path, beginning.salt)
+    assert taken is not None
+    taken[0].close()
+    before = files(tmp_path)
+    assert adopt_all(tmp_path) == []
+    assert files(tmp_path) == before
