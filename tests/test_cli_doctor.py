@@ -24,6 +24,7 @@ from audit_async.checkup.settings import find_origins
 from audit_async.checkup.transport import Transport, is_loopback, of_transport
 from audit_async.maintenance.roles import RoleNames, apply_roles
 from audit_async.settings import read_settings
+from audit_async.status import look_around
 from tests.children import Child
 from tests.journal.test_adoption import make_later
 from tests.polling import eventually, eventually_sync
@@ -108,7 +109,9 @@ async def test_all_is_well(url: str, journal_dir: Path) -> None:
     await run_sql(url, f"ALTER ROLE {roles.writer} PASSWORD 'only-here'")
     async with AuditLogger(as_role(url, roles.writer), journal_dir=journal_dir) as audit:
         await audit.write(events.custom("report.print"))
-        await eventually(lambda: list(journal_dir.glob("*.status")))
+        await eventually(
+            lambda: [one for one in look_around(journal_dir) if one.status and not one.status.stats.pending]
+        )
         code, found = await asyncio.to_thread(run_doctor, as_role(url, roles.writer), journal_dir)
     assert (1, ["server"]) == (code, problems(found))
     assert has(found, "warning", "server", "fsync", "ALTER SYSTEM SET fsync = on")

@@ -133,6 +133,7 @@ class Soak:
 
     def _start(self) -> Child:
         self.ledgers.append(self.folder / f"{len(self.ledgers)}.told")
+        self.ledgers[-1].touch()
         task = Task(
             url=self.url.replace(f":{self.server.port}/", f":{self.proxy.port}/"),
             journal_dir=str(self.journal_dir),
