@@ -11,6 +11,9 @@ from pathlib import Path
 from tests.faults.fault import fault
 from tests.faults.lab import Lab
 
+FLAGS = ("-W", "ignore:This process:DeprecationWarning")
+"""From 3.12 on Python advises against forking with threads, which is what these faults are about."""
+
 SAID_IN_ORDER = re.compile(r"\| (INFO|WARNING) +\| audit_async\.(writer|lifetime):")
 """Such as that processes on a loaded machine wait for each other's transactions, or leave events to the next one."""
 
@@ -18,7 +21,7 @@ SAID_IN_ORDER = re.compile(r"\| (INFO|WARNING) +\| audit_async\.(writer|lifetime
 def forking(lab: Lab, way: str, count: int) -> None:
     """Let a process fork in some way, and assert that nobody hung, and nobody said anything but of the database."""
     errors = lab.folder / f"{way}.errors"
-    with lab.child(count, program=("forking_child", way), life={"errors": errors}) as child:
+    with lab.child(count, program=("forking_child", way), life={"errors": errors, "flags": FLAGS}) as child:
         said = child.rest()
         assert (child.returncode, _unexpected(errors)) == (0, [])
         assert said[-1] == "done"
@@ -33,7 +36,7 @@ def _unexpected(errors: Path) -> list[str]:
 def prefork_server(lab: Lab) -> None:
     """Ask a server with four processes to log, kill one of these, and go on asking."""
     errors = lab.folder / "server.errors"
-    with lab.child(200, program=("forking_child", "prefork"), life={"errors": errors}) as server:
+    with lab.child(200, program=("forking_child", "prefork"), life={"errors": errors, "flags": FLAGS}) as server:
         (said,) = server.lines(1)
         port = int(said.removeprefix("port "))
         numbers = iter(lab.numbers(150))
