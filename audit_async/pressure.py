@@ -32,12 +32,9 @@ def wait_for_room(room: Progress, put: Callable[[], None], deadline: float, *, o
     while True:
         # Before it is tried: room that is made after that ends the wait at once.
         number = room.value + 1
-        try:
-            return put()
-        except JournalFullError:
-            seconds = deadline - time.monotonic()
-            if seconds <= 0:
-                raise
+        seconds = _seconds_to_wait(put, deadline)
+        if seconds is None:
+            return
         try:
             room.wait_sync(number, seconds)
         except BaseException:
@@ -51,17 +48,30 @@ async def wait_for_room_async(
     """Do as `wait_for_room`, without blocking the event loop."""
     while True:
         number = room.value + 1
-        try:
-            return put()
-        except JournalFullError:
-            seconds = deadline - time.monotonic()
-            if seconds <= 0:
-                raise
+        seconds = _seconds_to_wait(put, deadline)
+        if seconds is None:
+            return
         try:
             await room.wait(number, seconds)
         except BaseException:
             on_given_up()
             raise
+
+
+def _seconds_to_wait(put: Callable[[], None], deadline: float) -> float | None:
+    """Do *put*, and return None; or how long to wait for room where there is none.
+
+    Raises:
+        JournalFullError: there is none, and the time is up.
+    """
+    try:
+        put()
+    except JournalFullError:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            raise
+        return seconds
+    return None
 
 
 def may_stand_still(caller: FrameType | None, own_calls: frozenset[CodeType]) -> bool:

@@ -101,9 +101,9 @@ def read_timing(given: object) -> Timing:
 
 
 def _check_seconds(name: str, value: object) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # Not a number of ours, nor NaN, is between them.
-    if not (is_number and LEAST_TIMING_SECONDS <= value <= MAX_TIMING_SECONDS):  # type: ignore[operator]
+    is_flag = isinstance(value, bool)
+    # NaN is not between them.
+    if is_flag or not isinstance(value, (int, float)) or not LEAST_TIMING_SECONDS <= value <= MAX_TIMING_SECONDS:
         raise ConfigurationError(
             f"{name}={value!r} is no time to wait",
             hint=f"give seconds, from {LEAST_TIMING_SECONDS:g} to {MAX_TIMING_SECONDS:g}",

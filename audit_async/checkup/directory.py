@@ -103,9 +103,8 @@ def _of_file_system(place: Place) -> Finding:
         )
     how = "mapped" if kind in MAPPED_FILE_SYSTEMS else "written"
     volatile = ", which a restart of the machine empties" if kind == "tmpfs" else ""
-    level = "note" if volatile else "ok"
     message = f"{place.directory} is on {kind}{volatile}; segments are {how}"
-    return Finding(level, "journal", message)  # type: ignore[arg-type]
+    return Finding("note" if volatile else "ok", "journal", message)
 
 
 def _of_space(place: Place, max_bytes: int | None) -> Finding:

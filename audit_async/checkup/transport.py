@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit_async.checkup.finding import Finding
+from audit_async.store.encryption import leaves_this_host
 
 _HINTS = {
     "postgresql": "?ssl=verify-full&sslrootcert=FILE in the address",
@@ -44,9 +45,7 @@ def transport_of(driver: Any, host: str) -> Transport:
         return Transport(
             is_local=is_loopback(host), protocol="TLS" if in_use else None, is_verified=unknown, knows_host=unknown
         )
-    peer = ask("peername")
-    # A socket in the file system has a path, or nothing, for an address.
-    is_local = is_loopback(peer[0]) if isinstance(peer, tuple) else True
+    is_local = not leaves_this_host(ask("peername"))
     secured: ssl.SSLObject | None = ask("ssl_object")
     if secured is None:
         return Transport(is_local=is_local)

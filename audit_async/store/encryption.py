@@ -26,7 +26,7 @@ def warn_of_weakness(raw: Any, server: str, remedy: str) -> bool:
 
 def weakness_of(transport: Any) -> str | None:
     """Return what is wrong with *transport*; None where nobody is on the way, or nobody there can do anything."""
-    if transport is None or not _leaves_this_host(transport.get_extra_info("peername")):
+    if transport is None or not leaves_this_host(transport.get_extra_info("peername")):
         return None
     secured = transport.get_extra_info("ssl_object")
     if secured is None:
@@ -39,7 +39,7 @@ def weakness_of(transport: Any) -> str | None:
     return None
 
 
-def _leaves_this_host(peer: object) -> bool:
+def leaves_this_host(peer: object) -> bool:
     """Return whether *peer*, as a socket names it, is another host; a Unix socket's is no pair."""
     if not isinstance(peer, tuple) or not peer:
         return False

@@ -11,7 +11,6 @@ import binascii
 import fcntl
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import msgspec
 from audit_async.config import MAX_QUARANTINED_BYTES
 from audit_async.diagnostics import describe
 from audit_async.errors import AuditError, ConfigurationError
+from audit_async.private import open_file
 from audit_async.store.quarantine import Quarantined
 
 _NAME = re.compile(r"(?P<destination>[0-9a-f]{32})-(?P<writer>[0-9a-f]{32})-(?P<seq>[0-9]{12,})\.json")
@@ -157,13 +157,11 @@ def _real(directory: Path) -> Path:
 def _read(path: Path) -> Kept | None:
     """Return the file at *path*; None when it is gone by now."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_file(path)
         try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                return Kept(path=path, item=None, fault="it is no file")
-            if found.st_size > MAX_QUARANTINED_BYTES:
-                return Kept(path=path, item=None, fault=f"it has {found.st_size} bytes, more than any event")
+            size = os.fstat(descriptor).st_size
+            if size > MAX_QUARANTINED_BYTES:
+                return Kept(path=path, item=None, fault=f"it has {size} bytes, more than any event")
             content = os.read(descriptor, MAX_QUARANTINED_BYTES)
         finally:
             os.close(descriptor)
