@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -13,13 +12,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from audit_async import AuditLogger, create_table, events
 from tests.children import Child
 from tests.faults.accountant import Account
+from tests.faults.holding import holding
 from tests.faults.ledger import Ledger, Told, read_ledgers
 from tests.polling import eventually_sync
 from tests.programs.telling_child import Task
@@ -209,28 +206,9 @@ class Lab:
         """Run *statements* in one transaction, past the library, and return the rows of the last one."""
         return asyncio.run(run_sql(self.url, *statements))
 
-    @contextmanager
-    def transaction(self, *statements: str) -> Iterator[None]:
+    def transaction(self, *statements: str) -> AbstractContextManager[None]:
         """Run *statements* in a transaction past the library that is open until the block ends, then rolled back."""
-        holds, over = threading.Event(), threading.Event()
-
-        async def hold() -> None:
-            engine = create_async_engine(self.url, poolclass=NullPool)
-            async with engine.connect() as connection:
-                for statement in statements:
-                    await connection.execute(text(statement))
-                holds.set()
-                await asyncio.to_thread(over.wait)
-            await engine.dispose()
-
-        thread = threading.Thread(target=asyncio.run, args=(hold(),))
-        thread.start()
-        try:
-            assert holds.wait(30), "the statements did not come through"
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return holding(self.url, *statements)
 
     def lock_file(self) -> sqlite3.Connection:
         """Keep everybody from the SQLite file, until what is returned is closed."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -15,8 +13,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from sqlalchemy import text
@@ -28,6 +25,7 @@ from tests.faults.accountant import COLUMNS, Account, Accountant
 from tests.faults.growth import MIB, growth
 from tests.faults.lab import DESTINATION, Servers
 from tests.faults.ledger import read_ledgers
+from tests.faults.mounts import can_mount, mounted
 from tests.faults.troubles import troubles_for
 from tests.polling import eventually_sync
 from tests.programs.soaking_child import State, Task
@@ -97,8 +95,9 @@ class Soak:
         self.proxy = stack.enter_context(FaultProxy(self.server.port))
         self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audit-soak-")))
         self.journal_dir = self.folder / "journal"
-        self.journal_dir.mkdir(mode=0o700)
-        self.has_own_disk = stack.enter_context(OwnDisk(self.journal_dir)).is_mounted
+        self.has_own_disk = can_mount()
+        if self.has_own_disk:
+            stack.enter_context(mounted(self.journal_dir, options=f"size={DISK_BYTES},mode=0700"))
         self.ledgers: list[Path] = []
         self.log = self.folder / "children.log"
         self.processes = [Process(self._start()) for _ in range(PROCESSES)]
@@ -223,28 +222,6 @@ class Soak:
                 accountant.add(parsed(dict(row)))
         await engine.dispose()
         return accountant.account(read_ledgers(self.ledgers))
-
-
-class OwnDisk:
-    """A small disk of its own over *folder*, where we may mount one."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.is_mounted = False
-
-    def __enter__(self) -> Self:
-        if os.geteuid() == 0:
-            options = f"size={DISK_BYTES},mode=0700"
-            mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self._folder)]
-            self.is_mounted = subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode == 0
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.is_mounted:
-            umount = ["umount", "-l", str(self._folder)]
-            subprocess.run(umount, check=False)
 
 
 def main() -> int:

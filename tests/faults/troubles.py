@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -13,10 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
-
+from tests.faults.holding import holding
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import BLACK_HOLE, Cut, Trouble
 
@@ -92,22 +88,8 @@ def sessions_ended(soak: Soak) -> Iterator[None]:
 @contextmanager
 def table_locked(soak: Soak) -> Iterator[None]:
     """Hold a lock on the table that lets nobody in."""
-    over, holds = threading.Event(), threading.Event()
-
-    async def hold() -> None:
-        engine = create_async_engine(soak.url, poolclass=NullPool)
-        async with engine.begin() as connection:
-            await connection.execute(text("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"))
-            holds.set()
-            await asyncio.to_thread(over.wait)
-        await engine.dispose()
-
-    thread = threading.Thread(target=asyncio.run, args=(hold(),))
-    thread.start()
-    holds.wait(60)
-    yield
-    over.set()
-    thread.join()
+    with holding(soak.url, "LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"):
+        yield
 
 
 @contextmanager
