@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,9 @@ import pytest
 from sqlalchemy import make_url
 
 from audit_async import AuditLogger, create_table, events
-from audit_async.checkup.directory import of_directory
 from audit_async.checkup.examine import examine
 from audit_async.checkup.finding import Finding
-from audit_async.checkup.packages import of_versions
 from audit_async.checkup.settings import find_origins
-from audit_async.checkup.transport import Transport, is_loopback, of_transport
 from audit_async.maintenance.roles import RoleNames, apply_roles
 from audit_async.settings import read_settings
 from audit_async.status import look_around
@@ -285,63 +281,6 @@ def test_a_clock_that_was_set_back_is_told(sqlite_url: str, journal_dir: Path) -
     assert has(found, "warning", "clock", "which was set back")
 
 
-@pytest.mark.parametrize(
-    ("kind", "level", "words"),
-    [
-        ("file", "error", "Not a directory"),
-        ("link", "error", "symbolic link"),
-        ("open", "error", "every user may write"),
-        ("seen", "warning", "others can see"),
-        ("small", "warning", "the disk is full before that"),
-    ],
-)
-def test_a_directory_that_is_not_fit_is_told(kind: str, level: str, words: str, tmp_path: Path) -> None:
-    """What the journal would refuse, and what lets others in, is told with what to do; nothing is mended."""
-    directory, max_bytes = tmp_path / "journal", None
-    match kind:
-        case "file":
-            directory.write_text("in the way")
-        case "link":
-            directory.symlink_to(tmp_path)
-        case "open" | "seen":
-            directory.mkdir()
-            directory.chmod(0o777 if kind == "open" else 0o755)
-        case "small":
-            directory.mkdir(mode=0o700)
-            max_bytes = 2**60
-    found = [finding for finding in of_directory(directory, max_bytes) if finding.level in ("warning", "error")]
-    assert [(level, True)] == [(one.level, words in one.message) for one in found]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_an_ordinary_user_is_told_what_he_may_not() -> None:
-    """Another user than the service's learns whose the directory is; where he may make none, that events would wait in
-    memory."""
-    with tempfile.TemporaryDirectory() as home:
-        Path(home).chmod(0o755)
-        (Path(home) / "journal").mkdir(mode=0o700)
-        os.seteuid(65534)
-        try:
-            found = [*of_directory(Path(home) / "journal", None), *of_directory(Path(home) / "none", None)]
-        finally:
-            os.seteuid(0)
-    assert ["error", "error"] == [finding.level for finding in found]
-    assert "run this as root" in str(found[0].hint)
-    assert "events wait in memory only" in found[1].message
-
-
-def test_the_directory_is_probed_without_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measuring the disk leaves no file, also where there are no files without a name."""
-    tmp_path.chmod(0o700)
-    with monkeypatch.context() as patched:
-        patched.delattr(os, "O_TMPFILE")
-        named = list(of_directory(tmp_path, None))
-    unnamed = list(of_directory(tmp_path, None))
-    for found in (named, unnamed):
-        assert any("one fdatasync takes" in finding.message for finding in found)
-    assert [] == list(tmp_path.iterdir())
-
-
 async def test_mariadb_is_looked_at(mariadb: MariadbServer, journal_dir: Path) -> None:
     """Rights beyond INSERT, the sql_mode and the character set are told; the writer's account alone is well."""
     database = await mariadb.create_database()
@@ -367,24 +306,6 @@ async def test_mariadb_is_looked_at(mariadb: MariadbServer, journal_dir: Path) -
     assert has(as_admin, "note", "server", "latin1", "utf8mb4")
     assert has(as_writer, "ok", "rights", "may neither change nor remove rows")
     assert set() == set(problems(as_writer)) - {"server"}
-
-
-@pytest.mark.parametrize(
-    ("transport", "level", "words"),
-    [
-        (Transport(is_local=True), "ok", "to this machine"),
-        (Transport(is_local=False), "warning", "NOT ENCRYPTED"),
-        (Transport(is_local=False, protocol="TLSv1.3"), "warning", "NOT VERIFIED"),
-        (Transport(is_local=False, protocol="TLSv1.3", is_verified=True), "note", "not by its name"),
-        (Transport(is_local=False, protocol="TLS", is_verified=None, knows_host=None), "note", "is not told"),
-        (Transport(is_local=False, protocol="TLSv1.3", is_verified=True, knows_host=True), "ok", "verified"),
-    ],
-)
-def test_who_is_on_the_way_is_told(transport: Transport, level: str, words: str) -> None:
-    """To another machine only TLS with a verified certificate is well; unverified it is a loud warning."""
-    (found,) = of_transport(transport, "db.example", "postgresql")
-    assert (level, True) == (found.level, words in found.message)
-    assert (found.hint is None) is (level == "ok")
 
 
 async def test_tls_is_seen(postgres_system: PostgresServer, journal_dir: Path) -> None:
@@ -423,22 +344,6 @@ async def add_certificate(server: PostgresServer) -> bool:
     finally:
         await connection.close()
     return True
-
-
-@pytest.mark.parametrize(
-    ("host", "is_local"),
-    [("localhost", True), ("127.0.0.2", True), ("::1", True), ("/run/postgresql", True), ("10.0.0.1", False)],
-)
-def test_this_machine_is_known_by_its_names(host: str, is_local: bool) -> None:
-    """Only what cannot leave this machine is local."""
-    assert is_local is is_loopback(host)
-
-
-def test_versions_with_known_faults_are_told() -> None:
-    """A driver below its least version is an error with the command that mends it; pre-releases count as theirs."""
-    (old,) = (one for one in of_versions({"sqlalchemy": "2.0.40", "asyncpg": "0.31.9"}) if one.level == "error")
-    assert ("asyncpg 0.31.9 is too old" in old.message, "pip install 'asyncpg>=0.32'") == (True, old.hint)
-    assert ["ok"] == [one.level for one in of_versions({"sqlalchemy": "2.1.0rc1", "asyncpg": "0.32", "asyncmy": None})]
 
 
 def test_a_driver_that_is_not_installed_is_told(journal_dir: Path) -> None:
