@@ -4,6 +4,9 @@ Its loop is a coroutine that knows nothing of who runs it (see `host`). It takes
 waits for a receipt, or on the step from idle to busy, it starts at once; otherwise it lingers some milliseconds for
 company. After a fault it waits and tries the same batch again, without end; only a row that the database refuses for
 what is in it is put into quarantine.
+
+This file is a little longer than others: its turns share the batch under way, the orphans and the outage, and whoever
+reads one of them has to see what the others do with these.
 """
 
 from __future__ import annotations

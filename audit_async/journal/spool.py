@@ -3,6 +3,9 @@
 State is guarded by the journal's lock, except where a method says otherwise. Making the next segment, syncing and
 removing are done by the sync thread; the caller of `append` pays for a new file only when the disk is slower than he
 is.
+
+This file is a little longer than others: what is filled, synced, retired and moved back is one row of segments, and
+each step relies on what the others leave of it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 written, once, or known to be lost.
 
 `AUDIT_TEST_LONG=1` looks for an hour instead of some seconds.
+
+This file is longer than others: the rules of one machine are methods of one class, and share what it knows.
 """
 
 from __future__ import annotations
