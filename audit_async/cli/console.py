@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -114,3 +115,16 @@ def check_rights(directory: Path, rights: int) -> None:
     """
     if not may(directory, rights):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
+
+
+def moment_of(value: str) -> datetime:
+    """Return the time that *value* says, in UTC where it names no zone.
+
+    Raises:
+        ConfigurationError: it is no time.
+    """
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigurationError(f"{value[:100]!r} is no time", hint="write 2026-01-31 or 2026-01-31T12:00Z") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -20,6 +19,7 @@ from audit_async.cli.console import (
     Url,
     app,
     journal_directory,
+    moment_of,
     named_tables,
 )
 from audit_async.cli.visible import counted, visible, visible_json, when
@@ -158,7 +158,7 @@ def replay(
     others: list[Surveyed] = []
     for each in _named(_survey(settings), names):
         (chosen if adopt or each.destination == settings.destination else others).append(each)
-    moment = _moment(since) if since is not None else None
+    moment = moment_of(since) if since is not None else None
     print(f"From {visible(settings.journal_dir)} to {visible(settings.address)}")
     done = asyncio.run(send_again(settings, chosen, since=moment, timeout_seconds=timeout))
     print(
@@ -268,11 +268,3 @@ def _as_json(each: Surveyed, record: Record) -> str:
     return visible_json(
         {"writer_id": each.writer_id, "writer_seq": record.seq, "is_pending": is_pending, **what}, is_ascii=True
     )
-
-
-def _moment(value: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise ConfigurationError(f"{value[:100]!r} is no time", hint="write 2026-01-31 or 2026-01-31T12:00Z") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import getpass
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from audit_async.cli.console import FINDING, OK, Address, TableName, Url, app, escape, out
+from audit_async.cli.console import FINDING, OK, Address, TableName, Url, app, escape, moment_of, out
 from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigurationError, meant
 from audit_async.settings import read_settings
@@ -150,7 +149,7 @@ def _hold_of(given: str) -> dict[str, Any]:
     pairs = _pairs(given, _HOLD_WORDS, "--hold")
     if not pairs:
         raise ConfigurationError("--hold names nothing", hint='write "tenant=acme", or "all" to hold every row')
-    return {name: _moment(value) if name in ("since", "until") else value for name, value in pairs.items()}
+    return {name: moment_of(value) if name in ("since", "until") else value for name, value in pairs.items()}
 
 
 def _pairs(given: str, words: dict[str, str], option: str) -> dict[str, str]:
@@ -169,14 +168,6 @@ def _pairs(given: str, words: dict[str, str], option: str) -> dict[str, str]:
 
 def _some(words: Sequence[str]) -> str:
     return f"{'=..., '.join(words[:-1])}=... or {words[-1]}"
-
-
-def _moment(value: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise ConfigurationError(f"{value[:100]!r} is no time", hint="write 2026-01-31 or 2026-01-31T12:00Z") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _user() -> str | None:

@@ -164,9 +164,5 @@ class Callers:
 
     def _note(self, call: str, number: int, receipt: Receipt, started: float) -> None:
         self._longest[call] = max(self._longest[call], time.monotonic() - started)
-        self._ledger.tell("logged" if receipt.is_accepted else "refused", number)
-        if receipt.is_on_disk:
-            self._ledger.tell("on_disk", number)
-        if receipt.is_stored:
-            self._ledger.tell("stored", number)
+        self._ledger.tell_answer(number, receipt)
         self._returned[call] += 1

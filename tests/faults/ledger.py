@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from audit_async import AuditEvent, events
+from audit_async import AuditEvent, Receipt, events
 
 Word = Literal["called", "logged", "on_disk", "stored", "refused"]
 """`called`: `log` was entered. `logged`: it returned with the event taken. `on_disk`, `stored`: so said the receipt.
@@ -47,6 +47,14 @@ class Ledger:
     def tell(self, word: Word, *numbers: int) -> None:
         """Write down that *word* was said of each number."""
         os.write(self._descriptor, b"".join(b"%s %d\n" % (word.encode(), number) for number in numbers))
+
+    def tell_answer(self, number: int, receipt: Receipt) -> None:
+        """Write down all that *receipt* says of the event."""
+        self.tell("logged" if receipt.is_accepted else "refused", number)
+        if receipt.is_on_disk:
+            self.tell("on_disk", number)
+        if receipt.is_stored:
+            self.tell("stored", number)
 
 
 @dataclass

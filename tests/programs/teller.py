@@ -74,11 +74,7 @@ class Teller:
         except BaseException:
             self._ledger.tell("logged", number)
             raise
-        self._ledger.tell("logged" if receipt.is_accepted else "refused", number)
-        if receipt.is_on_disk:
-            self._ledger.tell("on_disk", number)
-        if receipt.is_stored:
-            self._ledger.tell("stored", number)
+        self._ledger.tell_answer(number, receipt)
         return True
 
     async def _ask(self, mode: str, number: int) -> Receipt:

@@ -163,11 +163,7 @@ async def _say(task: Task, audit: Logs, ledger: Ledger, number: int) -> None:
         except AuditUnavailableError:
             # Told that it may still arrive, or not: nothing is promised.
             return
-    ledger.tell("logged" if receipt.is_accepted else "refused", number)
-    if receipt.is_on_disk:
-        ledger.tell("on_disk", number)
-    if receipt.is_stored:
-        ledger.tell("stored", number)
+    ledger.tell_answer(number, receipt)
 
 
 if __name__ == "__main__":
