@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from audit_async.maintenance.holds import release_hold as release_hold
     from audit_async.maintenance.maintain import maintain as maintain
     from audit_async.maintenance.retention import Retention as Retention
+    from audit_async.reader import AuditReader as AuditReader
+    from audit_async.reading.pages import Page as Page
+    from audit_async.reading.query import Query as Query
+    from audit_async.reading.scope import Scope as Scope
     from audit_async.receipt import Receipt as Receipt
     from audit_async.redact import Redaction as Redaction
     from audit_async.stats import Stats as Stats
@@ -82,15 +86,19 @@ _HOMES = {
     "AuditError": "errors",
     "AuditEvent": "events",
     "AuditLogger": "logger",
+    "AuditReader": "reader",
     "AuditUnavailableError": "errors",
     "Category": "events",
     "ConfigurationError": "errors",
     "Health": "health",
     "Hold": "maintenance.holds",
     "Outcome": "events",
+    "Page": "reading.pages",
+    "Query": "reading.query",
     "Receipt": "receipt",
     "Redaction": "redact",
     "Retention": "maintenance.retention",
+    "Scope": "reading.scope",
     "Severity": "events",
     "Stats": "stats",
     "TableMap": "table_map.mapping",
@@ -145,15 +153,19 @@ __all__ = [
     "AuditError",
     "AuditEvent",
     "AuditLogger",
+    "AuditReader",
     "AuditUnavailableError",
     "Category",
     "ConfigurationError",
     "Health",
     "Hold",
     "Outcome",
+    "Page",
+    "Query",
     "Receipt",
     "Redaction",
     "Retention",
+    "Scope",
     "Severity",
     "Stats",
     "TableMap",

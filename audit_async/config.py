@@ -330,6 +330,27 @@ LOOK_AGAIN_SECONDS = 0.005
 READER_STATEMENT_SECONDS = 30
 """For one statement of a reading role: what takes longer wants a narrower time, and keeps a server busy."""
 
+PAGE_EVENTS = 100
+"""On a page, where nobody says otherwise: what a person looks through."""
+
+MAX_PAGE_EVENTS = 500
+"""On a page at most: with the largest events 32 MiB. Whoever wants more takes the next page, or an export."""
+
+EXPORT_PAGE_EVENTS = 5_000
+"""Read at once by what goes through many events: some MiB, and a round trip is nothing beside them."""
+
+MAX_QUERY_VALUES = 1_000
+"""Of one field in a query: drivers and servers get slow, or refuse, somewhat above."""
+
+MAX_CURSOR_CHARS = 4 * KIB
+"""Of a cursor: that of our own table has some hundred, one of the longest keys some thousand."""
+
+READER_CONNECTIONS = 4
+"""Of one reader at most, for those who ask it several things at once: each is a process of the server."""
+
+SHOWN_DAMAGE_CHARS = 200
+"""Of a value that could not be read, in the event that tells of it: enough to see what it is."""
+
 SQLITE_LOOK_SECONDS = 0.005
 """Between two looks whether another process's transaction on a SQLite file has ended: a busy writer leaves a gap of
 about a millisecond between its transactions."""

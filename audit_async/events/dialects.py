@@ -140,6 +140,7 @@ class Dialect:
         is_open: its actions were free text, so that every spelling is one of its own.
         meanings: of each spelling the canonical name.
         failures: spellings that imply a failure.
+        successes: spellings that are used of nothing that failed.
         spellings: of each canonical name, and of whether it failed, the spelling that is written.
     """
 
@@ -147,18 +148,19 @@ class Dialect:
     is_open: bool
     meanings: dict[str, str]
     failures: frozenset[str]
+    successes: frozenset[str]
     spellings: dict[tuple[str, bool], str]
 
 
 def _read(name: str, table: str) -> Dialect:
     meanings: dict[str, str] = {}
-    failures: set[str] = set()
+    only_for: dict[str, set[str]] = {"failed": set(), "ok": set()}
     spellings: dict[tuple[str, bool], str] = {}
     for line in table.strip().splitlines():
         spelling, canonical, *only = line.split()
         meanings.setdefault(spelling, canonical)
-        if only == ["failed"]:
-            failures.add(spelling)
+        for outcome in only:
+            only_for[outcome].add(spelling)
         for failed in (False, True):
             if not only or failed == (only == ["failed"]):
                 spellings.setdefault((canonical, failed), spelling)
@@ -166,7 +168,8 @@ def _read(name: str, table: str) -> Dialect:
         name=name,
         is_open=name == _OPEN,
         meanings=meanings,
-        failures=frozenset(failures),
+        failures=frozenset(only_for["failed"]),
+        successes=frozenset(only_for["ok"]),
         spellings=spellings,
     )
 

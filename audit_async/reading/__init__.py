@@ -1,0 +1,22 @@
+"""Looking into a table of events, ours or anybody's, without being able to change it.
+
+    scope         whose events may be seen at all
+    moments       times as people say them
+    query         which of these are asked for
+    spellings     what a text that names actions means
+    view          a table as something to read: where each field is, and how a row becomes an event
+    own_view      ours
+    mapped_view   one that is mapped: what a map did when rows were written is undone
+    mapped_rows   an event of a mapped row
+    json_text     what stands in a JSON column, for each database
+    conditions    a query and a scope as conditions on a view
+    cursor        where a page ended
+    pages         one page of a listing
+    connection    a connection that cannot write
+
+Everything here is built on expressions: a view says for each field which expression of its table has the value, and
+the same goes into a condition, an order, or a group. What a row becomes in Python is tested to be what its expressions
+say in the database.
+
+The scope is no part of a query, and no cursor holds it: it is put into every statement anew, in one place.
+"""

@@ -1,0 +1,168 @@
+"""A connection that cannot write, with a bound on how long a question may take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from sqlalchemy import URL, event, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from audit_async.config import CANCEL_SECONDS, READER_CONNECTIONS
+from audit_async.errors import AuditError, StoreError, TransientStoreError
+from audit_async.faults import Place, translate
+from audit_async.inspection import TableName, async_url
+from audit_async.table.connection import make_private
+from audit_async.table.ddl import MYSQL
+from audit_async.table.sessions import asyncmy_arguments, asyncpg_arguments, has_pooler
+
+_MYSQL_SETTINGS = "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'"
+_TIMED_OUT = {"57014", "1969", "3024", "interrupted"}
+
+
+class QueryTimeoutError(TransientStoreError):
+    """A question took longer than the reader waits; nothing of it is left on the server."""
+
+
+class ReadOnlyDatabase:
+    """Connections to a database that cannot change it, kept between questions.
+
+    Args:
+        url: its address.
+        name: of the table, for messages.
+        statement_seconds: that the server may take for one statement.
+
+    Raises:
+        ConfigurationError: *url* is no address that can be used.
+    """
+
+    def __init__(self, url: str | URL, name: TableName, statement_seconds: float) -> None:
+        self.url = async_url(url)
+        self._seconds = statement_seconds
+        self._place = Place.of(self.url, name, "read")
+        self._engine: AsyncEngine | None = None
+
+    async def close(self) -> None:
+        """Close the connections. What is asked afterwards opens new ones."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self, tenant: str | None = None) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that only reads, and end it; what the database says becomes an error of ours.
+
+        Args:
+            tenant: whose rows are read, for a table with row-level security.
+
+        Raises:
+            QueryTimeoutError: the time is over.
+            StoreError: the database is away, refuses, or has no such table.
+        """
+        is_connecting = True
+        try:
+            async with self._connected() as connection:
+                is_connecting = False
+                await self._begin(connection, tenant)
+                try:
+                    async with asyncio.timeout(self._seconds + CANCEL_SECONDS):
+                        yield connection
+                except BaseException:
+                    await _interrupt(connection)
+                    raise
+                # Nothing was changed; to end it is all there is to do.
+                await connection.rollback()
+        except AuditError:
+            raise
+        except TimeoutError as error:
+            raise self._too_slow() from error
+        except Exception as error:
+            verdict = translate(error, self._place, connecting=is_connecting)
+            raise (self._too_slow() if _is_timeout(verdict, error) else verdict) from error
+
+    def _too_slow(self) -> StoreError:
+        return QueryTimeoutError(
+            f"the question took longer than {self._seconds:g} s at {self._place.server}",
+            hint="narrow it: since= and until=, a tenant, a user or an action; or give more time by statement_seconds=",
+        )
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        if self._engine is None:
+            self._engine = self._new_engine()
+        async with self._engine.connect() as connection:
+            yield connection
+
+    async def _begin(self, connection: AsyncConnection, tenant: str | None) -> None:
+        if connection.dialect.name != "postgresql":
+            return
+        connection = await connection.execution_options(postgresql_readonly=True)
+        if has_pooler(self.url):
+            # Its sessions are shared, so that a setting has to end with the transaction.
+            milliseconds = str(int(self._seconds * 1000))
+            await connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": milliseconds})
+        if tenant is not None:
+            await connection.execute(text("SELECT set_config('audit.tenant_id', :tenant, true)"), {"tenant": tenant})
+
+    def _new_engine(self) -> AsyncEngine:
+        url = self.url
+        arguments: dict[str, Any] = {}
+        backend = url.get_backend_name()
+        if url.get_driver_name() == "asyncpg":
+            settings = {
+                "default_transaction_read_only": "on",
+                "statement_timeout": str(int(self._seconds * 1000)),
+                "idle_in_transaction_session_timeout": str(int((self._seconds + CANCEL_SECONDS) * 1000)),
+            }
+            url, arguments = asyncpg_arguments(url, settings)
+        elif url.get_driver_name() == "asyncmy":
+            arguments = {**asyncmy_arguments(url), "init_command": _MYSQL_SETTINGS}
+        elif backend == "sqlite":
+            make_private(url.database or "", makes_file=False)
+        engine = create_async_engine(
+            url,
+            connect_args=arguments,
+            hide_parameters=True,
+            pool_size=READER_CONNECTIONS,
+            max_overflow=0,
+            pool_pre_ping=True,
+        )
+        if backend == "sqlite" or backend in MYSQL:
+            event.listen(engine.sync_engine, "connect", _only_reading(backend, self._seconds))
+        return engine
+
+
+def _only_reading(backend: str, seconds: float) -> Any:
+    def set_up(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        if backend == "sqlite":
+            cursor.execute("PRAGMA query_only = ON")
+            cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        else:
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            cursor.execute("SHOW SESSION VARIABLES WHERE Variable_name IN ('max_statement_time', 'max_execution_time')")
+            names = {row[0] for row in cursor.fetchall()}
+            if "max_statement_time" in names:
+                cursor.execute(f"SET SESSION max_statement_time = {seconds:g}")
+            elif names:
+                cursor.execute(f"SET SESSION max_execution_time = {int(seconds * 1000)}")
+        cursor.close()
+
+    return set_up
+
+
+async def _interrupt(connection: AsyncConnection) -> None:
+    """Cut short what SQLite's thread is at: it would go on with it for nobody, and keep the connection."""
+    if connection.dialect.name == "sqlite":
+        with suppress(Exception):
+            raw = (await connection.get_raw_connection()).driver_connection
+            if raw is not None:
+                await raw.interrupt()
+
+
+def _is_timeout(verdict: StoreError, error: Exception) -> bool:
+    native = getattr(error, "orig", None) or error
+    codes = {verdict.sqlstate, str(next(iter(getattr(native, "args", ())), ""))}
+    return bool(codes & _TIMED_OUT)

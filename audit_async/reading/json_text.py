@@ -1,0 +1,99 @@
+"""What stands in a JSON column, as text, for each database; of a damaged value nothing, and never an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from audit_async.errors import ConfigurationError
+from audit_async.table.ddl import MYSQL
+
+_IS_JSON_SINCE = (16,)
+"""PostgreSQL that can be asked whether a text is JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonColumn:
+    """A column with an object of JSON in it.
+
+    Attributes:
+        kind: `json`, `jsonb`, or `text` for one that may hold anything.
+        version: of the server.
+    """
+
+    column: ColumnElement[Any]
+    kind: str
+    dialect: str
+    version: tuple[int, ...]
+
+    def text(self, path: Sequence[str]) -> ColumnElement[Any]:
+        """Return what is under *path* as text: a string without its quotes, `true`, `12`, an object as JSON.
+
+        NULL where there is nothing, where it is null, and where the column holds no JSON.
+
+        Raises:
+            ConfigurationError: the column is a text, and the server too old to say whether it is JSON.
+        """
+        if self.dialect == "postgresql":
+            return self._postgres_text(path)
+        location = _location(path)
+        if self.dialect in MYSQL:
+            return self._if_valid(_mysql_text(sa.func.json_extract(self.column, location)))
+        kind = sa.func.json_type(self.column, location)
+        value = sa.cast(sa.func.json_extract(self.column, location), sa.Text)
+        return self._if_valid(sa.case((kind == "true", "true"), (kind == "false", "false"), else_=value))
+
+    def _if_valid(self, text: ColumnElement[Any]) -> ColumnElement[Any]:
+        return sa.case((sa.func.json_valid(self.column) == 1, text))
+
+    def _postgres_text(self, path: Sequence[str]) -> ColumnElement[Any]:
+        keys = [sa.cast(sa.bindparam(None, key, type_=sa.Text), sa.Text) for key in path]
+        if self.kind == "jsonb":
+            return sa.func.jsonb_extract_path_text(self.column, *keys)
+        if self.kind == "json":
+            return sa.func.json_extract_path_text(self.column, *keys)
+        if self.version < _IS_JSON_SINCE:
+            raise ConfigurationError(
+                f"PostgreSQL {self.version[0]} cannot look into column {self.column.name}, which is a text",
+                hint="ask for what has a column of its own, or make the column json",
+            )
+        text = sa.func.json_extract_path_text(sa.cast(self.column, sa.JSON), *keys)
+        return sa.case((self.column.op("IS")(sa.text("JSON")), text))
+
+    def equals(self, path: Sequence[str], value: Any) -> ColumnElement[bool]:
+        """Return the condition that *value*, a scalar, is under *path*: one key with its dots, or several."""
+        texts = [self.text(each) for each in ways(path)]
+        found = sa.func.coalesce(*texts) if len(texts) > 1 else texts[0]
+        if value is None:
+            return found.is_(None)
+        return found == as_text(value)
+
+
+def _mysql_text(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    # Texts out of JSON compare as if in lower case, unless they are told not to.
+    text = sa.case((sa.func.json_type(value) == "NULL", None), else_=sa.func.json_unquote(value))
+    return sa.collate(text, "utf8mb4_bin")
+
+
+def ways(path: Sequence[str]) -> list[Sequence[str]]:
+    """Return the ways in which *path* can be meant: one key with dots in it, or several."""
+    if len(path) != 1 or "." not in path[0]:
+        return [path]
+    return [path, path[0].split(".")]
+
+
+def as_text(value: Any) -> str:
+    """Return a scalar as databases write it."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _location(path: Sequence[str]) -> str:
+    """Return *path* as MySQL and SQLite write it: `$."geo"."country"`."""
+    return "$" + "".join(f".{json.dumps(key, ensure_ascii=False)}" for key in path)

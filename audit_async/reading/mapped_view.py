@@ -1,0 +1,228 @@
+"""A table that is mapped as something to read: what the map did when rows were written is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from audit_async.errors import ConfigurationError
+from audit_async.events import AuditEvent
+from audit_async.events.dialects import LEGACY
+from audit_async.events.vocabulary import FAMILY_CATEGORY, TERMS, Category, Outcome, Severity
+from audit_async.inspection import InspectedTable, TableName
+from audit_async.reading.json_text import JsonColumn
+from audit_async.reading.mapped_rows import MappedEvents
+from audit_async.reading.spellings import texts_of
+from audit_async.reading.view import Key, View, json_column, source_of
+from audit_async.table_map.adapters import UnfitError, adapter
+from audit_async.table_map.kinds import Kind, kind_of
+from audit_async.table_map.mapping import TableMap
+from audit_async.table_map.rows import covered_by
+from audit_async.table_map.source import OBJECTS, Field, First, Merge, Source, paths_of
+
+_COMPARED_AS_TEXT = ("enum", "address", "array", "other")
+_FAILED_WELL = [Outcome.FAILURE, Outcome.DENIED, Outcome.ERROR]
+
+
+class MappedView(View):
+    """A table with a map.
+
+    Raises:
+        ConfigurationError: the table has no column for the time, or nothing that tells its rows apart.
+    """
+
+    def __init__(self, table_map: TableMap, found: InspectedTable, version: tuple[int, ...]) -> None:
+        self._map = table_map.of_table(found)
+        self._found = found
+        self._version = version
+        self.name = TableName(found.schema, found.name)
+        names = [column.name for column in found.columns]
+        self.source = source_of(found, names)
+        self._kinds = {column.name: kind_of(column, found.dialect) for column in found.columns}
+        self._covered = covered_by(self._map)
+        self._column_of = {path: name for name, source in self._map.sources.items() for path in _read_as(source)}
+        self.columns = [self.source.c[name] for name in names]
+        self.order = self._make_order(names)
+        self._events = MappedEvents(self._map, names, self._kinds, self._covered, found.primary_key)
+
+    def _make_order(self, names: Sequence[str]) -> list[Key]:
+        time = next((self._column_of[path] for path in _TIMES if path in self._column_of), None)
+        if time is None:
+            raise ConfigurationError(
+                f"the map of table {self.name} fills no column from created_at, so that nothing can be listed by time",
+                hint="map the column that has the time of an event",
+            )
+        keys = [key for key in (self._found.primary_key, *self._found.unique_keys) if key and set(key) <= set(names)]
+        if not keys:
+            raise ConfigurationError(
+                f"table {self.name} has no unique key, so that its rows cannot be told apart from page to page",
+                hint=f"ALTER TABLE {self.name} ADD PRIMARY KEY, on a column that is different in each row",
+            )
+        own = tuple(self._column_of.get(name, "") for name in ("id",))
+        key = next((key for key in keys if key == own), keys[0])
+        return [Key(self.source.c[name], names.index(name)) for name in dict.fromkeys((time, *key))]
+
+    # --- where a field is ------------------------------------------------------------------------------
+
+    def expression(self, field: str) -> ColumnElement[Any] | None:
+        """Return what has the value of *field*; six cases."""
+        if field == "action":
+            return self._as_text(self._column_of["action"]) if "action" in self._column_of else None
+        if field == "outcome":
+            return self._outcome()
+        if field == "category":
+            return self._first([self._folded("category")], self._category())
+        if field == "severity":
+            return self._first([self._folded("severity")], self._severity())
+        if field in self._column_of:
+            return self._as_text(self._column_of[field])
+        if field == "created_at":
+            return self.order[0].column
+        return self._folded(field)
+
+    def _as_text(self, name: str) -> ColumnElement[Any]:
+        column = self.source.c[name]
+        is_other = self._kinds[name].name in _COMPARED_AS_TEXT and self._found.dialect == "postgresql"
+        return sa.cast(column, sa.Text) if is_other else column
+
+    def _folded(self, field: str) -> ColumnElement[Any] | None:
+        """Return where *field* is that no column holds: in the JSON column, under its own name."""
+        into = self._map.fold_into
+        if into is None or field in self._covered:
+            return None
+        return self._json(into).text(["event_id" if field == "id" else field])
+
+    def _json(self, name: str) -> JsonColumn:
+        return json_column(self._found, self.source, name, self._version)
+
+    def _first(
+        self, places: Iterable[ColumnElement[Any] | None], otherwise: ColumnElement[Any] | None
+    ) -> ColumnElement[Any] | None:
+        """Return the first of *places* that there are and that have a value, else *otherwise*."""
+        found = [place for place in (*places, otherwise) if place is not None]
+        return sa.func.coalesce(*found) if len(found) > 1 else next(iter(found), None)
+
+    # --- what a table leaves to be concluded from its action -------------------------------------------
+
+    def _action(self) -> ColumnElement[Any]:
+        return self._as_text(self._column_of["action"])
+
+    def _outcome(self) -> ColumnElement[Any] | None:
+        if "outcome" in self._column_of:
+            return self._as_text(self._column_of["outcome"])
+        folded = self._folded("outcome")
+        if "success" in self._column_of:
+            success = self._as_text(self._column_of["success"])
+            went_well = success == self.bound("success", True)
+            said = sa.case((went_well, "success"), (success.is_not(None), "failure"), else_="unknown")
+            return self._first([folded], said)
+        if "result" in self._column_of:
+            return self._first([folded, self._as_text(self._column_of["result"])], sa.literal("unknown"))
+        return self._first([folded], self._implied_outcome())
+
+    def _implied_outcome(self) -> ColumnElement[Any] | None:
+        if "action" not in self._column_of:
+            return None
+        action = self._action()
+        failing = sorted(text for text, term in LEGACY.items() if term.outcome is not None)
+        whens: list[Any] = [(action.in_(failing), "failure")]
+        if (success := self._folded("success")) is not None:
+            whens += [(success == "true", "success"), (success == "false", "failure")]
+        for outcome in Outcome:
+            names = [name for name, term in TERMS.items() if term.usual == outcome]
+            if names and outcome != Outcome.SUCCESS:
+                whens.append((action.in_(texts_of(names)), outcome.value))
+        return sa.case(*whens, else_="success")
+
+    def _category(self) -> ColumnElement[Any] | None:
+        if "category" in self._column_of:
+            return self._as_text(self._column_of["category"])
+        if "action" not in self._column_of:
+            return None
+        action = self._action()
+        whens: list[Any] = [
+            (action.in_(texts_of(name for name, term in TERMS.items() if term.category == category)), category.value)
+            for category in Category
+            if any(term.category == category for term in TERMS.values())
+        ]
+        whens += [
+            (action.startswith(f"{family}.", autoescape=True), category.value)
+            for family, category in FAMILY_CATEGORY.items()
+        ]
+        return sa.case(*whens, else_=Category.SYSTEM.value)
+
+    def _severity(self) -> ColumnElement[Any] | None:
+        if "severity" in self._column_of:
+            return self._as_text(self._column_of["severity"])
+        outcome = self._outcome()
+        if "action" not in self._column_of or outcome is None:
+            return None
+        has_failed = outcome.in_([each.value for each in _FAILED_WELL])
+
+        def levels(which: str, unknown: Severity) -> ColumnElement[Any]:
+            whens: list[Any] = []
+            for severity in Severity:
+                names = [name for name, term in TERMS.items() if getattr(term, which) == severity]
+                if names:
+                    whens.append((self._action().in_(texts_of(names)), severity.value))
+            return sa.case(*whens, else_=unknown.value)
+
+        failed, well = levels("severity_failed", Severity.MEDIUM), levels("severity", Severity.LOW)
+        return sa.case((has_failed, failed), else_=well)
+
+    def texts(self, names: Iterable[str]) -> list[str]:
+        return texts_of(names)
+
+    # --- values ----------------------------------------------------------------------------------------
+
+    def bound(self, field: str, value: Any) -> Any:
+        name = self._column_of.get(field)
+        if field == "created_at":
+            path = next(path for path in _TIMES if path in self._column_of)
+            name, value = self._column_of[path], _epoch(path, value)
+        kind = self._kinds[name] if name is not None else Kind(name="text")
+        if name is None or value is None or kind.name in _COMPARED_AS_TEXT:
+            return value
+        try:
+            return adapter(kind)(value)
+        except UnfitError:
+            # What no row can have: a text where the column takes numbers.
+            return None
+
+    def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool] | None:
+        own = ".".join(("details", *path))
+        if own in self._column_of:
+            column = self._column_of[own]
+            if value is None:
+                return self.source.c[column].is_(None)
+            condition: ColumnElement[bool] = self._as_text(column) == self.bound(own, value)
+            return condition
+        for name, source in self._map.sources.items():
+            if "details" in paths_of(source) and isinstance(source, (Field, Merge)):
+                return self._json(name).equals(path, value)
+        if self._map.fold_into is None:
+            return None
+        return self._json(self._map.fold_into).equals(("details", *path), value)
+
+    def event(self, row: Sequence[Any]) -> AuditEvent:
+        return self._events.make(row)
+
+
+_TIMES = ("created_at", "created_at.epoch", "created_at.epoch_ms")
+
+
+def _read_as(source: Source) -> tuple[str, ...]:
+    """Return what a column is read back as: of several sources the first."""
+    if isinstance(source, First):
+        return source.paths[:1]
+    return (source.path,) if isinstance(source, Field) and source.path not in OBJECTS else ()
+
+
+def _epoch(path: str, value: Any) -> Any:
+    if path == "created_at" or not isinstance(value, datetime):
+        return value
+    return value.timestamp() * (1000 if path.endswith("_ms") else 1)

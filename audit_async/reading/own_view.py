@@ -1,0 +1,78 @@
+"""Our own table as something to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from audit_async.events import AuditEvent, Category, Outcome, Severity
+from audit_async.events.dialects import term_of
+from audit_async.inspection import InspectedTable, TableName
+from audit_async.reading.damage import EPOCH, Damage
+from audit_async.reading.view import Key, View, json_column, source_of
+from audit_async.table.columns import COLUMNS, KEY
+from audit_async.table_map.source import OBJECTS
+
+_NAMES = (*COLUMNS, "recorded_at")
+_TIMES = ("created_at", "recorded_at")
+_CATEGORIES = {member.value: member for member in Category}
+_SEVERITIES = {member.value: member for member in Severity}
+_OUTCOMES = {member.value: member for member in Outcome}
+
+
+class OwnView(View):
+    """Our own table."""
+
+    def __init__(self, found: InspectedTable, version: tuple[int, ...]) -> None:
+        self.name = TableName(found.schema, found.name)
+        self._dialect = found.dialect
+        self.source = source_of(found, [*_NAMES, *(extra for extra in ("xact_id", "seq") if found.column(extra))])
+        self.columns = [self.source.c[name] for name in _NAMES]
+        self.order = [Key(self.source.c[name], _NAMES.index(name)) for name in KEY]
+        self._details = json_column(found, self.source, "details", version)
+        self._tags = json_column(found, self.source, "tags", version)
+
+    def expression(self, field: str) -> ColumnElement[Any] | None:
+        if field == "tags":
+            return sa.cast(self.source.c.tags, sa.Text) if self._dialect == "postgresql" else self.source.c.tags
+        return self.source.c[field] if field in _NAMES else None
+
+    def bound(self, field: str, value: Any) -> Any:
+        if field in _TIMES and isinstance(value, datetime):
+            return own_time(value, self._dialect)
+        return value
+
+    def texts(self, names: Iterable[str]) -> list[str]:
+        return list(names)
+
+    def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool]:
+        return self._details.equals(path, value)
+
+    def event(self, row: Sequence[Any]) -> AuditEvent:
+        fields = dict(zip(_NAMES, row, strict=True))
+        damage = Damage()
+        for name in OBJECTS:
+            fields[name] = damage.json_object(name, fields[name])
+        fields["tags"] = damage.tags(fields["tags"])
+        for name in _TIMES:
+            fields[name] = damage.moment(name, fields[name])
+        term = term_of(fields["action"])
+        fields["category"] = damage.member("category", fields["category"], _CATEGORIES, term.category)
+        fields["severity"] = damage.member("severity", fields["severity"], _SEVERITIES, term.severity)
+        fields["outcome"] = damage.member("outcome", fields["outcome"], _OUTCOMES, Outcome.UNKNOWN)
+        fields["details"], fields["metadata"] = fields["details"] or {}, fields["metadata"] or {}
+        fields["created_at"] = fields["created_at"] or EPOCH
+        return damage.mark(AuditEvent(**fields))
+
+
+def own_time(moment: datetime, dialect: str) -> Any:
+    """Return *moment* as our table has it on *dialect*."""
+    in_utc = moment.astimezone(UTC)
+    if dialect == "postgresql":
+        return in_utc
+    naive = in_utc.replace(tzinfo=None)
+    return f"{naive.isoformat(timespec='microseconds')}Z" if dialect == "sqlite" else naive

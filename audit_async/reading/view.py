@@ -1,0 +1,79 @@
+"""A table as something to read: where each field of an event is in it, and how a row becomes an event."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+
+from audit_async.events import AuditEvent
+from audit_async.inspection import InspectedTable, TableName
+from audit_async.reading.json_text import JsonColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a listing is ordered by, after the time: columns that together are of one row only.
+
+    Attributes:
+        column: an expression of the table.
+        place: of its value among the columns that are read.
+    """
+
+    column: ColumnElement[Any]
+    place: int
+
+
+class View(ABC):
+    """A table as something to read.
+
+    Attributes:
+        name: of the table.
+        source: the table, for statements.
+        columns: those that are read, in the order in which `event` takes them.
+        order: what a listing is ordered by: first the time, last what makes it unique.
+    """
+
+    name: TableName
+    source: sa.TableClause
+    columns: Sequence[ColumnElement[Any]]
+    order: Sequence[Key]
+
+    @abstractmethod
+    def expression(self, field: str) -> ColumnElement[Any] | None:
+        """Return what has the value of *field* in the database; None where the table has no place for it.
+
+        A text has the type of a text, whatever the column is.
+        """
+
+    @abstractmethod
+    def bound(self, field: str, value: Any) -> Any:
+        """Return *value* of *field* as it is compared with its expression."""
+
+    @abstractmethod
+    def texts(self, names: Iterable[str]) -> list[str]:
+        """Return what stands in the table for the canonical actions *names*."""
+
+    @abstractmethod
+    def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool] | None:
+        """Return the condition that `details` has *value* under *path*; None where the table keeps no such thing."""
+
+    @abstractmethod
+    def event(self, row: Sequence[Any]) -> AuditEvent:
+        """Return the event that *row* is. Never raises on a value: what cannot be read is told in the event."""
+
+
+def source_of(found: InspectedTable, names: Sequence[str]) -> sa.TableClause:
+    """Return the table with the columns *names*, for statements."""
+    return sa.table(found.name, *(sa.column(name) for name in names), schema=found.schema)
+
+
+def json_column(found: InspectedTable, source: sa.TableClause, name: str, version: tuple[int, ...]) -> JsonColumn:
+    """Return the column *name*, which holds JSON."""
+    column = found.column(name)
+    kind = column.type if column is not None else ""
+    return JsonColumn(source.c[name], kind if kind in ("json", "jsonb") else "text", found.dialect, version)
