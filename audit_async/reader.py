@@ -75,7 +75,11 @@ class AuditReader:
             StoreError: the database is away, refuses, or has no such table.
             ConfigurationError: the table cannot be read by this map, or not in this scope.
         """
-        await self._look()
+        try:
+            await self._look()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(

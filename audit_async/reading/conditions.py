@@ -107,7 +107,7 @@ def _action(asked: Actions, view: View) -> Condition:
         # The names that are known, of which an index can be asked; and any other of that shape.
         named = sa.or_(place.in_(known), place.like(_pattern(asked.text), escape=_ESCAPE))
     else:
-        texts = view.texts([asked.text])
+        texts = view.texts([asked.text], asked.given)
         named = place == texts[0] if len(texts) == 1 else place.in_(texts)
     if asked.outcomes is None:
         return named

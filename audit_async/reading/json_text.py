@@ -44,9 +44,10 @@ class JsonColumn:
         location = _location(path)
         if self.dialect in MYSQL:
             return self._if_valid(_mysql_text(sa.func.json_extract(self.column, location)))
-        kind = sa.func.json_type(self.column, location)
-        value = sa.cast(sa.func.json_extract(self.column, location), sa.Text)
-        return self._if_valid(sa.case((kind == "true", "true"), (kind == "false", "false"), else_=value))
+        if any(character in key for key in path for character in '"\\'):
+            return self._if_valid(_sqlite_step_by_step(self.column, path))
+        found = sa.func.json_extract(self.column, location)
+        return self._if_valid(_sqlite_text(found, sa.func.json_type(self.column, location)))
 
     def _if_valid(self, text: ColumnElement[Any]) -> ColumnElement[Any]:
         return sa.case((sa.func.json_valid(self.column) == 1, text))
@@ -78,6 +79,22 @@ def _mysql_text(value: ColumnElement[Any]) -> ColumnElement[Any]:
     # Texts out of JSON compare as if in lower case, unless they are told not to.
     text = sa.case((sa.func.json_type(value) == "NULL", None), else_=sa.func.json_unquote(value))
     return sa.collate(text, "utf8mb4_bin")
+
+
+def _sqlite_text(value: ColumnElement[Any], kind: ColumnElement[Any]) -> ColumnElement[Any]:
+    return sa.case((kind == "true", "true"), (kind == "false", "false"), else_=sa.cast(value, sa.Text))
+
+
+def _sqlite_step_by_step(column: ColumnElement[Any], path: Sequence[str]) -> ColumnElement[Any]:
+    """Return what is under *path*, of whose keys one has a mark that no location of SQLite can express."""
+    found = column
+    for place, key in enumerate(path):
+        each = sa.func.json_each(found).table_valued("key", "value", "type").alias(f"step{place}")
+        is_last = place == len(path) - 1
+        value = _sqlite_text(each.c.value, each.c.type) if is_last else each.c.value
+        where = [each.c.key == key] if is_last else [each.c.key == key, each.c.type == "object"]
+        found = sa.select(value).where(*where).limit(1).scalar_subquery()
+    return found
 
 
 def ways(path: Sequence[str]) -> list[Sequence[str]]:

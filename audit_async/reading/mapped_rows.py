@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -49,7 +50,7 @@ class MappedEvents:
     ) -> None:
         self._map = table_map
         self._names = list(names)
-        self._kinds = kinds
+        self._uuids = [name for name in names if kinds[name].name == "uuid"]
         self._covered = covered
         self._key = list(key)
         # A constant says nothing; of a function only the program knows what it means, so its value is shown as it is.
@@ -64,6 +65,8 @@ class MappedEvents:
     def make(self, row: Sequence[Any]) -> AuditEvent:
         """Return the event that *row* is. Never raises on a value."""
         values = dict(zip(self._names, row, strict=True))
+        for name in self._uuids:
+            values[name] = _uuid_text(values[name])
         making = _Making(self._map.fold_into, self._covered)
         for name, read in self._readers.items():
             if values[name] is not None:
@@ -107,6 +110,7 @@ class _Making:
         self._fold_into = fold_into
         self._covered = covered
         self._undescribed: tuple[str, Any] | None = None
+        self._roughly: str | None = None
 
     def take(self, column: str, path: str, value: Any) -> None:
         """Take the value of *column* for *path*, which is a field, a view or a key of an object; eight cases."""
@@ -118,9 +122,9 @@ class _Making:
         elif head == "created_at":
             self._take_epoch(column, value, 1000 if key == "epoch_ms" else 1)
         elif path == "success":
-            self.fields["outcome"] = "success" if _is_true(value) else "failure"
+            self._roughly = "success" if _is_true(value) else "failure"
         elif path == "result":
-            self.fields["outcome"] = str(value)
+            self._roughly = str(value)
         elif path == "tags":
             self.fields["tags"] = self.damage.tags(value)
         elif path in _TEXTS:
@@ -180,6 +184,9 @@ class _Making:
         term = term_of(spelling) if spelling else None
         if self._undescribed is not None and self._undescribed[1] != spelling:
             self.take("", *self._undescribed)
+        if self._roughly is not None:
+            # A column that tells fewer outcomes apart; where it was not exact, the JSON says more.
+            self.fields.setdefault("outcome", self._roughly)
         outcome = self._member("outcome", self._implied(spelling))
         has_failed = outcome in FAILED
         severity = (term.severity_failed if has_failed else term.severity) if term is not None else Severity.LOW
@@ -226,6 +233,16 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return str(value)
+
+
+def _uuid_text(value: Any) -> Any:
+    """Return a UUID in its usual spelling, however its column keeps it; what is none as it is."""
+    try:
+        if isinstance(value, bytes):
+            return str(uuid.UUID(bytes=value))
+        return None if value is None else str(uuid.UUID(str(value)))
+    except ValueError:
+        return value
 
 
 def _is_true(value: Any) -> bool:

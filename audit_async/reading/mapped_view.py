@@ -174,8 +174,8 @@ class MappedView(View):
         failed, well = levels("severity_failed", Severity.MEDIUM), levels("severity", Severity.LOW)
         return sa.case((has_failed, failed), else_=well)
 
-    def texts(self, names: Iterable[str]) -> list[str]:
-        return texts_of(names)
+    def texts(self, names: Iterable[str], *given: str) -> list[str]:
+        return sorted({*texts_of(names), *given})
 
     # --- values ----------------------------------------------------------------------------------------
 

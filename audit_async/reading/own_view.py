@@ -46,7 +46,7 @@ class OwnView(View):
             return own_time(value, self._dialect)
         return value
 
-    def texts(self, names: Iterable[str]) -> list[str]:
+    def texts(self, names: Iterable[str], *given: str) -> list[str]:
         return list(names)
 
     def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool]:

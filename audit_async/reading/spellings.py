@@ -22,10 +22,12 @@ class Actions:
 
     Attributes:
         text: one canonical name, or a pattern in which `*` stands for any text.
+        given: as it was asked for.
         outcomes: with which alone they are meant, where the spelling says so; else None.
     """
 
     text: str
+    given: str
     outcomes: frozenset[Outcome] | None = None
 
     @property
@@ -57,10 +59,10 @@ def _read(given: object) -> Actions:
         )
     text = str.__str__(given).strip()
     if ANY in text:
-        return Actions(text)
+        return Actions(text, text)
     if text in FAMILIES and text not in LEGACY:
-        return Actions(f"{text}.{ANY}")
-    return Actions(term_of(text).name, _outcomes_of(text))
+        return Actions(f"{text}.{ANY}", text)
+    return Actions(term_of(text).name, text, _outcomes_of(text))
 
 
 def _outcomes_of(spelling: str) -> frozenset[Outcome] | None:

@@ -55,8 +55,8 @@ class View(ABC):
         """Return *value* of *field* as it is compared with its expression."""
 
     @abstractmethod
-    def texts(self, names: Iterable[str]) -> list[str]:
-        """Return what stands in the table for the canonical actions *names*."""
+    def texts(self, names: Iterable[str], *given: str) -> list[str]:
+        """Return what stands in the table for the canonical actions *names*, or where the caller's word is: *given*."""
 
     @abstractmethod
     def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool] | None:
