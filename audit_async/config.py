@@ -348,6 +348,9 @@ MAX_CURSOR_CHARS = 4 * KIB
 READER_CONNECTIONS = 4
 """Of one reader at most, for those who ask it several things at once: each is a process of the server."""
 
+SQLITE_WATCH_STEPS = 20_000
+"""Of SQLite's machine between two looks whether a question is still wanted: about a millisecond."""
+
 SHOWN_DAMAGE_CHARS = 200
 """Of a value that could not be read, in the event that tells of it: enough to see what it is."""
 

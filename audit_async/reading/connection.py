@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import URL, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from audit_async.config import CANCEL_SECONDS, READER_CONNECTIONS
+from audit_async.config import CANCEL_SECONDS, READER_CONNECTIONS, SQLITE_WATCH_STEPS
 from audit_async.errors import AuditError, StoreError, TransientStoreError
 from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, async_url
@@ -66,12 +67,8 @@ class ReadOnlyDatabase:
             async with self._connected() as connection:
                 is_connecting = False
                 await self._begin(connection, tenant)
-                try:
-                    async with asyncio.timeout(self._seconds + CANCEL_SECONDS):
-                        yield connection
-                except BaseException:
-                    await _interrupt(connection)
-                    raise
+                async with asyncio.timeout(self._seconds + CANCEL_SECONDS):
+                    yield connection
                 # Nothing was changed; to end it is all there is to do.
                 await connection.rollback()
         except AuditError:
@@ -96,6 +93,8 @@ class ReadOnlyDatabase:
             yield connection
 
     async def _begin(self, connection: AsyncConnection, tenant: str | None) -> None:
+        if connection.dialect.name == "sqlite":
+            await self._watch(connection)
         if connection.dialect.name != "postgresql":
             return
         connection = await connection.execution_options(postgresql_readonly=True)
@@ -105,6 +104,18 @@ class ReadOnlyDatabase:
             await connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": milliseconds})
         if tenant is not None:
             await connection.execute(text("SELECT set_config('audit.tenant_id', :tenant, true)"), {"tenant": tenant})
+
+    async def _watch(self, connection: AsyncConnection) -> None:
+        """Have SQLite ask from time to time whether anybody still waits: its thread would go on for nobody."""
+        raw = (await connection.get_raw_connection()).driver_connection
+        task, ends_at = asyncio.current_task(), time.monotonic() + self._seconds
+
+        def is_over() -> bool:
+            # A task that is cancelled cannot say so itself: it is waiting for this very statement.
+            return time.monotonic() > ends_at or (task is not None and task.cancelling() > 0)
+
+        assert raw is not None
+        await raw.set_progress_handler(is_over, SQLITE_WATCH_STEPS)
 
     def _new_engine(self) -> AsyncEngine:
         url = self.url
@@ -151,15 +162,6 @@ def _only_reading(backend: str, seconds: float) -> Any:
         cursor.close()
 
     return set_up
-
-
-async def _interrupt(connection: AsyncConnection) -> None:
-    """Cut short what SQLite's thread is at: it would go on with it for nobody, and keep the connection."""
-    if connection.dialect.name == "sqlite":
-        with suppress(Exception):
-            raw = (await connection.get_raw_connection()).driver_connection
-            if raw is not None:
-                await raw.interrupt()
 
 
 def _is_timeout(verdict: StoreError, error: Exception) -> bool:
