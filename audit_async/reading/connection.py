@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import URL, event, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from audit_async.config import CANCEL_SECONDS, READER_CONNECTIONS, SQLITE_WATCH_STEPS
@@ -76,6 +77,8 @@ class ReadOnlyDatabase:
         except TimeoutError as error:
             raise self._too_slow() from error
         except Exception as error:
+            if not is_connecting and not isinstance(error, (SQLAlchemyError, OSError)):
+                raise
             verdict = translate(error, self._place, connecting=is_connecting)
             raise (self._too_slow() if _is_timeout(verdict, error) else verdict) from error
 

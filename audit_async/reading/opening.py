@@ -57,7 +57,15 @@ def _fitting(table_map: TableMap, found: InspectedTable) -> TableMap:
     return table_map
 
 
-_HIDES_ROWS = "SELECT row_security_active(to_regclass(:table))"
+# Whether a policy by the tenant, as `audit-async roles --tenant-isolation` makes it, is for this role.
+_HIDES_ROWS = """
+SELECT row_security_active(to_regclass(:table)) AND EXISTS (
+       SELECT FROM pg_policy
+        WHERE polrelid = to_regclass(:table) AND polcmd IN ('*', 'r')
+          AND pg_get_expr(polqual, polrelid) LIKE '%audit.tenant_id%'
+          AND (polroles = '{0}' OR EXISTS (
+              SELECT FROM unnest(polroles) AS role WHERE pg_has_role(current_user, role, 'MEMBER'))))
+"""
 
 
 async def _see_rows(connection: AsyncConnection, name: TableName, scope: Scope) -> None:
