@@ -481,6 +481,31 @@ MAX_STATUS_BYTES = 64 * KIB
 WATCH_SECONDS = 2.0
 """Between two looks of `audit-async stats --watch`: more often there is no news."""
 
+# --- exports -----------------------------------------------------------------------------------------
+
+CEF_KEY_CHARS = {
+    **dict.fromkeys(("act", "outcome"), 63),
+    **dict.fromkeys(("suser", "suid", "cat", "reason", "msg", "requestClientApplication"), 1023),
+    **dict.fromkeys(("cs1", "cs2", "cs3", "cs4", "cs5", "cs6"), 4000),
+    "externalId": 40,
+}
+"""That the dictionary of CEF gives its keys. What is longer goes whole under a key of our own."""
+
+SYSLOG_FACILITY = 13
+"""`log audit` of RFC 5424, section 6.2.1."""
+
+SYSLOG_LINE_BYTES = 8 * KIB
+"""Of a syslog line: what a receiver over TLS should take (RFC 5425, section 4.3.1). Over UDP it may be only 2 KiB."""
+
+LEAST_SYSLOG_LINE_BYTES = 2 * KIB
+"""Of that limit: what every receiver should take (RFC 5424, section 6.1), and room for the longest header."""
+
+SYSLOG_SHORT_CHARS = 128
+"""Of a value in a line that would be too long: an id or a name is whole, a text has its beginning."""
+
+SYSLOG_MESSAGE_BYTES = 256
+"""Of such a line, kept for the sentence at its end."""
+
 # --- doctor ------------------------------------------------------------------------------------------
 
 CHECKUP_SECONDS = 20.0

@@ -1,0 +1,82 @@
+"""What there is to export to, and what is said to whoever asks for something else."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from audit_async.errors import ConfigurationError
+from audit_async.exports import FORMATS, can_continue, open_export, suffix_of
+from tests.exports.samples import every_action, exported, whole_event
+
+LINES = [name for name in FORMATS if can_continue(name)]
+
+
+def test_the_formats_are_those_promised() -> None:
+    """Six formats, each with a suffix of its own; only Parquet cannot be continued."""
+    assert ["jsonl", "csv", "parquet", "ocsf", "cef", "syslog"] == list(FORMATS)
+    assert [".jsonl", ".csv", ".parquet", ".ocsf.jsonl", ".cef", ".log"] == [suffix_of(name) for name in FORMATS]
+    assert {"jsonl", "csv", "ocsf", "cef", "syslog"} == set(LINES)
+
+
+@pytest.mark.parametrize("format", LINES)
+def test_a_file_in_parts_is_the_file_in_one(format: str) -> None:
+    """A file that is written in batches, or continued, holds the same bytes as one that was written at once."""
+    all_events = list(every_action())[:100]
+    parts = exported(format, all_events[:40]) + exported(format, all_events[40:], is_continued=True)
+    assert exported(format, all_events) == parts
+    file = io.BytesIO()
+    sink = open_export(format, file)
+    for event in all_events:
+        sink.write([event])
+    assert parts == file.getvalue()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_sink_leaves_the_file_open(format: str) -> None:
+    """The file is the caller's: closing a sink, once or twice, does not close it."""
+    file = io.BytesIO()
+    sink = open_export(format, file)
+    sink.write([whole_event()])
+    sink.close()
+    size = file.tell()
+    sink.close()
+    assert (False, size) == (file.closed, len(file.getvalue()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("jsnl",),
+            "there is no format 'jsnl' (did you mean 'jsonl'?)\nHINT: there are jsonl, csv, parquet, ocsf, cef",
+        ),
+        ((None,), "there is no format None"),
+        (
+            ("csv", {"bomb": True}),
+            "the format 'csv' has no option 'bomb' (did you mean 'bom'?)\nHINT: it has bom, delim",
+        ),
+        (("cef", {"bom": True}), "the format 'cef' has no option 'bom'\nHINT: it has none"),
+        (("csv", {"delimiter": "x"}), "'x' is no delimiter of CSV\nHINT: there are ',', ';', '\\t', '|'"),
+        (("csv", {"bom": "no"}), "bom='no' is neither True nor False"),
+        (
+            ("syslog", {"sd_id": "audit"}),
+            "sd_id='audit' names no structured data\nHINT: give a name and your enterprise",
+        ),
+        (("syslog", {"sd_id": 'a"@1'}), "sd_id='a\"@1' names no structured data"),
+        (("syslog", {"host": "a b"}), "host='a b' cannot stand in a syslog line\nHINT: give 1 to 255 characters"),
+        (("syslog", {"app_name": "x" * 49}), f"app_name='{'x' * 49}' cannot stand"),
+        (("syslog", {"max_bytes": 100}), "max_bytes=100 is no limit of a syslog line\nHINT: give 2,048 to"),
+        (("parquet", {"is_continued": True}), "a Parquet file cannot be continued"),
+    ],
+)
+def test_what_there_is_not_is_said(arguments: tuple[Any, ...], said: str) -> None:
+    """An unknown format or option, and a value that an option cannot have, is an error that says what there is."""
+    format, options = (*arguments, {})[:2]
+    file = io.BytesIO()
+    with pytest.raises(ConfigurationError) as caught:
+        open_export(format, file, **options)
+    assert str(caught.value).startswith(said)
+    assert b"" == file.getvalue()
