@@ -19,7 +19,7 @@ be continued (`is_continued`), and the same events give the same bytes.
     cef          what ArcSight, and most SIEMs, read line by line
     syslog       what log servers take
 
-The first and the third hold everything that was logged, and it can be read back. In the others characters that nobody
+`jsonl` and `parquet` hold everything as it was logged, to be read back. In the others characters that nobody
 sees are escapes, so that no event takes two lines and none commands a terminal or a spreadsheet.
 """
 

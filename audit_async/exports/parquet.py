@@ -39,7 +39,6 @@ class ParquetSink:
         self._arrow, parquet = _load()
         self._schema = _schema(self._arrow)
         self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
-        self._is_open = True
 
     def write(self, events: Sequence[AuditEvent]) -> None:
         if events:
@@ -48,9 +47,7 @@ class ParquetSink:
             self._writer.write_table(table, row_group_size=len(events))
 
     def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._writer.close()
+        self._writer.close()
 
 
 def _load() -> tuple[Any, Any]:

@@ -52,7 +52,20 @@ EVERY_FIELD: dict[str, Any] = {
 ADDED: dict[str, Any] = {"writer_id": "f" * 32, "writer_seq": 7, "recorded_at": NOON.replace(microsecond=999999)}
 NASTY = (
     *("a\r\nb", "\0", "\x1b[31m", "\x07", "\x85\u2028\u2029\x1e", "\u202e\u2066", "\ufeff", "\x7f", "\x9b2J"),
-    *("=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1", "  =1", "\u200b=1", "x;=1", 'x,-1;"@a'),
+    *(
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "＝1",
+        "  =1",
+        "\u200b=1",
+        "\u200d\u00ad-1",
+        "x;=1",
+        'x,-1;"@a',
+    ),
     *('"', "''", "\\", "\\n", "a=b c=d", " x=", "|", "]", '"] [x@1 y="z', "%s {0}", "", " ", "null", "审计 👩‍👩‍👧"),
 )
 _FIRST, _LAST = datetime(1970, 1, 1), datetime(9999, 1, 1)  # noqa: DTZ001 -- hypothesis adds the zone
@@ -147,7 +160,7 @@ def line_of(format: str, event: AuditEvent, **options: Any) -> str:
     assert text.endswith("\n")
     assert [line] == line.splitlines()
     meant = {"syslog": "\ufeff", "csv": options.get("delimiter", "")}.get(format, "")
-    assert [] == [c for c in line if is_unseen(c) and c not in meant]
+    assert line.isprintable() or [] == [c for c in line if is_unseen(c) and c not in meant]
     return line
 
 

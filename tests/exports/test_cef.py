@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -28,8 +29,9 @@ PAIR = re.compile(r"(\w+)=((?:\\.|[^\\=])*)(?= \w+=|$)")
 
 def parsed(line: str) -> tuple[list[str], dict[str, str]]:
     """Return the header's seven values, and the extension, by the rules of the standard."""
-    assert line.startswith("CEF:0|")
-    *header, extension = re.split(r"(?<!\\)(?:\\\\)*\|", line, maxsplit=7)
+    match = re.fullmatch(r"CEF:0\|" + r"((?:\\.|[^\\|])*)\|" * 6 + "(.*)", line)
+    assert match, line
+    *header, extension = match.groups()
     pairs, at = {}, 0
     for match in PAIR.finditer(extension):
         assert at in (match.start(), match.start() - 1), "something stands between two pairs"
@@ -37,7 +39,7 @@ def parsed(line: str) -> tuple[list[str], dict[str, str]]:
         assert match[1] not in pairs
         pairs[match[1]] = re.sub(r"\\(.)", lambda found: {"n": "\n", "r": "\r"}.get(found[1], found[1]), match[2])
     assert len(extension) == at
-    return [re.sub(r"\\(.)", r"\1", text) for text in header[1:]], pairs
+    return [re.sub(r"\\(.)", r"\1", text) for text in header], pairs
 
 
 def shown(text: str) -> str:
@@ -94,6 +96,13 @@ def test_real_and_all_known_events_are_lines() -> None:
     for event in [*every_action(), *nasty_events(), *real_events()]:
         header, pairs = parsed(line_of("cef", event))
         assert (event.action, shown(event.id)) == (header[3], fields_in(pairs)["id"])
+
+
+def test_a_header_is_escaped() -> None:
+    """An action that somebody else wrote into the table cannot end its place in the header."""
+    event = msgspec.structs.replace(whole_event(), action="a|b\\|c\n=")
+    header, pairs = parsed(line_of("cef", event))
+    assert ("a|b\\|c\\n=", "a|b\\|c\n=") == (header[3], pairs["act"])
 
 
 def test_the_severities_are_of_cef() -> None:
