@@ -13,6 +13,7 @@ from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
 from audit_async.exports.columns import COLUMNS, OBJECTS, TIMES, given, json_text
 from audit_async.exports.lines import in_utc
+from audit_async.exports.sink import expressible
 from audit_async.loading import loading
 
 _REQUIRED = frozenset({"id", "created_at", "action", "category", "severity", "outcome", "success"})
@@ -42,12 +43,18 @@ class ParquetSink:
 
     def write(self, events: Sequence[AuditEvent]) -> None:
         if events:
-            columns = {name: [_cell(event, name) for event in events] for name in COLUMNS}
-            table = self._arrow.Table.from_pydict(columns, schema=self._schema)
+            try:
+                table = self._table(events)
+            except UnicodeEncodeError:
+                table = self._table([expressible(event) for event in events])
             self._writer.write_table(table, row_group_size=len(events))
 
     def close(self) -> None:
         self._writer.close()
+
+    def _table(self, events: Sequence[AuditEvent]) -> Any:
+        columns = {name: [_cell(event, name) for event in events] for name in COLUMNS}
+        return self._arrow.Table.from_pydict(columns, schema=self._schema)
 
 
 def _load() -> tuple[Any, Any]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import BinaryIO, Protocol
 
+import msgspec
+
 from audit_async.events import AuditEvent
+from audit_async.values import plain
 
 
 class Sink(Protocol):
@@ -33,7 +36,25 @@ class LineSink:
             file.write(header)
 
     def write(self, events: Sequence[AuditEvent]) -> None:
-        self._file.write(b"".join(map(self._line_of, events)))
+        try:
+            data = b"".join(map(self._line_of, events))
+        except UnicodeEncodeError:
+            data = b"".join(map(self._line_of, map(expressible, events)))
+        self._file.write(data)
 
     def close(self) -> None:
         """Do nothing: lines need no end."""
+
+
+def expressible(event: AuditEvent) -> AuditEvent:
+    """Return *event*, and of one with text that UTF-8 cannot express a copy in which that is replaced visibly.
+
+    No builder makes such text, but JSON can have it: half of a surrogate pair, in a table that others fill.
+    """
+    try:
+        msgspec.json.encode(event)
+    except UnicodeEncodeError:
+        fields = {name: getattr(event, name) for name in event.__struct_fields__}
+        changed = {name: plain(value) for name, value in fields.items() if type(value) in (str, dict)}
+        return msgspec.structs.replace(event, **changed, tags=tuple(plain(list(event.tags))))
+    return event

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import msgspec
 import pytest
+from pyarrow import parquet  # type: ignore[import-untyped,unused-ignore]
 
 from audit_async.errors import ConfigurationError
 from audit_async.exports import FORMATS, can_continue, open_export, suffix_of
@@ -44,6 +46,23 @@ def test_a_sink_leaves_the_file_open(format: str) -> None:
     size = file.tell()
     sink.close()
     assert (False, size) == (file.closed, len(file.getvalue()))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "broken", [{"actor_name": "a\ud800"}, {"details": {"\udfff": "\ud800"}}, {"tags": ("\ud800",)}]
+)
+def test_text_that_utf8_cannot_express_ends_no_export(format: str, broken: dict[str, Any]) -> None:
+    """Half of a surrogate pair is replaced visibly; the events beside it are as they were."""
+    sound = [whole_event(id=f"sound {number}") for number in range(2)]
+    data = exported(format, [sound[0], msgspec.structs.replace(whole_event(), **broken), sound[1]])
+    if can_continue(format):
+        lines = exported(format, [sound[0]]), exported(format, [sound[1]], is_continued=True)
+        assert data.startswith(lines[0])
+        assert data.endswith(lines[1])
+        assert "\ufffd".encode() in data or b"\\ud800" in data
+    else:
+        assert 3 == parquet.ParquetFile(io.BytesIO(data)).metadata.num_rows
 
 
 @pytest.mark.parametrize(

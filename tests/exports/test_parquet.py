@@ -8,18 +8,15 @@ import sys
 from typing import Any
 
 import pytest
+from pyarrow import parquet  # type: ignore[import-untyped,unused-ignore]
 
 from audit_async.errors import ConfigurationError
 from audit_async.exports import open_export
 from tests.exports.samples import every_action, exported, nasty_events, real_events, whole_event
 
-pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-
 
 def read(data: bytes) -> Any:
-    import pyarrow.parquet  # type: ignore[import-untyped,unused-ignore]
-
-    return pyarrow.parquet.ParquetFile(io.BytesIO(data))
+    return parquet.ParquetFile(io.BytesIO(data))
 
 
 def test_rows_are_the_events() -> None:
