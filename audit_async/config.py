@@ -542,6 +542,41 @@ the tables' other columns."""
 SQLITE_WAL_MENDED = (3, 51, 3)
 """The first version of SQLite in which a checkpoint cannot meet a reset of the write-ahead log."""
 
+# --- importing ---------------------------------------------------------------------------------------
+
+MAX_IMPORTED_BYTES = 1 * MIB
+"""Of one record of a file: sixteen times what an event holds, so that one is never refused for its spelling."""
+
+MAX_REJECTED_BYTES = 16 * MIB
+"""Of a refused record that are kept for mending. The rest of a longer one is passed over: it is no record."""
+
+IMPORT_CHUNK_BYTES = 256 * KIB
+"""Read of a file at a time: few system calls, and no memory to speak of."""
+
+IMPORT_BATCH_RECORDS = 1000
+"""Logged before the import waits for the table: what a kill makes the next run log once more."""
+
+IMPORT_BATCH_BYTES = 1 * MIB
+"""Of the records of such a batch: in any spelling their events fit into the smallest journal several times."""
+
+IMPORT_FULLNESS = 0.5
+"""Share of the journal in use above which an import waits: the other half is for who cannot wait."""
+
+IMPORT_WAIT_SECONDS = 60.0
+"""That an import waits for the table without one event arriving: two of a writer's longest back-offs."""
+
+IMPORT_LOOK_SECONDS = 0.05
+"""Between two looks whether the journal has room again."""
+
+SHOWN_REJECTS = 20
+"""Refused records that a report names: enough to see what is wrong with the file. All are counted."""
+
+SHOWN_FOLDED = 40
+"""Names in a report of what has no field of its own: who makes each key anew must not fill the memory."""
+
+MAX_OPERATIONS = 1000
+"""Different operations that a report counts one by one; what is beyond them is counted together."""
+
 # --- what is said ------------------------------------------------------------------------------------
 
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0

@@ -61,6 +61,13 @@ class Receipt:
         journal = self._journal
         return journal is not None and bool(self.seq) and bool(journal.settled.outcome(self.seq))
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has come to its end: in the table, or not to come there (in quarantine, lost, or left to others by
+        a logger that was closed)."""
+        journal = self._journal
+        return journal is not None and bool(self.seq) and journal.settled.outcome(self.seq) is not None
+
     async def on_disk(self, timeout_seconds: float | None = None) -> bool:
         """Wait until it is on disk, and return whether it is. Never raises, but for the cancellation of the caller."""
         if self._journal is None or not self.seq:

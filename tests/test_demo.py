@@ -32,7 +32,7 @@ KEY = ("0192f3a0-0000-7000-8000-000000000001", "2025-03-03T08:00:00.000000Z")
 OTHER = ("0192f3a0-0000-7000-8000-000000000002", "2025-03-03T08:00:00.000000Z")
 USE_LOG = "nano_banana_user_use_log"
 STRANGE_LINES = (
-    b'{"CreationTime": "2025-03-03T08:00:00", "Id": "no uuid", "Operation": "FileAccessed", "UserId": 5, "Actor": 7, '
+    b'{"CreationTime": "2025-03-03T08:00:00", "Id": "no uuid", "Operation": "CallRecorded", "UserId": 5, "Actor": 7, '
     b'"Target": [1, {"ID": null}], "ModifiedProperties": 3, "ExtendedProperties": '
     b'[{"Name": "additionalDetails", "Value": "["}]}',
     b'{"CreationTime": "yesterday", "Id": "1", "Operation": "UserLoggedIn"}',
@@ -106,7 +106,7 @@ def test_any_line_makes_an_event(tmp_path: Path) -> None:
     file = tmp_path / "strange.jsonl"
     file.write_bytes(b"\n".join((*STRANGE_LINES, b"", b"  ")))
     made = [event_of(record) for record in read_records(file, rounds=1)]
-    assert [event.action for event in made] == ["m365.file_accessed", *["import.line"] * 6]
+    assert [event.action for event in made] == ["m365.call_recorded", *["import.line"] * 6]
 
 
 # --- the proof -------------------------------------------------------------------------------------------

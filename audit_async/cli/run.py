@@ -11,6 +11,7 @@ from typing import Any
 from audit_async.cli import catalog as _catalog
 from audit_async.cli import doctor as _doctor
 from audit_async.cli import drain as _drain
+from audit_async.cli import importing as _importing
 from audit_async.cli import journal as _journal
 from audit_async.cli import maintain as _maintain
 from audit_async.cli import maps as _maps
@@ -21,7 +22,7 @@ from audit_async.cli import tables as _tables
 from audit_async.cli.console import FINDING, OK, USAGE, app, err, escape
 from audit_async.errors import AuditError, ConfigurationError
 
-COMMANDS = (_tables, _maps, _roles, _maintain, _drain, _journal, _quarantine, _doctor, _stats, _catalog)
+COMMANDS = (_tables, _maps, _roles, _maintain, _drain, _importing, _journal, _quarantine, _doctor, _stats, _catalog)
 """Loading one puts its commands into `app`."""
 
 

@@ -29,17 +29,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from audit_async import events
 from audit_async.config import CLOSE_SECONDS
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
-from audit_async.events import AuditAction, AuditEvent, Outcome
-from audit_async.events.fields import outcome_in_words
+from audit_async.events import AuditEvent
+from audit_async.importing.formats.desktop import UNKNOWN_DEVICE, UNKNOWN_USER, login_event, use_event
 from audit_async.logger import AuditLogger as _Logger
 from audit_async.receipt import Receipt
 from audit_async.shapes import pass_on
 from audit_async.table_map.mapping import TableMap
-from audit_async.values import is_true, plain
+from audit_async.values import is_true
 
 __all__ = [
     "AuditLogger",
@@ -51,9 +50,6 @@ __all__ = [
 
 OLD_TABLES = (TableMap.ready("nano_banana_user_use_log"), TableMap.ready("nano_banana_user_log"))
 """One for each kind of event."""
-
-UNKNOWN_USER = "未知用户"
-UNKNOWN_DEVICE = "未知设备"
 
 # Guards the one instance, and the opening of a late journal.
 _lock = threading.RLock()
@@ -136,7 +132,7 @@ class DesktopAuditLogger:
             duration_ms: milliseconds.
         """
         self._record(
-            lambda: _use(
+            lambda: use_event(
                 user_name if is_true(user_name) else UNKNOWN_USER,
                 device_name=device_name if is_true(device_name) else UNKNOWN_DEVICE,
                 prompt=prompt if is_true(prompt) else "",
@@ -158,7 +154,7 @@ class DesktopAuditLogger:
     ) -> None:
         """Log that somebody logged in. Returns as `log_use`. The event's address is the public one, if it is known."""
         details = {"local_ip": local_ip, "public_ip": public_ip, "device_name": device_name}
-        self._record(lambda: _login(user_name, public_ip if is_true(public_ip) else local_ip, details))
+        self._record(lambda: login_event(user_name, public_ip if is_true(public_ip) else local_ip, details))
 
     def shutdown(self, timeout: float = CLOSE_SECONDS) -> bool:
         """Deliver what is pending, for *timeout* seconds at most, and close; return whether nothing remained.
@@ -202,29 +198,6 @@ class DesktopAuditLogger:
 
 AuditLogger = DesktopAuditLogger
 """The name that it had."""
-
-
-# --- what becomes of a call ------------------------------------------------------------------------------
-
-
-def _use(user_name: Any, *, status: Any, **said: Any) -> AuditEvent:
-    return events.usage(
-        AuditAction.USE_LOG,
-        **_user(user_name),
-        outcome=outcome_in_words(status) or Outcome.UNKNOWN,
-        status=status,
-        **said,
-    )
-
-
-def _login(user_name: Any, ip_address: Any, details: dict[str, Any]) -> AuditEvent:
-    # Not `events.auth`, which would add by what method: nobody told us.
-    return events.custom(AuditAction.LOGIN_LOG, **_user(user_name), ip_address=ip_address, details=details)
-
-
-def _user(name: Any) -> dict[str, Any]:
-    is_known = is_true(name) and plain(name) != UNKNOWN_USER
-    return {"actor_type": "user", "actor_name": name, "user_id": name if is_known else None}
 
 
 # --- where it goes ---------------------------------------------------------------------------------------

@@ -58,6 +58,18 @@ def id_at(moment: datetime) -> str | None:
     return _format(microseconds, _random_word() >> 2)
 
 
+def id_made_of(moment: datetime, content: bytes) -> str | None:
+    """Return the id that *content* has at *moment* (aware), always the same one; None outside 1970 to 9999.
+
+    Args:
+        content: a digest, of which the first 62 bits stand where an id of another event is random.
+    """
+    microseconds = (moment - EPOCH) // _MICROSECOND
+    if not 0 <= microseconds <= _END_MICROSECONDS:
+        return None
+    return _format(microseconds, int.from_bytes(content[:8], "big") >> 2)
+
+
 def time_of(event_id: str) -> datetime | None:
     """Return the time that *event_id* carries, or None when it is no UUIDv7.
 

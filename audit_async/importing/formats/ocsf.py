@@ -1,0 +1,201 @@
+"""OCSF: events of the Open Cybersecurity Schema Framework, of whoever wrote them.
+
+The action is the one that the event says it had here, where it came from here; else that of its class and activity in
+the vocabulary, the nearest one where several are of the same class; else `ocsf.` and the name of the class. Attributes
+that have a field are taken; the others stay in `details` under their own names. What stands in `unmapped` under the
+name of a field of ours is that field.
+
+Source: Open Cybersecurity Schema Framework 1.8.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from audit_async import events
+from audit_async.events import Outcome, Severity
+from audit_async.events.event import AuditEvent
+from audit_async.events.fields import EventFields
+from audit_async.events.vocabulary import TERMS
+from audit_async.importing.formats.format import (
+    Format,
+    Mapped,
+    Reading,
+    RefusedError,
+    address_of,
+    moment_of,
+    said,
+    words_of,
+)
+
+NEAREST = {
+    (1006, 6): "job.start",
+    (1006, 99): "job.finish",
+    (1008, 99): "audit.gap",
+    (3001, 1): "user.create",
+    (3002, 1): "auth.login",
+    (3002, 2): "auth.logout",
+    (3004, 1): "data.create",
+    (3004, 2): "data.read",
+    (3004, 3): "data.update",
+    (3004, 4): "data.delete",
+    (3005, 1): "permission.grant",
+    (3005, 2): "permission.revoke",
+    (3006, 3): "org.member_create",
+    (3006, 4): "org.member_delete",
+    (2004, 1): "security.event",
+    (6003, 99): "api.request",
+}
+"""Of classes and activities that several of our actions have, the one that says the least more."""
+
+OF_CLASS = {
+    1006: "job.finish",
+    2001: "security.event",
+    2002: "security.event",
+    2003: "security.event",
+    2004: "security.event",
+    2005: "security.event",
+    3001: "user.update",
+    3004: "data.update",
+    6003: "api.request",
+    6005: "data.read",
+}
+"""Of classes whose other activities are all of one action."""
+
+_OUTCOMES = {1: Outcome.SUCCESS, 2: Outcome.FAILURE}
+_SEVERITIES = {
+    1: Severity.INFO,
+    2: Severity.LOW,
+    3: Severity.MEDIUM,
+    4: Severity.HIGH,
+    5: Severity.CRITICAL,
+    6: Severity.CRITICAL,
+}
+_SPOKEN = (
+    *("activity_id", "activity_name", "category_uid", "category_name", "class_uid", "class_name", "type_uid"),
+    *("type_name", "severity_id", "severity", "status_id", "status", "time", "time_dt", "timezone_offset"),
+)
+"""Attributes that action, outcome, severity and time say; the class stays in `metadata.ocsf`."""
+
+# Field, and the attributes that may hold it, the first one that does first.
+_PATHS: dict[str, tuple[str, ...]] = {
+    "description": ("message",),
+    "error_message": ("status_detail",),
+    "status_code": ("http_response.code", "status_code"),
+    "duration_ms": ("duration",),
+    "tenant_id": ("metadata.tenant_uid",),
+    "organization_id": ("actor.user.org.uid", "cloud.org.uid"),
+    "request_id": ("http_request.uid", "api.request.uid", "metadata.correlation_uid"),
+    "session_id": ("session.uid", "actor.session.uid"),
+    "trace_id": ("trace.uid",),
+    "span_id": ("trace.span.uid",),
+    "user_agent": ("http_request.user_agent",),
+    "actor_id": ("actor.user.uid", "actor.app_uid", "actor.process.uid"),
+    "actor_name": ("actor.user.name", "actor.user.email_addr", "actor.app_name", "actor.process.name"),
+    "user_id": ("user.uid", "user.email_addr", "user.name"),
+    "resource_type": ("resource.type", "entity.type", "web_resources.0.type", "resources.0.type", "group.type"),
+    "resource_id": ("resource.uid", "entity.uid", "web_resources.0.uid", "resources.0.uid", "group.uid"),
+}
+_NAMES = frozenset({*EventFields.__annotations__, *AuditEvent.__struct_fields__}) - {"id", "success"}
+_ORIGIN = ("writer_id", "writer_seq", "recorded_at")
+
+
+def _read(body: Mapping[str, Any], reading: Reading) -> Mapped:
+    class_uid = body.get("class_uid")
+    if type(class_uid) is not int:
+        raise RefusedError("it has no class_uid")
+    metadata = _object(body.get("metadata"))
+    given = body.get("unmapped")
+    ours = {name: value for name, value in _object(given).items() if name in _NAMES and name not in _ORIGIN}
+    moment = moment_of(ours.pop("created_at", None) or body.get("time") or body.get("time_dt"), UTC)
+    event_id, moment = reading.key_of(metadata.get("uid"), moment, body)
+
+    left = _Left(body)
+    fields = {name: left.take(*paths) for name, paths in _PATHS.items()}
+    fields["user_id"] = fields["user_id"] or fields["actor_id"]
+    address = address_of(left.look("src_endpoint.ip"))
+    if address is not None:
+        fields["ip_address"] = address[0]
+        left.take("src_endpoint.ip")
+    fields["outcome"] = _OUTCOMES.get(_number(body.get("status_id")), Outcome.UNKNOWN)
+    fields["severity"] = _SEVERITIES.get(_number(body.get("severity_id")))
+    for name in _SPOKEN:
+        left.body.pop(name, None)
+    left.take("metadata.uid")
+    action = ours.pop("action", None) or _action_of(class_uid, body, metadata)
+    fields |= ours
+    rest = said({name: value for name, value in left.body.items() if name not in ("metadata", "unmapped")})
+    beside = {name: value for name, value in _object(given).items() if name not in ours and name != "action"}
+    rest |= {"unmapped": beside} if (beside := said(beside)) else {}
+    about = _object(left.body.get("metadata"))
+    fields["details"] = {**_object(fields.get("details")), **rest}
+    named = {"class_uid": class_uid, "activity_id": body.get("activity_id"), "class_name": body.get("class_name")}
+    fields["metadata"] = {**_object(fields.get("metadata")), "ocsf": said({**named, **about})}
+    fields |= {"id": event_id, "created_at": moment, "tenant_id": fields.get("tenant_id") or reading.tenant_id}
+    operation = str(body.get("type_name") or body.get("class_name") or f"class {class_uid}")
+    return Mapped(event=events.custom(action, **said(fields)), operation=operation, folded=tuple(rest))
+
+
+FORMAT = Format(
+    name="ocsf",
+    about="events of the Open Cybersecurity Schema Framework, JSON",
+    read=_read,
+)
+
+
+def _action_of(class_uid: int, body: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    for said_to_be in (metadata.get("event_code"), metadata.get("original_event_uid")):
+        if isinstance(said_to_be, str) and said_to_be in TERMS:
+            return said_to_be
+    key = (class_uid, _number(body.get("activity_id")))
+    named = NEAREST.get(key) or next((term.name for term in TERMS.values() if term.ocsf == key), None)
+    return named or OF_CLASS.get(class_uid) or f"ocsf.{words_of(str(body.get('class_name') or class_uid))}"
+
+
+def _number(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+class _Left:
+    """An event's attributes, from which one after another is taken; those around it stay, unless they are empty."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self.body: dict[str, Any] = dict(body)
+
+    def look(self, path: str) -> Any:
+        """Return the value at *path*, None where there is none."""
+        found: Any = self.body
+        for step in path.split("."):
+            found = _step(found, step)
+        return found
+
+    def take(self, *paths: str) -> Any:
+        """Return the first value, of a field's kind, at one of *paths*, and take it out there."""
+        for path in paths:
+            value = self.look(path)
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "":
+                self.body = _without(self.body, path.split("."))
+                return value
+        return None
+
+
+def _step(found: Any, step: str) -> Any:
+    if isinstance(found, list):
+        return found[0] if step == "0" and found else None
+    return found.get(step) if isinstance(found, dict) else None
+
+
+def _without(found: Any, steps: list[str]) -> Any:
+    """Return a copy of *found* without what is at the end of *steps*, and without what that leaves empty."""
+    step, *further = steps
+    inner = _without(_step(found, step), further) if further else None
+    if isinstance(found, list):
+        return [*([inner] if inner else []), *found[1:]]
+    kept = {name: value for name, value in found.items() if name != step or inner}
+    return {**kept, step: inner} if inner else kept

@@ -1,0 +1,1 @@
+"""What other logs have recorded, brought into this one."""
