@@ -31,7 +31,7 @@ from audit_async.cli.console import (
     named_tables,
     out,
 )
-from audit_async.config import CLOSE_SECONDS, IMPORT_WAIT_SECONDS
+from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, IMPORT_WAIT_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
 
@@ -107,8 +107,13 @@ async def _import(settings: Settings, file: Path, format: str, options: dict[str
         return await import_file(file, format, **options)
     logger = AuditLogger.of(dataclasses.replace(settings, service=f"{settings.service}_import"))
     async with logger:
-        with system_actor("audit-async.import"), audit_context(on_behalf_of=_user()):
-            report = await import_file(file, format, audit=logger, **options)
+        try:
+            with system_actor("audit-async.import"), audit_context(on_behalf_of=_user()):
+                report = await import_file(file, format, audit=logger, **options)
+        except BaseException:
+            # Who interrupts it waits no longer than at the end of a program; what is pending is on disk.
+            await logger.close(EXIT_SECONDS)
+            raise
         await logger.close(CLOSE_SECONDS if report.stopped is None else 0.0)
     return report
 
@@ -184,7 +189,9 @@ def _show(report: Report, settings: Settings) -> None:
         err.print(f"[yellow]In quarantine[/] {report.quarantined:,}: see `audit-async quarantine ls`", soft_wrap=True)
     if report.stopped is not None:
         err.print(f"[red]Stopped:[/] {escape(report.stopped)}", soft_wrap=True)
-        err.print("  [dim]HINT:[/] `audit-async doctor` says more; start it again, and it goes on where it was")
+        hint = "what was logged waits on this machine; `audit-async doctor` says more. Started again, "
+        hint += "it goes on where it was"
+        err.print(f"  [dim]HINT:[/] {hint}", soft_wrap=True)
 
 
 def _summed(report: Report) -> str:

@@ -52,9 +52,8 @@ def read_records(content: io.BufferedReader, header_mark: bytes | None = None) -
             none.
     """
     line = 0
-    # A mark that says what the bytes are is gone; blanks may be left.
-    ahead = _ahead(content)
     try:
+        ahead = content.peek(1).lstrip()
         if header_mark is not None and header_mark in ahead.partition(b"\n")[0]:
             for row in _rows(content):
                 line = row.line
@@ -68,14 +67,6 @@ def read_records(content: io.BufferedReader, header_mark: bytes | None = None) -
                     yield _json_record(line, raw, None)
     except UnreadableError as error:
         yield Record(line=line + 1, raw=b"", fault=one_line(error.message))
-
-
-def _ahead(content: io.BufferedReader) -> bytes:
-    try:
-        return content.peek(1).lstrip()
-    except UnreadableError:
-        # Whoever reads on is told.
-        return b""
 
 
 def parse_json(raw: bytes) -> Any:
@@ -143,7 +134,11 @@ def _rows(content: io.BufferedReader) -> Iterator[Record]:
                 continue
             header = raw if raw.endswith(b"\n") else raw + b"\r\n"
             delimiter = _delimiter_of(header)
-            names = [name.strip() for name in _cells(header, delimiter) or [""]]
+            try:
+                names = [name.strip() for name in _cells(header, delimiter)]
+            except ValueError as error:
+                yield Record(line=line, raw=raw, fault=f"the line with the names cannot be read, nor any row: {error}")
+                return
             continue
         yield _row(line, raw, header, names, delimiter)
 

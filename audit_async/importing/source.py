@@ -76,7 +76,8 @@ def opened(path: Path) -> Iterator[tuple[Source, io.BufferedReader]]:
         content: BinaryIO = stack.enter_context(io.BufferedReader(source, IMPORT_CHUNK_BYTES))
         if path.suffix.lower() == ".gz":
             content = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=content)))
-        yield source, stack.enter_context(io.BufferedReader(_Decoded(content), IMPORT_CHUNK_BYTES))
+        text = io.BufferedReader(_Decoded(content), IMPORT_CHUNK_BYTES)
+        yield source, cast("io.BufferedReader", stack.enter_context(text))
 
 
 def _open(path: Path) -> int:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_async.config import IMPORT_CHUNK_BYTES, MAX_IMPORTED_BYTES
@@ -176,7 +176,8 @@ def test_a_quote_that_is_never_closed_does_not_take_the_whole_file(tmp_path: Pat
     assert (TOO_LONG, {"a": "3", "b": "4"}) == (found[0].fault, last.body)
 
 
-@given(st.binary(max_size=300), st.sampled_from([None, b"", b"a"]))
+@given(data=st.binary(max_size=300), mark=st.sampled_from([None, b"", b"a"]))
+@settings(deadline=None)
 def test_no_bytes_break_the_reading(data: bytes, mark: bytes | None, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each record has a body or a fault."""
     path = tmp_path_factory.getbasetemp() / "any_bytes"

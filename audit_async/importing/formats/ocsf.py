@@ -1,9 +1,9 @@
 """OCSF: events of the Open Cybersecurity Schema Framework, of whoever wrote them.
 
-The action is the one that the event says it had here, where it came from here; else that of its class and activity in
-the vocabulary, the nearest one where several are of the same class; else `ocsf.` and the name of the class. Attributes
-that have a field are taken; the others stay in `details` under their own names. What stands in `unmapped` under the
-name of a field of ours is that field.
+An export of ours comes back as it was (`ocsf_own`). Of others the action is the one that `metadata.event_code` names,
+if it is one of the vocabulary; else that of class and activity there, the nearest one where several are of the same
+class; else `ocsf.` and the name of the class. Attributes that have a field are taken; the others stay in `details`
+under their own names. What stands in `unmapped` under the name of a field of ours is that field.
 
 Source: Open Cybersecurity Schema Framework 1.8.0.
 """
@@ -15,7 +15,7 @@ from datetime import UTC
 from typing import Any
 
 from audit_async import events
-from audit_async.events import Outcome, Severity
+from audit_async.events import Outcome
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields
 from audit_async.events.vocabulary import TERMS
@@ -29,6 +29,9 @@ from audit_async.importing.formats.format import (
     said,
     words_of,
 )
+from audit_async.importing.formats.ocsf_own import OUTCOMES, SEVERITIES, fields_of, is_own
+from audit_async.importing.formats.own import read_object
+from audit_async.importing.formats.paths import look, object_of, without
 
 NEAREST = {
     (1006, 6): "job.start",
@@ -64,15 +67,6 @@ OF_CLASS = {
 }
 """Of classes whose other activities are all of one action."""
 
-_OUTCOMES = {1: Outcome.SUCCESS, 2: Outcome.FAILURE}
-_SEVERITIES = {
-    1: Severity.INFO,
-    2: Severity.LOW,
-    3: Severity.MEDIUM,
-    4: Severity.HIGH,
-    5: Severity.CRITICAL,
-    6: Severity.CRITICAL,
-}
 _SPOKEN = (
     *("activity_id", "activity_name", "category_uid", "category_name", "class_uid", "class_name", "type_uid"),
     *("type_name", "severity_id", "severity", "status_id", "status", "time", "time_dt", "timezone_offset"),
@@ -103,12 +97,14 @@ _ORIGIN = ("writer_id", "writer_seq", "recorded_at")
 
 
 def _read(body: Mapping[str, Any], reading: Reading) -> Mapped:
+    if is_own(body):
+        return read_object(fields_of(body), reading)
     class_uid = body.get("class_uid")
     if type(class_uid) is not int:
         raise RefusedError("it has no class_uid")
-    metadata = _object(body.get("metadata"))
+    metadata = object_of(body.get("metadata"))
     given = body.get("unmapped")
-    ours = {name: value for name, value in _object(given).items() if name in _NAMES and name not in _ORIGIN}
+    ours = {name: value for name, value in object_of(given).items() if name in _NAMES and name not in _ORIGIN}
     moment = moment_of(ours.pop("created_at", None) or body.get("time") or body.get("time_dt"), UTC)
     event_id, moment = reading.key_of(metadata.get("uid"), moment, body)
 
@@ -119,20 +115,20 @@ def _read(body: Mapping[str, Any], reading: Reading) -> Mapped:
     if address is not None:
         fields["ip_address"] = address[0]
         left.take("src_endpoint.ip")
-    fields["outcome"] = _OUTCOMES.get(_number(body.get("status_id")), Outcome.UNKNOWN)
-    fields["severity"] = _SEVERITIES.get(_number(body.get("severity_id")))
+    fields["outcome"] = OUTCOMES.get(_number(body.get("status_id")), Outcome.UNKNOWN)
+    fields["severity"] = SEVERITIES.get(_number(body.get("severity_id")))
     for name in _SPOKEN:
         left.body.pop(name, None)
     left.take("metadata.uid")
     action = ours.pop("action", None) or _action_of(class_uid, body, metadata)
     fields |= ours
     rest = said({name: value for name, value in left.body.items() if name not in ("metadata", "unmapped")})
-    beside = {name: value for name, value in _object(given).items() if name not in ours and name != "action"}
+    beside = {name: value for name, value in object_of(given).items() if name not in ours and name != "action"}
     rest |= {"unmapped": beside} if (beside := said(beside)) else {}
-    about = _object(left.body.get("metadata"))
-    fields["details"] = {**_object(fields.get("details")), **rest}
+    about = object_of(left.body.get("metadata"))
+    fields["details"] = {**object_of(fields.get("details")), **rest}
     named = {"class_uid": class_uid, "activity_id": body.get("activity_id"), "class_name": body.get("class_name")}
-    fields["metadata"] = {**_object(fields.get("metadata")), "ocsf": said({**named, **about})}
+    fields["metadata"] = {**object_of(fields.get("metadata")), "ocsf": said({**named, **about})}
     fields |= {"id": event_id, "created_at": moment, "tenant_id": fields.get("tenant_id") or reading.tenant_id}
     operation = str(body.get("type_name") or body.get("class_name") or f"class {class_uid}")
     return Mapped(event=events.custom(action, **said(fields)), operation=operation, folded=tuple(rest))
@@ -146,9 +142,9 @@ FORMAT = Format(
 
 
 def _action_of(class_uid: int, body: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
-    for said_to_be in (metadata.get("event_code"), metadata.get("original_event_uid")):
-        if isinstance(said_to_be, str) and said_to_be in TERMS:
-            return said_to_be
+    code = metadata.get("event_code")
+    if isinstance(code, str) and code in TERMS:
+        return code
     key = (class_uid, _number(body.get("activity_id")))
     named = NEAREST.get(key) or next((term.name for term in TERMS.values() if term.ocsf == key), None)
     return named or OF_CLASS.get(class_uid) or f"ocsf.{words_of(str(body.get('class_name') or class_uid))}"
@@ -156,10 +152,6 @@ def _action_of(class_uid: int, body: Mapping[str, Any], metadata: Mapping[str, A
 
 def _number(value: Any) -> int:
     return value if type(value) is int else 0
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 class _Left:
@@ -170,32 +162,13 @@ class _Left:
 
     def look(self, path: str) -> Any:
         """Return the value at *path*, None where there is none."""
-        found: Any = self.body
-        for step in path.split("."):
-            found = _step(found, step)
-        return found
+        return look(self.body, path)
 
     def take(self, *paths: str) -> Any:
         """Return the first value, of a field's kind, at one of *paths*, and take it out there."""
         for path in paths:
             value = self.look(path)
             if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "":
-                self.body = _without(self.body, path.split("."))
+                self.body = without(self.body, path.split("."))
                 return value
         return None
-
-
-def _step(found: Any, step: str) -> Any:
-    if isinstance(found, list):
-        return found[0] if step == "0" and found else None
-    return found.get(step) if isinstance(found, dict) else None
-
-
-def _without(found: Any, steps: list[str]) -> Any:
-    """Return a copy of *found* without what is at the end of *steps*, and without what that leaves empty."""
-    step, *further = steps
-    inner = _without(_step(found, step), further) if further else None
-    if isinstance(found, list):
-        return [*([inner] if inner else []), *found[1:]]
-    kept = {name: value for name, value in found.items() if name != step or inner}
-    return {**kept, step: inner} if inner else kept

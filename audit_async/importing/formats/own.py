@@ -23,13 +23,14 @@ FIELDS = frozenset({*EventFields.__annotations__, "action"})
 _OBJECTS = ("details", "metadata", "old_values", "new_values")
 _ORIGIN = ("writer_id", "writer_seq", "recorded_at")
 _UNSEEN = r"\s|\\[tnr]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}"
-_FORMULA = re.compile(rf"'(?=\\[tnr]|[\t\r\n]|(?:{_UNSEEN})*[=+@＝＋＠﹦﹢﹫\-－﹣−])")
+_FORMULA = re.compile(rf"\A'(?=\\[tnr]|[\t\r\n]|(?:{_UNSEEN})*[=+@＝＋＠﹦﹢﹫\-－﹣−])")
 """What an export puts before a cell that a spreadsheet would run."""
 
 assert frozenset(AuditEvent.__struct_fields__) <= FIELDS | {*_ORIGIN}
 
 
-def _read_object(body: Mapping[str, Any], reading: Reading) -> Mapped:
+def read_object(body: Mapping[str, Any], reading: Reading) -> Mapped:
+    """Return the event of an object with fields of ours."""
     named = {reading.columns.get(name, name): value for name, value in body.items() if value is not None}
     action = named.get("action")
     if not isinstance(action, str) or not action:
@@ -59,13 +60,13 @@ def _read_row(body: Mapping[str, Any], reading: Reading) -> Mapped:
     for name, column in {reading.columns.get(name, name): name for name in cells}.items():
         if name == "duration_ms":
             cells[column] = _number(cells[column])
-    return _read_object(cells, reading)
+    return read_object(cells, reading)
 
 
 JSONL = Format(
     name="jsonl",
     about="our own export, or any JSON objects whose names are those of our fields",
-    read=_read_object,
+    read=read_object,
 )
 CSV = Format(
     name="csv",

@@ -1,0 +1,311 @@
+"""A file comes into the table: all of it, each record once, at the pace of the table, and with a true report."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit_async import AuditLogger, audit_context, create_table, events
+from audit_async.config import IMPORT_BATCH_RECORDS, JOURNAL_MIN_BYTES, MAX_OPERATIONS, SHOWN_REJECTS
+from audit_async.errors import ConfigurationError
+from audit_async.importing import Report, Seen, import_file
+from audit_async.importing.cursor import SUFFIX
+from audit_async.importing.report import OTHERS
+from tests.importing.files import TIME, events_of, lines, operations_of, real_records
+from tests.logs import heard
+from tests.polling import eventually
+from tests.tables import all_rows, count_rows, run_sql
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Each database, empty."""
+    address: str = request.getfixturevalue(f"{request.param}_url")
+    return address
+
+
+@pytest.fixture
+async def audit(sqlite_url: str, tmp_path: Path) -> AsyncIterator[AuditLogger]:
+    async with AuditLogger(sqlite_url, journal_dir=tmp_path / "journal") as logger:
+        yield logger
+
+
+async def test_the_real_records_are_in_the_table(url: str, tmp_path: Path) -> None:
+    """Counts by operation are those of a plain re-calculation, in the report and in the table; a second time changes
+    nothing."""
+    await create_table(url)
+    file = real_records(tmp_path)
+    counts = operations_of(file)
+    for run in (1, 2):
+        async with AuditLogger(url, journal_dir=tmp_path / "journal") as audit:
+            report = await import_file(file, "m365", audit=audit)
+        assert (595, 595, 0, 0, True) == (
+            report.mapped,
+            report.confirmed,
+            report.earlier,
+            report.refused,
+            report.is_complete,
+        )
+        assert counts == {each.operation: each.count for each in report.mappings}
+        rows = [row for row in await all_rows(url) if row["action"] != "data.import"]
+        assert counts == Counter(row["metadata"]["operation"] for row in rows)
+        assert run == await count_rows(url) - len(rows)
+    ids = {json.loads(line)["Id"] for line in file.read_bytes().splitlines()}
+    assert ids == {row["id"] for row in rows}
+    assert not file.with_name(file.name + SUFFIX).exists()
+
+
+async def test_records_that_are_alike_are_each_in_the_table(
+    audit: AuditLogger, sqlite_url: str, tmp_path: Path
+) -> None:
+    """Without an id of their own as well: as many as there are, and no more of them after a second time."""
+    file = lines(tmp_path / "file", [*events_of(3), *events_of(5), *events_of(1)])
+    for _ in range(2):
+        report = await import_file(file, "jsonl", audit=audit, logs_itself=False)
+        assert (9, 9) == (report.confirmed, await count_rows(sqlite_url))
+
+
+async def test_an_import_tells_of_itself(audit: AuditLogger, sqlite_url: str, tmp_path: Path) -> None:
+    """One event says which file, with a digest of it, how many, and how it ended, and who the caller says it was."""
+    file = lines(tmp_path / "file", [*events_of(2), {"action": "no.time"}])
+    with audit_context(actor_id="ann", request_id="r-1"):
+        report = await import_file(file, "jsonl", audit=audit, tenant_id="t-1")
+    assert await audit.flush()
+    (own,) = [row for row in await all_rows(sqlite_url) if row["action"] == "data.import"]
+    assert ("partial", "t-1", "ann", "file", 2, str(file)) == (
+        *(own[name] for name in ("outcome", "tenant_id", "actor_id", "resource_id")),
+        own["details"]["row_count"],
+        own["details"]["source"],
+    )
+    assert (3, 1, report.sha256) == tuple(own["details"][name] for name in ("records", "refused", "sha256"))
+
+
+async def test_the_caller_s_context_is_not_the_records(audit: AuditLogger, sqlite_url: str, tmp_path: Path) -> None:
+    """Who imports a log did none of what it tells."""
+    file = lines(tmp_path / "file", events_of(1))
+    with audit_context(actor_id="ann", tenant_id="t-1", request_id="r-1"):
+        await import_file(file, "jsonl", audit=audit, logs_itself=False)
+    (row,) = await all_rows(sqlite_url)
+    assert (None, None, None) == (row["actor_id"], row["tenant_id"], row["request_id"])
+
+
+async def test_what_is_refused_is_named_and_kept_for_mending(audit: AuditLogger, tmp_path: Path) -> None:
+    """The first by line and reason, all by number, and each as it stands in a file of its own."""
+    bad = [b"no json \xff\n", b'{"action": "a.b"}\n'] * SHOWN_REJECTS
+    good = [json.dumps(each).encode() + b"\n" for each in events_of(len(bad))]
+    file, rejects = tmp_path / "file", tmp_path / "rejects"
+    file.write_bytes(b"".join(part for pair in zip(bad, good, strict=True) for part in pair))
+    report = await import_file(file, "jsonl", audit=audit, rejects=rejects)
+    assert (len(bad), len(good), len(good)) == (report.refused, report.mapped, report.confirmed)
+    assert [1, 3, 5] == [each.line for each in report.rejected[:3]]
+    assert (SHOWN_REJECTS, "no UTF-8", "it has no time") == (
+        len(report.rejected),
+        report.rejected[0].reason,
+        report.rejected[1].reason,
+    )
+    assert b"".join(bad) == rejects.read_bytes()
+
+
+async def test_rows_are_kept_for_mending_with_their_header(tmp_path: Path) -> None:
+    """What was refused of a table is a table, which can be imported when it is mended."""
+    file, rejects = tmp_path / "file.csv", tmp_path / "rejects"
+    file.write_bytes(b"created_at,action\r\n" + f"{TIME},a.b\r\n".encode() + b",a.b\r\nnow,a.b\r\n")
+    report = await import_file(file, "csv", rejects=rejects, dry_run=True)
+    assert (1, 2, b"created_at,action\r\n,a.b\r\nnow,a.b\r\n") == (
+        report.mapped,
+        report.refused,
+        rejects.read_bytes(),
+    )
+
+
+async def test_a_dry_run_logs_nothing(audit: AuditLogger, tmp_path: Path) -> None:
+    """It says what would become of the file, and leaves no trace."""
+    file = lines(tmp_path / "file", events_of(3, other=1))
+    report = await import_file(file, "jsonl", audit=audit, dry_run=True)
+    assert (3, 0, True, (("other", 3),)) == (report.mapped, report.confirmed, report.is_dry_run, report.folded)
+    assert (0, ["file"]) == (audit.stats().accepted, [each.name for each in tmp_path.iterdir() if each.is_file()])
+
+
+async def test_the_smallest_journal_will_do(sqlite_url: str, tmp_path: Path) -> None:
+    """An import that is larger than the journal refuses nothing: it waits for the table."""
+    size = 5 * JOURNAL_MIN_BYTES // 4
+    file = lines(tmp_path / "file", events_of(size // 8000, description="a word " * 1200))
+    async with AuditLogger(sqlite_url, journal_dir=tmp_path / "j", journal_max_bytes=JOURNAL_MIN_BYTES) as audit:
+        report = await import_file(file, "jsonl", audit=audit, logs_itself=False)
+        assert (size // 8000, 0, 0) == (report.confirmed, audit.stats().refused, audit.stats().waits)
+    assert size // 8000 == await count_rows(sqlite_url)
+
+
+async def test_a_table_that_takes_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    """It stops, says why, and a later run with a table brings all of it, each once."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'locked' / 'audit.db'}"
+    file = lines(tmp_path / "file", events_of(IMPORT_BATCH_RECORDS + 5))
+    async with AuditLogger(url, journal_dir=tmp_path / "j") as audit:
+        stopped = await import_file(file, "jsonl", audit=audit, wait_seconds=0.2, logs_itself=False)
+        assert (False, 0, True) == (stopped.is_complete, stopped.confirmed, bool(stopped.stopped))
+        await audit.close(0)
+    (tmp_path / "locked").mkdir()
+    async with AuditLogger(url, journal_dir=tmp_path / "j") as audit:
+        report = await import_file(file, "jsonl", audit=audit, logs_itself=False)
+        assert (True, len(events_of(0)) + IMPORT_BATCH_RECORDS + 5) == (report.is_complete, report.confirmed)
+        await eventually(lambda: audit.stats().adopted_stored)
+    assert IMPORT_BATCH_RECORDS + 5 == await count_rows(url)
+
+
+async def _import_in_part(file: Path, audit: AuditLogger, **options: Any) -> None:
+    """Import *file*, and be cancelled after the first batch."""
+    begun = asyncio.Event()
+
+    def note(_: Seen) -> None:
+        begun.set()
+
+    task = asyncio.create_task(import_file(file, "jsonl", audit=audit, on_progress=note, **options))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+async def test_a_cancelled_import_goes_on_where_it_was(
+    suffix: str, audit: AuditLogger, sqlite_url: str, tmp_path: Path
+) -> None:
+    """What was confirmed is not logged again, the report is of the whole file, and the cancelled run is told of."""
+    count = 3 * IMPORT_BATCH_RECORDS
+    file = lines(tmp_path / "plain", events_of(count))
+    if suffix:
+        file = tmp_path / "packed.gz"
+        file.write_bytes(gzip.compress((tmp_path / "plain").read_bytes()))
+    await _import_in_part(file, audit)
+    report = await import_file(file, "jsonl", audit=audit)
+    assert (count, True, True) == (report.confirmed, report.earlier >= IMPORT_BATCH_RECORDS, report.is_complete)
+    assert await audit.flush()
+    told = [row["outcome"] for row in await all_rows(sqlite_url) if row["action"] == "data.import"]
+    assert (["cancelled", "success"], count + 2) == (told, await count_rows(sqlite_url))
+
+
+@pytest.mark.parametrize("change", ["another file", "another tenant", "another table", "damage"])
+async def test_a_cursor_of_something_else_counts_for_nothing(change: str, audit: AuditLogger, tmp_path: Path) -> None:
+    """Only the same records, read in the same way, into the same table go on; anything else begins anew."""
+    file = lines(tmp_path / "file", events_of(3 * IMPORT_BATCH_RECORDS))
+    await _import_in_part(file, audit)
+    cursor = file.with_name(file.name + SUFFIX)
+    assert cursor.exists()
+    options: dict[str, Any] = {"audit": audit}
+    other = AuditLogger(f"sqlite+aiosqlite:///{tmp_path / 'other.db'}", journal_dir=tmp_path / "other")
+    if change == "another file":
+        lines(file, [*events_of(IMPORT_BATCH_RECORDS - 1), *events_of(1, user_id="u"), *events_of(10)])
+    elif change == "another tenant":
+        options["tenant_id"] = "t-1"
+    elif change == "another table":
+        options["audit"] = other
+    else:
+        cursor.write_bytes(b'{"records": 5')
+    report = await import_file(file, "jsonl", **options)
+    assert (0, True) == (report.earlier, report.is_complete)
+    await other.close()
+
+
+async def test_who_may_not_write_beside_the_file_imports_all_the_same(audit: AuditLogger, tmp_path: Path) -> None:
+    """Without a cursor an interrupted import begins anew, which is said."""
+    file = lines(tmp_path / "file", events_of(2))
+    file.with_name(file.name + SUFFIX).mkdir()
+    with heard() as said:
+        report = await import_file(file, "jsonl", audit=audit)
+    assert (True, True) == (report.is_complete, "begin anew" in "".join(said))
+
+
+async def test_what_the_table_refuses_is_in_quarantine(sqlite_url: str, tmp_path: Path) -> None:
+    """It is kept, counted, and stops nothing."""
+    await create_table(sqlite_url)
+    await run_sql(
+        sqlite_url,
+        "CREATE TRIGGER poison BEFORE INSERT ON audit_logs WHEN NEW.user_id = 'bad' "
+        "BEGIN SELECT RAISE(ABORT, 'no such user'); END",
+    )
+    file = lines(tmp_path / "file", [*events_of(3), *events_of(1, user_id="bad"), *events_of(3, user_id="u")])
+    async with AuditLogger(sqlite_url, journal_dir=tmp_path / "j") as audit:
+        report = await import_file(file, "jsonl", audit=audit, logs_itself=False)
+    assert (7, 1, False, 6) == (report.confirmed, report.quarantined, report.is_complete, await count_rows(sqlite_url))
+
+
+async def test_progress_is_told(audit: AuditLogger, tmp_path: Path) -> None:
+    """After each batch, up to the end of the file."""
+    file = lines(tmp_path / "file", events_of(2 * IMPORT_BATCH_RECORDS + 1))
+    seen: list[Seen] = []
+    await import_file(file, "jsonl", audit=audit, on_progress=seen.append)
+    assert [IMPORT_BATCH_RECORDS, 2 * IMPORT_BATCH_RECORDS, 2 * IMPORT_BATCH_RECORDS + 1] == [
+        each.records for each in seen
+    ]
+    assert (file.stat().st_size, file.stat().st_size) == (seen[-1].bytes_read, seen[-1].bytes_total)
+
+
+async def test_a_report_is_bounded(tmp_path: Path) -> None:
+    """Who makes each name anew fills no memory: what is beyond the bound is counted together."""
+    each_its_own = [
+        {"created_at": TIME, "action": f"a.b{number}", f"key{number}": 1} for number in range(MAX_OPERATIONS + 9)
+    ]
+    report = await import_file(lines(tmp_path / "file", each_its_own), "jsonl", dry_run=True)
+    assert (MAX_OPERATIONS + 1, 9) == (len(report.mappings), _count_of(report, OTHERS))
+    assert MAX_OPERATIONS + 9 == sum(count for _, count in report.folded)
+
+
+def _count_of(report: Report, operation: str) -> int:
+    return sum(each.count for each in report.mappings if each.operation == operation)
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "named"),
+    [
+        ("m356", {}, "m365"),
+        ("csv", {"columns": {"when": "created"}}, "created_at"),
+        ("jsonl", {"rejects": "file"}, "another name"),
+        ("jsonl", {"rejects": "."}, "may write"),
+    ],
+)
+async def test_wrong_use_is_told_before_anything_is_logged(
+    format: str, options: dict[str, Any], named: str, audit: AuditLogger, tmp_path: Path
+) -> None:
+    """The message names what is right."""
+    file = lines(tmp_path / "file", events_of(1))
+    if "rejects" in options:
+        options = {"rejects": tmp_path / options["rejects"]}
+    with pytest.raises(ConfigurationError, match=named):
+        await import_file(file, format, audit=audit, **options)
+    assert (0, True) == (audit.stats().accepted, file.read_bytes() != b"")
+
+
+async def test_times_without_a_zone_are_said_to_be_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """UTC where nothing is said; a queue of the desktop program is of this machine's own."""
+    file = lines(tmp_path / "file", [{"kind": "login_log", "ts": "2026-07-01T12:00:00", "user_name": "ann"}])
+    report = await import_file(file, "seed003-ndjson", dry_run=True)
+    assert [("login_log", "auth.login", 1)] == [(each.operation, each.action, each.count) for each in report.mappings]
+
+
+async def test_an_event_logged_beside_it_is_not_held_up(audit: AuditLogger, tmp_path: Path) -> None:
+    """The event loop goes on while a file is read."""
+    file = lines(tmp_path / "file", events_of(3 * IMPORT_BATCH_RECORDS))
+    task = asyncio.create_task(import_file(file, "jsonl", audit=audit))
+    receipts = []
+    while not task.done():
+        receipts.append(audit.log(events.custom("report.print")))
+        await asyncio.sleep(0)
+    assert (True, True) == (task.result().is_complete, len(receipts) > 3 and await audit.flush())
+
+
+@pytest.mark.parametrize("format", ["m365", "csv", "ocsf"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 1000, b"\xff\xfe\x00\xd8{\x00", b"x" * 10_000_000, b"[" * 100_000, b'"\n' * 9]
+)
+async def test_no_file_ends_an_import(format: str, data: bytes, tmp_path: Path) -> None:
+    """Whatever is in it: what cannot be read is refused."""
+    (tmp_path / "file").write_bytes(data)
+    report = await import_file(tmp_path / "file", format, dry_run=True)
+    assert (0, report.records, None) == (report.mapped, report.refused, report.stopped)
