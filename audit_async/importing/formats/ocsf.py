@@ -73,8 +73,7 @@ _SPOKEN = (
 )
 """Attributes that action, outcome, severity and time say; the class stays in `metadata.ocsf`."""
 
-# Field, and the attributes that may hold it, the first one that does first.
-_PATHS: dict[str, tuple[str, ...]] = {
+PATHS: dict[str, tuple[str, ...]] = {
     "description": ("message",),
     "error_message": ("status_detail",),
     "status_code": ("http_response.code", "status_code"),
@@ -92,6 +91,8 @@ _PATHS: dict[str, tuple[str, ...]] = {
     "resource_type": ("resource.type", "entity.type", "web_resources.0.type", "resources.0.type", "group.type"),
     "resource_id": ("resource.uid", "entity.uid", "web_resources.0.uid", "resources.0.uid", "group.uid"),
 }
+"""Of each field the attributes that may hold it: the first one that does counts."""
+
 _NAMES = frozenset({*EventFields.__annotations__, *AuditEvent.__struct_fields__}) - {"id", "success"}
 _ORIGIN = ("writer_id", "writer_seq", "recorded_at")
 
@@ -109,7 +110,7 @@ def _read(body: Mapping[str, Any], reading: Reading) -> Mapped:
     event_id, moment = reading.key_of(metadata.get("uid"), moment, body)
 
     left = _Left(body)
-    fields = {name: left.take(*paths) for name, paths in _PATHS.items()}
+    fields = {name: left.take(*paths) for name, paths in PATHS.items()}
     fields["user_id"] = fields["user_id"] or fields["actor_id"]
     address = address_of(left.look("src_endpoint.ip"))
     if address is not None:
