@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.mariadb import MISSING, MariadbServer, find_mariadbd
-from tests.servers.postgres import PostgresCluster, PostgresServer, find_binaries, find_system_binaries
+# What is no test file and asserts says as much as one when it fails; before the first of them is imported.
+pytest.register_assert_rewrite(*(f"tests.{part}" for part in ("children", "faults", "nasty", "pressure", "security")))
+pytest.register_assert_rewrite("tests.programs", "tests.servers")
+
+from tests.servers.mariadb import MISSING, MariadbServer, find_mariadbd  # noqa: E402
+from tests.servers.postgres import (  # noqa: E402
+    PostgresCluster,
+    PostgresServer,
+    find_binaries,
+    find_system_binaries,
+)
 
 
 @pytest.fixture(scope="session")

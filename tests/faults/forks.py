@@ -22,9 +22,10 @@ def forking(lab: Lab, way: str, count: int) -> None:
     """Let a process fork in some way, and assert that nobody hung, and nobody said anything but of the database."""
     errors = lab.folder / f"{way}.errors"
     with lab.child(count, program=("forking_child", way), life={"errors": errors, "flags": FLAGS}) as child:
-        said = child.rest()
-        assert (child.returncode, _unexpected(errors)) == (0, [])
-        assert said[-1] == "done"
+        said, unexpected = child.rest(), _unexpected(errors)
+        # Where a process hung, among that are the places where each of its threads stood.
+        told = "\n".join([f"ended with {child.returncode}, and said {said}", *unexpected])
+        assert (child.returncode, unexpected, said[-1:]) == (0, [], ["done"]), told
 
 
 def _unexpected(errors: Path) -> list[str]:
