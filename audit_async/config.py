@@ -457,8 +457,10 @@ depends: what has not arrived by then is on disk."""
 CLOSE_HARD_SECONDS = 1.0
 """On top of it, for cancelling what is under way."""
 
-FORK_SECONDS = 5.0
-"""That a fork waits at most for a batch on its way into SQLite: far above what one takes that waits for nobody."""
+FORK_SECONDS = 30.0
+"""That a fork waits at most for a batch on its way into SQLite, which waits for nobody but the disk then, and for the
+file to be closed: a child that is forked before never gets its own events in. On a disk that many write to, each of the
+three syncs of that was seen to take seconds."""
 
 LOADING_SECONDS = 30.0
 """That a fork waits at most for an import in a thread of ours, and one import for another: a child that is forked in

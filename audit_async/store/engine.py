@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -37,6 +38,12 @@ class OwnEngine:
             self._owner = os.getpid()
         return self._engine
 
+    def forget(self) -> None:
+        """Have no engine any more. Its connections are left to whoever else knows them, to close them."""
+        engine, self._engine, self.raw = self._engine, None, None
+        if engine is not None:
+            engine.sync_engine.dispose(close=False)
+
     async def close(self) -> None:
         """Close the connection, if one is open. Never raises."""
         engine, self._engine, self.raw = self._engine, None, None
@@ -67,12 +74,10 @@ def close_hard(raw: Any, timing: Timing) -> None:
     if hasattr(raw, "terminate"):
         raw.terminate()
     if hasattr(raw, "stop"):
-        if raw._connection is not None:
+        # It may be closing itself in this very moment.
+        with suppress(Exception):
             raw._connection.interrupt()
-        # From a thread without an event loop: elsewhere it would make one, or report to one that is about to close.
-        stopper = threading.Thread(target=raw.stop, name="audit-stop", daemon=True)
-        stopper.start()
-        stopper.join(timing.cancel_seconds / 2)
+        end_thread(raw, timing)
         raw._thread.join(timing.cancel_seconds / 2)
     if hasattr(raw, "ensure_closed"):
         # It closes itself when a read is cancelled, but would first send what waits to be sent, which a frozen
@@ -83,6 +88,14 @@ def close_hard(raw: Any, timing: Timing) -> None:
         raw.close()
     if hasattr(raw, "pgconn"):
         raw.pgconn.finish()
+
+
+def end_thread(raw: Any, timing: Timing) -> None:
+    """Have aiosqlite's thread close its connection and end, when it has done what it is at."""
+    # From a thread without an event loop: elsewhere it would make one, or report to one that is about to close.
+    stopper = threading.Thread(target=raw.stop, name="audit-stop", daemon=True)
+    stopper.start()
+    stopper.join(timing.cancel_seconds / 2)
 
 
 def _leave_to_parent(engine: AsyncEngine, raw: Any) -> None:

@@ -9,7 +9,6 @@ import random
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -33,8 +32,9 @@ from audit_async.errors import (
 )
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, inspect_through, quoted_name
+from audit_async.loading import close_in_forks
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine, close_hard, raw_connection
+from audit_async.store.engine import OwnEngine, close_hard, end_thread, raw_connection
 from audit_async.store.hush import hush
 from audit_async.store.revision import revise
 from audit_async.table.connection import make_private
@@ -71,11 +71,12 @@ class SqliteStore:
         self._opened_log: _Identity | None = None
         self._layouts: Layouts | None = None
         self._statements: dict[tuple[TableName, int], str] = {}
-        # Held during a batch, by the thread of its loop: a fork waits for it. See `_before_fork`.
+        # Held during a batch, by the thread of its loop: a fork waits for it. See `close_before_fork`.
         self._batch_lock = threading.RLock()
         self._is_in_batch = False
-        self._is_held_by_fork = False
-        _stores.add(self)
+        self._is_awaited_by_fork = False
+        self._is_abandoned = False
+        close_in_forks(self)
 
     def __repr__(self) -> str:
         state = "connected" if self._engine.raw is not None else "not connected"
@@ -142,28 +143,52 @@ class SqliteStore:
         return verdict
 
     async def close(self) -> None:
-        """Close the connection, if one is open. Never raises."""
-        await self._engine.close()
+        """Close the connection, if one is open. Never raises.
+
+        Past SQLAlchemy, which tells the application's log of every close that is cut short: on a slow disk this one
+        may take longer than anybody waits.
+        """
+        self._engine.forget()
+        for raw in self._living():
+            end_thread(raw, self._timing)
+        while self._living():  # noqa: ASYNC110 -- a thread tells no loop of its end
+            await asyncio.sleep(SQLITE_LOOK_SECONDS)
 
     def abandon(self) -> None:
         """Forget the connection. As `Store.abandon`."""
-        _stores.discard(self)
+        self._is_abandoned = True
         self._engine.abandon()
         # Their threads answer to our loop, which may be about to close.
-        for raw in self._made:
-            if raw._thread.is_alive():
-                close_hard(raw, self._timing)
+        for raw in self._living():
+            close_hard(raw, self._timing)
 
-    def close_before_fork(self) -> None:
-        """Wait for the batch that is under way, and leave nothing of SQLite open. The next batch opens it again."""
-        self._is_held_by_fork = self._batch_lock.acquire(timeout=FORK_SECONDS)
-        if self._is_held_by_fork and not self._is_in_batch and self._file not in _IN_MEMORY:
-            self._engine.abandon()
+    def close_before_fork(self) -> bool:
+        """Wait for the batch that is under way, and leave nothing of SQLite open. The next batch opens it again.
+
+        SQLite keeps its locks on a file in the memory of the process, for all connections to that file together. A
+        child that is forked in the middle of a transaction has a copy that says "locked", and never gets in again; one
+        that is forked while the file is open believes to hold locks that it does not have.
+        """
+        if self._is_abandoned:
+            return False
+        deadline = time.monotonic() + FORK_SECONDS
+        self._is_awaited_by_fork = True
+        is_held = self._batch_lock.acquire(timeout=FORK_SECONDS)
+        self._is_awaited_by_fork = False
+        if is_held and not self._is_in_batch and self._file not in _IN_MEMORY:
+            self._engine.forget()
+            for raw in self._living():
+                end_thread(raw, self._timing)
+                raw._thread.join(max(0.0, deadline - time.monotonic()))
+        return is_held
 
     def go_on_after_fork(self) -> None:
         """Let batches begin again."""
-        if self._is_held_by_fork:
-            self._batch_lock.release()
+        self._batch_lock.release()
+
+    def _living(self) -> list[aiosqlite.Connection]:
+        """Return the connections whose threads are there."""
+        return [raw for raw in self._made if raw._thread.is_alive()]
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[aiosqlite.Connection, Layouts]]:
@@ -172,7 +197,7 @@ class SqliteStore:
         try:
             self._see_to_file()
             if self._opened is not None and self._opened != _identity(self._file):
-                await self._engine.close()
+                await self.close()
             engine = self._engine.get()
             layouts = self._layouts or await self._look_at_tables(engine)
             async with AsyncSession(engine) as session:
@@ -220,7 +245,8 @@ class SqliteStore:
             except (sqlite3.OperationalError, DBAPIError) as error:
                 cause = error.orig if isinstance(error, DBAPIError) else error
                 is_busy = str(getattr(cause, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
-                if not is_busy or time.monotonic() > deadline:
+                # A fork in another thread waits for this batch.
+                if not is_busy or self._is_awaited_by_fork or time.monotonic() > deadline:
                     raise
             await asyncio.sleep(random.uniform(0, 2 * SQLITE_LOOK_SECONDS))
 
@@ -262,7 +288,7 @@ class SqliteStore:
         self._opened_log = None
         raw = aiosqlite.connect(*arguments, **options)
         raw._thread.daemon = True
-        self._made = [*(other for other in self._made if other._thread.is_alive()), raw]
+        self._made = [*self._living(), raw]
         return raw
 
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
@@ -332,23 +358,3 @@ def _slices(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         size = next(size for size in ROWS_AT_ONCE if size <= len(entries) - start)
         yield entries[start : start + size]
         start += size
-
-
-# SQLite keeps its locks on a file in the memory of the process, for all connections to that file together. A child
-# that is forked in the middle of a transaction has a copy that says "locked", and never gets in again; one that is
-# forked while the file is open believes to hold locks that it does not have. So a fork waits for the batch, and
-# finds the file closed.
-_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
-
-
-def _before_fork() -> None:
-    for store in list(_stores):
-        store.close_before_fork()
-
-
-def _after_fork() -> None:
-    for store in list(_stores):
-        store.go_on_after_fork()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -141,7 +141,7 @@ def storm(teller: Teller) -> None:
         else:
             teller.log_number(given[1])
         if turn % 2:
-            assert teller.audit.close_sync(30)
+            assert teller.audit.close_sync(30), teller.audit.health()
 
     threads = [threading.Thread(target=keep_logging) for _ in range(3)]
     for thread in threads:
@@ -176,16 +176,24 @@ def inherited(teller: Teller) -> None:
     log_some(teller, after)
 
 
+def be_watched() -> None:
+    """Say where this process stands, and end, when it has hung for `HANG_SECONDS`."""
+    # A process that was spawned does not inherit it.
+    faulthandler.register(signal.SIGALRM, chain=True)
+    signal.alarm(HANG_SECONDS)
+
+
 def log_in_process(task: Task, numbers: range) -> None:
     """Be a process of `multiprocessing`, with a logger of its own."""
-    signal.alarm(HANG_SECONDS)
+    be_watched()
     part = Teller(task)
     log_some(part, numbers)
-    assert part.audit.close_sync(30)
+    assert part.audit.close_sync(30), part.audit.health()
 
 
 def log_with_inherited(numbers: range) -> None:
     """Be a process of `multiprocessing` that uses the logger of the process which forked it."""
+    be_watched()
     assert inherited_teller is not None
     log_some(inherited_teller, numbers)
 
@@ -210,7 +218,8 @@ def processes(teller: Teller) -> None:
         child.start()
     for child in children:
         child.join(HANG_SECONDS)
-    assert [child.exitcode for child in children] == [0, 0, 0, 0]
+    codes = [child.exitcode for child in children]
+    assert codes == [0, 0, 0, 0], codes
     assert_locked(teller)
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+import os
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from audit_async import create_table
 from audit_async.errors import ConfigStoreError, DataStoreError, TransientStoreError
 from audit_async.store import StoreOptions
 from audit_async.store.opening import open_store
 from audit_async.store.sqlite import SqliteStore
 from audit_async.timing import Timing
+from tests.polling import eventually_sync
 from tests.store.entries import entries, entry
 
 
@@ -176,3 +181,53 @@ async def test_what_goes_into_a_file_that_was_replaced_is_not_confirmed(
     await store.close()
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT count(*) FROM audit_logs").fetchone() == (3,)
+
+
+async def test_a_close_that_a_slow_disk_outlasts_is_no_fault(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Who does not wait for the end of a close goes on; nothing of it reaches the application's log."""
+    store = SqliteStore(StoreOptions(url=sqlite_url, may_create=True, timing=Timing(cancel_seconds=0.01)))
+    await store.insert(entries(1))
+    (raw,) = store._made
+    is_slow, is_quick_again = threading.Event(), threading.Event()
+
+    def close_slowly() -> None:
+        # As the driver does: what it closes is closed for others before its files are on disk.
+        raw._conn.close()
+        is_slow.set()
+        is_quick_again.wait(30)
+
+    raw._tx.put_nowait((None, close_slowly))
+    await asyncio.to_thread(is_slow.wait, 30)
+    closing = asyncio.create_task(store.close())
+    await asyncio.wait({closing}, timeout=0.01)
+    store.abandon()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    is_quick_again.set()
+    raw._thread.join(30)
+    assert [] == [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_does_not_wait_for_another_processes_transaction(sqlite_url: str) -> None:
+    """The batch that waits for it gives up, and the child finds nothing of SQLite open."""
+    store = SqliteStore(StoreOptions(url=sqlite_url, may_create=True, timing=Timing(lock_seconds=300)))
+
+    def insert() -> str:
+        try:
+            asyncio.run(store.insert(entries(1)))
+        except TransientStoreError as error:
+            return error.message
+        return "stored"
+
+    asyncio.run(create_table(sqlite_url))
+    with ThreadPoolExecutor(1) as pool, closing(sqlite3.connect(file_of(sqlite_url), isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        inserting = pool.submit(insert)
+        eventually_sync(store._living)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(1 if store._living() else 0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert "database is locked" in inserting.result(60)
