@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import URL, Select
 
+from audit_async.address import fingerprint
 from audit_async.config import EXPORT_PAGE_EVENTS, PAGE_EVENTS, READER_STATEMENT_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
 from audit_async.events.fields import InvalidValueError, to_id
 from audit_async.events.identifier import time_of
+from audit_async.exports import suffix_of
 from audit_async.inspection import TableName
 from audit_async.reading.conditions import conditions, in_scope, one_of
 from audit_async.reading.connection import ReadOnlyDatabase
 from audit_async.reading.cursor import Cursor
+from audit_async.reading.export import Batch, Export, Exported, OnExport
 from audit_async.reading.opening import open_view
 from audit_async.reading.pages import Listing, Page
 from audit_async.reading.query import Query
@@ -42,6 +48,7 @@ class AuditReader:
         tenant: a tenant's id, several, or a `Scope`; None for events without a tenant; `Scope.all()` for everything.
         table: its name, or its map.
         statement_seconds: that one question may take.
+        on_export: is told of every export, to log it as `audit.export`: the reader itself logs nothing.
 
     Raises:
         ConfigurationError: an address that is none, or no tenant was said.
@@ -54,6 +61,7 @@ class AuditReader:
         tenant: Any = _NOT_SAID,
         table: str | TableMap | None = None,
         statement_seconds: float = READER_STATEMENT_SECONDS,
+        on_export: OnExport | None = None,
     ) -> None:
         if tenant is _NOT_SAID:
             raise ConfigurationError(
@@ -66,6 +74,7 @@ class AuditReader:
         assert isinstance(name, TableName)
         self._name = name
         self._database = ReadOnlyDatabase(url, name, statement_seconds)
+        self._on_export = on_export
         self._view: View | None = None
 
     async def __aenter__(self) -> Self:
@@ -158,15 +167,65 @@ class AuditReader:
 
         Between two pages nothing is held open. Raises as `search`.
         """
-        listing = await self._listing(query or Query())
-        cursor: Cursor | None = None
-        while True:
-            rows = await self._rows(listing.statement(cursor, EXPORT_PAGE_EVENTS))
-            for row in rows:
-                yield listing.view.event(row)
-            if len(rows) < EXPORT_PAGE_EVENTS:
-                return
-            cursor = Cursor(listing.position(rows[-1]))
+        async for events, _ in self._batches(await self._listing(query or Query()), None):
+            for event in events:
+                yield event
+
+    async def export(
+        self,
+        query: Query | None = None,
+        *,
+        format: str = "jsonl",
+        path: str | os.PathLike[str] | None = None,
+        file: BinaryIO | None = None,
+        may_replace: bool = False,
+        on_progress: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> Exported:
+        """Write every event that *query* asks for to a file, in constant memory.
+
+        The file has its name when it is whole; before it is `PATH.part`, with a note of how far it has come beside it.
+        After an interruption the same export goes on from there, with nothing missing and nothing twice (Parquet begins
+        again). Where `24h` was asked for, it still counts from the first beginning.
+
+        Args:
+            format: `jsonl`, `csv`, `parquet`, `ocsf`, `cef` or `syslog`.
+            path: of the file, for its owner alone; or
+            file: an open one for bytes, which stays open.
+            may_replace: a file of that name.
+            on_progress: is told the number of events written so far.
+            options: of the format, as `bom=True` of CSV.
+
+        Raises:
+            ConfigurationError: no such format or option, no such folder, a file of that name, or as `search`.
+            AuditError: the file cannot be written.
+            StoreError: the database is away, or refuses. What there is stays, to be continued.
+        """
+        if (path is None) == (file is None):
+            raise ConfigurationError("an export needs a file", hint="give path=, or file= for one that is open")
+        suffix_of(format)  # says which formats there are, before anything is opened
+        query = query or Query()
+        listing = await self._listing(query)
+
+        async def batches(moment: datetime, after: str | None) -> AsyncIterator[Batch]:
+            pinned = await self._listing(query, moment)
+            at = None if after is None else Cursor.read(after, pinned.bound_to)
+            async for events, cursor in self._batches(pinned, at):
+                yield events, None if cursor is None else cursor.write(pinned.bound_to)
+
+        export = Export(
+            query=query,
+            format=format,
+            scope=str(self.scope),
+            table=str(self._name),
+            bound_to=fingerprint(f"{format} {sorted(options.items())} {listing.bound_to}"),
+            batches=batches,
+            on_export=self._on_export,
+            on_progress=on_progress,
+        )
+        if file is not None:
+            return await export.to_file(file, options)
+        return await export.to_path(Path(path or ""), options, may_replace=may_replace)
 
     # --- how -------------------------------------------------------------------------------------------
 
@@ -180,11 +239,23 @@ class AuditReader:
                 self._view = await open_view(connection, self._table, self.scope)
         return self._view
 
-    async def _listing(self, query: Query) -> Listing:
+    async def _batches(
+        self, listing: Listing, cursor: Cursor | None
+    ) -> AsyncIterator[tuple[Sequence[AuditEvent], Cursor | None]]:
+        """Yield the events behind *cursor* in large pages, each with the cursor behind it; None behind the last."""
+        while True:
+            rows = await self._rows(listing.statement(cursor, EXPORT_PAGE_EVENTS))
+            is_last = len(rows) < EXPORT_PAGE_EVENTS
+            cursor = None if is_last else Cursor(listing.position(rows[-1]))
+            yield [listing.view.event(row) for row in rows], cursor
+            if is_last:
+                return
+
+    async def _listing(self, query: Query, now: datetime | None = None) -> Listing:
         view = await self._look()
         asked = {**query.to_dict(), "limit": None}
         bound_to = msgspec.json.encode([str(view.name), str(self.scope), asked], order="deterministic").decode()
-        where = conditions(query, self.scope, view)
+        where = conditions(query, self.scope, view, now)
         return Listing(view=view, where=where, is_ascending=query.oldest_first, bound_to=bound_to)
 
     async def _rows(self, statement: Select[Any]) -> Sequence[Sequence[Any]]:

@@ -10,9 +10,13 @@
     mapped_rows   an event of a mapped row
     json_text     what stands in a JSON column, for each database
     conditions    a query and a scope as conditions on a view
+    opening       which view is for the table that is there
+    damage        what of a row cannot be read
     cursor        where a page ended
     pages         one page of a listing
     connection    a connection that cannot write
+    export        the events of a query as a file
+    draft         a file on its way
 
 Everything here is built on expressions: a view says for each field which expression of its table has the value, and
 the same goes into a condition, an order, or a group. What a row becomes in Python is tested to be what its expressions

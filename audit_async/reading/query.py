@@ -160,6 +160,7 @@ class Query:
         asked = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         asked["actions"] = [[each.text, sorted(each.outcomes or ())] for each in self.named or ()]
         asked["details"] = [[list(path), list(values)] for path, values in self.paths.items()]
+        asked = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
         kept = {name: value for name, value in asked.items() if value not in (None, [], False)}
         data: dict[str, Any] = msgspec.to_builtins(kept, str_keys=True)
         return data

@@ -1,0 +1,143 @@
+"""A file on its way: under the name `FILE.part` until it is whole, with a note of how far it has come beside it.
+
+The note is written after the bytes that it speaks of are on disk. So whoever continues cuts off what came after it, and
+goes on where it says: nothing is missing, and nothing is there twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from audit_async.errors import AuditError, ConfigurationError
+from audit_async.private import make_file, open_file
+
+_GO_ON = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a file has come.
+
+    Attributes:
+        bound_to: what it is of; another export does not continue it.
+        began_at: ISO text: the moment from which times such as `24h` count back.
+        cursor: behind the last event in it; None where there is none yet.
+        events: in it.
+        size: in bytes.
+    """
+
+    bound_to: str
+    began_at: str
+    cursor: str | None = None
+    events: int = 0
+    size: int = 0
+
+
+class Draft:
+    """A file on its way.
+
+    Args:
+        path: under which it will stand when it is whole.
+        may_replace: a file that stands there already; else that is an error.
+
+    Raises:
+        ConfigurationError: there is such a file, or no such folder.
+    """
+
+    def __init__(self, path: Path, *, may_replace: bool) -> None:
+        if not path.parent.is_dir():
+            raise ConfigurationError(f"there is no folder {path.parent}", hint="make it, or name another file")
+        if path.is_dir() or (path.exists() and not may_replace):
+            raise ConfigurationError(f"there is {path} already", hint="name another file, or allow it to be replaced")
+        self._path = path
+        self._part = path.with_name(f"{path.name}.part")
+        self._note = path.with_name(f"{path.name}.part.progress")
+        self._file: BinaryIO | None = None
+
+    def found(self, bound_to: str) -> Progress | None:
+        """Return how far an earlier attempt at the same export has come; None where it has to begin anew."""
+        try:
+            with open(open_file(self._note), "rb") as note:
+                progress = msgspec.json.decode(note.read(), type=Progress)
+            is_whole = self._part.stat().st_size >= progress.size
+        except (OSError, msgspec.DecodeError):
+            return None
+        return progress if is_whole and progress.bound_to == bound_to and progress.cursor else None
+
+    def begin(self) -> BinaryIO:
+        """Begin anew, and return the file to write to, readable for its owner alone.
+
+        Raises:
+            AuditError: it cannot be made.
+        """
+        with self.told(), suppress(FileNotFoundError):
+            self._note.unlink()
+        with self.told():
+            self._file = os.fdopen(make_file(self._part), "wb")
+        return self._file
+
+    def resume(self, progress: Progress) -> BinaryIO:
+        """Go on behind what *progress* speaks of.
+
+        Raises:
+            AuditError: it cannot be opened.
+        """
+        with self.told():
+            self._file = os.fdopen(os.open(self._part, _GO_ON), "r+b")
+            self._file.truncate(progress.size)
+            self._file.seek(progress.size)
+        return self._file
+
+    def note(self, progress: Progress) -> None:
+        """Put on disk what was written, and then how far that is.
+
+        Raises:
+            AuditError: the disk is full, or does not take it.
+        """
+        assert self._file is not None
+        with self.told():
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
+            draft = self._note.with_name(f"{self._note.name}.new")
+            kept = msgspec.structs.replace(progress, size=self._file.tell())
+            with open(make_file(draft), "wb") as file:
+                file.write(msgspec.json.encode(kept))
+            draft.rename(self._note)
+
+    def finish(self) -> None:
+        """Put it under its own name, whole and on disk.
+
+        Raises:
+            AuditError: the disk is full, or does not take it.
+        """
+        assert self._file is not None
+        with self.told():
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
+            self.close()
+            self._part.rename(self._path)
+            with suppress(FileNotFoundError):
+                self._note.unlink()
+
+    def close(self) -> None:
+        """Close the file, and leave it as it is, to be gone on with."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Turn what the system says about the file into an error of ours."""
+        try:
+            yield
+        except OSError as error:
+            raise AuditError(
+                f"{self._path} cannot be written: {error.strerror or error}",
+                hint="what there is of it is in FILE.part; make room, or see to the rights, and run the same again",
+            ) from error

@@ -1,0 +1,147 @@
+"""The events of a query as a file, page by page, and what is told of that."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from audit_async.events import AuditEvent
+from audit_async.exports import Sink, can_continue, open_export
+from audit_async.reading.draft import Draft, Progress
+from audit_async.reading.query import Query
+
+Batch = tuple[Sequence[AuditEvent], str | None]
+"""Events, and the cursor behind them; None behind the last."""
+
+Batches = Callable[[datetime, str | None], AsyncIterator[Batch]]
+"""Reads on behind a cursor; times such as `24h` count back from the moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was handed over.
+
+    Attributes:
+        format: of the file.
+        path: of the file; None where it was somebody's open file, such as standard output.
+        events: that are in it, those of an earlier attempt that was continued among them.
+        query: what was asked for, as plain JSON data.
+        scope: whose events, as text.
+        table: from which.
+        is_complete: False where it broke off; what was written has left the database all the same.
+        is_continued: an earlier attempt was gone on with.
+    """
+
+    format: str
+    path: Path | None
+    events: int
+    query: dict[str, Any]
+    scope: str
+    table: str
+    is_complete: bool
+    is_continued: bool = False
+
+
+OnExport = Callable[[Exported], Awaitable[None] | None]
+"""Is told of every export, to log it: the reader itself logs nothing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Export:
+    """One export under way.
+
+    Args:
+        batches: reads the events.
+        bound_to: what it is of: an attempt of something else is not continued.
+        on_progress: is told the number of events written so far.
+    """
+
+    query: Query
+    format: str
+    scope: str
+    table: str
+    bound_to: str
+    batches: Batches
+    on_export: OnExport | None = None
+    on_progress: Callable[[int], None] | None = None
+    events: int = 0
+    is_continued: bool = False
+
+    async def to_file(self, file: BinaryIO, options: dict[str, Any]) -> Exported:
+        """Write to an open file."""
+        sink = open_export(self.format, file, **options)
+        is_complete = False
+        try:
+            async for events, _ in self.batches(datetime.now(UTC), None):
+                await self._write(sink, events)
+            sink.close()
+            file.flush()
+            is_complete = True
+        finally:
+            exported = await self._tell(None, is_complete)
+        return exported
+
+    async def to_path(self, path: Path, options: dict[str, Any], *, may_replace: bool) -> Exported:
+        """Write a file that is under its own name when it is whole, and go on with an earlier attempt at the same."""
+        # A slip in an option is told before there is a file.
+        open_export(self.format, io.BytesIO(), **options)
+        draft = Draft(path, may_replace=may_replace)
+        found = draft.found(self.bound_to) if can_continue(self.format) else None
+        progress = found or Progress(bound_to=self.bound_to, began_at=datetime.now(UTC).isoformat())
+        is_complete = False
+        try:
+            with draft.told():
+                sink = self._open(draft, found, options)
+                async for events, cursor in self.batches(datetime.fromisoformat(progress.began_at), progress.cursor):
+                    await self._write(sink, events)
+                    if cursor is not None and can_continue(self.format):
+                        progress = msgspec.structs.replace(progress, cursor=cursor, events=self.events)
+                        await asyncio.to_thread(draft.note, progress)
+                sink.close()
+                await asyncio.to_thread(draft.finish)
+            is_complete = True
+        finally:
+            draft.close()
+            exported = await self._tell(path, is_complete)
+        return exported
+
+    def _open(self, draft: Draft, found: Progress | None, options: dict[str, Any]) -> Sink:
+        if found is None:
+            return open_export(self.format, draft.begin(), **options)
+        self.events, self.is_continued = found.events, True
+        return open_export(self.format, draft.resume(found), is_continued=True, **options)
+
+    async def _write(self, sink: Sink, events: Sequence[AuditEvent]) -> None:
+        if not events:
+            return
+        # In a thread, since it takes a while and others use the loop.
+        await asyncio.to_thread(sink.write, events)
+        self.events += len(events)
+        if self.on_progress is not None:
+            self.on_progress(self.events)
+
+    async def _tell(self, path: Path | None, is_complete: bool) -> Exported:
+        exported = Exported(
+            format=self.format,
+            path=path,
+            events=self.events,
+            query=self.query.to_dict(),
+            scope=self.scope,
+            table=self.table,
+            is_complete=is_complete,
+            is_continued=self.is_continued,
+        )
+        # Of one that never began, for a slip in an option or no such folder, there is nothing to tell.
+        if self.on_export is not None and (is_complete or self.events):
+            told = self.on_export(exported)
+            if inspect.isawaitable(told):
+                await told
+        return exported
