@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit_async.diagnostics import describe, report
+from audit_async.errors import AuditError
 from audit_async.timing import USUAL, Timing
 
 _left_to_parents: list[Any] = []
@@ -45,12 +47,20 @@ class OwnEngine:
             engine.sync_engine.dispose(close=False)
 
     async def close(self) -> None:
-        """Close the connection, if one is open. Never raises."""
-        engine, self._engine, self.raw = self._engine, None, None
+        """Close the connection, if one is open. Never raises.
+
+        Past SQLAlchemy where that can be, which tells the application's log of every close that is cut short: a server
+        that is frozen, or behind a network that is, does not see to its end.
+        """
+        engine, raw, self._engine, self.raw = self._engine, self.raw, None, None
         if engine is None:
             return
         try:
-            await engine.dispose()
+            if hasattr(raw, "ensure_closed") or inspect.iscoroutinefunction(getattr(raw, "close", None)):
+                engine.sync_engine.dispose(close=False)
+                await (raw.ensure_closed() if hasattr(raw, "ensure_closed") else raw.close())
+            else:
+                await engine.dispose()
         except Exception as error:
             report("store_close", f"closing a connection failed: {describe(error)}")
 
@@ -103,6 +113,25 @@ def _leave_to_parent(engine: AsyncEngine, raw: Any) -> None:
     _left_to_parents.append((engine, raw))
     if hasattr(raw, "_aborted"):
         raw._aborted = True
+
+
+@asynccontextmanager
+async def looking(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Give a connection to look at tables with; where its server's answer is a fault, it is used no more.
+
+    After an answer that makes no sense the next one belongs to another question. Nor could what was begun be rolled
+    back, and a connection that fails in that the pool takes for lent out until the collector finds it.
+    """
+    async with engine.connect() as connection:
+        try:
+            yield connection
+        except AuditError:
+            raise
+        except Exception:
+            # A file has no such answers; and one in memory would be gone.
+            if engine.dialect.name != "sqlite":
+                await connection.invalidate()
+            raise
 
 
 async def raw_connection(connection: AsyncConnection) -> Any:

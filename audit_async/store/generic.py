@@ -20,7 +20,7 @@ from audit_async.errors import (
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName
 from audit_async.store import StoreOptions
-from audit_async.store.engine import OwnEngine, raw_connection
+from audit_async.store.engine import OwnEngine, looking, raw_connection
 from audit_async.store.revision import revise
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Tables
@@ -166,7 +166,7 @@ class GenericStore:
         return there
 
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
-        async with engine.connect() as connection:
+        async with looking(engine) as connection:
             self._layouts = await connection.run_sync(self._tables.lay_out)
         return self._layouts
 

@@ -33,7 +33,7 @@ from audit_async.faults.mysql import duplicate_key, value_is_taken
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
 from audit_async.store.encryption import warn_of_weakness
-from audit_async.store.engine import OwnEngine, close_hard
+from audit_async.store.engine import OwnEngine, close_hard, looking
 from audit_async.store.mariadb_engine import Server, meet, narrow_columns, new_engine
 from audit_async.store.mariadb_inserts import Inserts, Into
 from audit_async.store.revision import revise, still_valid
@@ -161,8 +161,10 @@ class MariadbStore:
             layouts = self._layouts or await self._look_at_tables(engine)
             session = AsyncSession(engine)
             raw: Any = None
+            lent: Any = None
             try:
-                raw = await session.run_sync(_raw_connection)
+                lent = await session.run_sync(_lent_connection)
+                raw = lent.driver_connection
                 is_connecting = False
                 if raw is not self._engine.raw or self._inserts is None:
                     self._inserts = await self._greet(raw, layouts)
@@ -177,8 +179,14 @@ class MariadbStore:
                     session.sync_session.invalidate()
                 raise
             finally:
-                # It rolls back what was not committed.
-                await session.close()
+                try:
+                    # It rolls back what was not committed.
+                    await session.close()
+                except Exception:
+                    # Else the pool would take it for lent out until the collector finds it.
+                    if lent is not None and lent.is_valid:
+                        lent.invalidate()
+                    raise
         except Exception as error:
             verdict = self._verdict(error, is_connecting)
             if isinstance(verdict, ConfigStoreError):
@@ -189,7 +197,7 @@ class MariadbStore:
             raise_verdict(verdict, error)
 
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
-        async with engine.connect() as connection:
+        async with looking(engine) as connection:
             layouts = await connection.run_sync(self._tables.lay_out)
         self._layouts, self._inserts = layouts, None
         return layouts
@@ -233,5 +241,5 @@ async def _taken_key(inserts: Inserts, into: Into, row: Row) -> str | None:
     return None
 
 
-def _raw_connection(session: Session) -> Any:
-    return session.connection().connection.driver_connection
+def _lent_connection(session: Session) -> Any:
+    return session.connection().connection

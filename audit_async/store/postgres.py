@@ -32,7 +32,7 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
 from audit_async.store.encryption import warn_of_weakness
-from audit_async.store.engine import OwnEngine
+from audit_async.store.engine import OwnEngine, looking
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
 from audit_async.store.partitions import warn_of_missing
 from audit_async.store.postgres_engine import new_engine, set_timeouts
@@ -267,7 +267,7 @@ class PostgresStore:
             raise_verdict(verdict, error)
 
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
-        async with engine.connect() as connection:
+        async with looking(engine) as connection:
             layouts = await connection.run_sync(self._tables.lay_out)
         self._statements = {
             (layout.table, is_replay): _insert_statement(layout, is_replay=is_replay)

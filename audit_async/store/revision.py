@@ -11,6 +11,7 @@ from audit_async.config import PARTITION_NEAR_DAYS
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError, MissingPartitionError, StoreError, TransientStoreError
 from audit_async.faults import Place, raise_verdict, translate
+from audit_async.store.engine import looking
 from audit_async.table_map.tables import Layouts, Tables
 
 
@@ -29,7 +30,7 @@ async def revise(
     the present time is a fault of the table as well.
     """
     try:
-        async with engine.connect() as connection:
+        async with looking(engine) as connection:
             has_changed = layouts is None or await connection.run_sync(tables.have_changed, layouts)
     except Exception as error:
         return translate(error, place, connecting=True)
@@ -60,7 +61,7 @@ async def still_valid(engine: AsyncEngine, tables: Tables, layouts: Layouts | No
     if layouts is None or not layouts.found:
         return layouts
     try:
-        async with engine.connect() as connection:
+        async with looking(engine) as connection:
             return None if await connection.run_sync(tables.have_changed, layouts) else layouts
     except Exception as error:
         raise_verdict(translate(error, place, connecting=True), error)

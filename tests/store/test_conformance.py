@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 
 import msgspec
 import pytest
+from sqlalchemy import make_url
 
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError
@@ -14,6 +16,7 @@ from audit_async.store import Store
 from audit_async.store.mariadb import MariadbStore
 from audit_async.table.columns import COLUMNS
 from audit_async.table_map.own import own_row
+from tests.servers.proxy import BLACK_HOLE, FaultProxy
 from tests.store.conftest import Place
 from tests.store.entries import entries, entry, insert_or_replay
 
@@ -249,3 +252,22 @@ async def test_closing_twice_and_abandoning_are_harmless(place: Place, store: St
     store.abandon()
     await store.insert(entries(1))
     assert await place.count() == 3
+
+
+async def test_a_close_that_is_cut_short_is_not_the_applications_business(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever swallows the last words of a connection: giving up on them leaves nothing in the application's log."""
+    url = make_url(place.url)
+    if url.port is None:
+        pytest.skip("a file has no network; a slow disk has a test of its own")
+    with FaultProxy(url.port) as proxy:
+        through = url.set(host=proxy.host, port=proxy.port).render_as_string(hide_password=False)
+        store = place.open(url=through)
+        await store.insert(entries(1))
+        proxy.breaks(BLACK_HOLE)
+        closing = asyncio.create_task(store.close())
+        await asyncio.wait({closing}, timeout=0.05)
+        closing.cancel()
+        await asyncio.wait({closing})
+    assert [] == [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]

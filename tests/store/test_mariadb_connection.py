@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 from dataclasses import replace
@@ -10,18 +11,44 @@ from typing import Any
 
 import asyncmy
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from audit_async.config import MIB
 from audit_async.entry import Entry
 from audit_async.errors import TransientStoreError
+from audit_async.store.engine import looking
+from audit_async.store.mariadb_engine import new_engine
 from audit_async.table_map.tables import Layouts
 from audit_async.timing import Timing
 from tests.polling import eventually
 from tests.servers.mariadb import MariadbServer
+from tests.servers.proxy import FaultProxy, Trouble
 from tests.store.conftest import Place
 from tests.store.entries import entries
 from tests.store.test_mariadb import SIZES, connected
+
+
+async def test_answers_that_make_no_sense_end_a_connection(mariadb_place: Place) -> None:
+    """Where tables are looked at and the answer is nonsense, the next look has a connection of its own, and gets in."""
+    url = make_url(mariadb_place.url)
+    with FaultProxy(url.port or 0) as proxy:
+        engine = new_engine(url.set(host=proxy.host, port=proxy.port), Timing())
+
+        async def look() -> None:
+            async with looking(engine) as connection:
+                await connection.execute(text("SELECT 1"))
+                proxy.breaks(Trouble(garbage=True))
+                await connection.execute(text("SELECT 2"))
+
+        with pytest.raises(DBAPIError, match="sequence number"):
+            await look()
+        proxy.heals()
+        async with looking(engine) as connection:
+            assert await connection.scalar(text("SELECT 3")) == 3
+        await engine.dispose()
+    # A connection that the pool takes for lent out is a warning here.
+    gc.collect()
 
 
 async def raw(place: Place) -> Any:
