@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import msgspec
 import pytest
-from pyarrow import parquet  # type: ignore[import-untyped,unused-ignore]
+from pyarrow import parquet, total_allocated_bytes  # type: ignore[import-untyped,unused-ignore]
 
 from audit_async.errors import ConfigurationError
 from audit_async.exports import FORMATS, can_continue, open_export, suffix_of
@@ -46,6 +47,29 @@ def test_a_sink_leaves_the_file_open(format: str) -> None:
     size = file.tell()
     sink.close()
     assert (False, size) == (file.closed, len(file.getvalue()))
+
+
+class Nowhere(io.BytesIO):
+    """A file that keeps nothing of what is written to it."""
+
+    def write(self, data: Any, /) -> int:
+        return len(data)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_is_kept_between_two_batches(format: str) -> None:
+    """However many batches are written, no more memory is held than after the first ones."""
+    sink = open_export(format, Nowhere())
+    held = []
+    tracemalloc.start()
+    try:
+        for number in range(12):
+            sink.write([whole_event(description=f"{number} {'d' * 10_000}") for _ in range(10)])
+            held.append(tracemalloc.get_traced_memory()[0] + total_allocated_bytes())
+    finally:
+        tracemalloc.stop()
+    sink.close()
+    assert held[-1] - held[3] < 100_000  # eight batches are 800,000 characters
 
 
 @pytest.mark.parametrize("format", FORMATS)
