@@ -19,7 +19,7 @@ from audit_async.errors import ConfigurationError, meant
 from audit_async.events import AuditEvent, Outcome
 from audit_async.importing.batches import Run
 from audit_async.importing.cursor import Cursor
-from audit_async.importing.formats import Format, Reading, format_named
+from audit_async.importing.formats import FORMATS, Format, Reading, format_named
 from audit_async.importing.formats.own import FIELDS
 from audit_async.importing.pace import import_all, in_thread
 from audit_async.importing.records import read_records
@@ -66,7 +66,7 @@ async def import_file(
     """
     file, kind = Path(path), format_named(format)
     reading = Reading(
-        zone=zone or (None if kind.is_local else UTC), tenant_id=tenant_id, columns=_checked(columns or {})
+        zone=zone or (None if kind.is_local else UTC), tenant_id=tenant_id, columns=_checked(columns or {}, kind)
     )
     logger = None if dry_run else audit or get_audit_logger()
     with ExitStack() as stack:
@@ -111,7 +111,13 @@ def _purpose(logger: AuditLogger, kind: Format, reading: Reading) -> str:
     return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
 
 
-def _checked(columns: Mapping[str, str]) -> Mapping[str, str]:
+def _checked(columns: Mapping[str, str], kind: Format) -> Mapping[str, str]:
+    if columns and not kind.has_columns:
+        able = [each.name for each in FORMATS.values() if each.has_columns]
+        raise ConfigurationError(
+            f"the names of format {kind.name!r} are fixed: no column can be said to be a field",
+            hint=f"leave them out; that is for {' and '.join(able)}",
+        )
     for column, name in columns.items():
         if name not in FIELDS:
             raise ConfigurationError(

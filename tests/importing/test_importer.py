@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from audit_async import AuditLogger, audit_context, create_table, events
 from audit_async.config import IMPORT_BATCH_RECORDS, JOURNAL_MIN_BYTES, MAX_OPERATIONS, SHOWN_REJECTS
@@ -266,6 +267,7 @@ def _count_of(report: Report, operation: str) -> int:
     [
         ("m356", {}, "m365"),
         ("csv", {"columns": {"when": "created"}}, "created_at"),
+        ("m365", {"columns": {"when": "created_at"}}, "fixed"),
         ("jsonl", {"rejects": "file"}, "another name"),
         ("jsonl", {"rejects": "."}, "may write"),
     ],
@@ -309,3 +311,23 @@ async def test_no_file_ends_an_import(format: str, data: bytes, tmp_path: Path) 
     (tmp_path / "file").write_bytes(data)
     report = await import_file(tmp_path / "file", format, dry_run=True)
     assert (0, report.records, None) == (report.mapped, report.refused, report.stopped)
+
+
+def test_it_runs_under_trio(sqlite_url: str, tmp_path: Path) -> None:
+    """As everything else of the logger."""
+    file = lines(tmp_path / "file", events_of(IMPORT_BATCH_RECORDS + 1))
+
+    async def bring_in() -> Report:
+        async with AuditLogger(sqlite_url, journal_dir=tmp_path / "j") as audit:
+            return await import_file(file, "jsonl", audit=audit)
+
+    assert IMPORT_BATCH_RECORDS + 1 == trio.run(bring_in).confirmed
+
+
+def test_a_process_that_only_journals_imports_beside_a_drain(sqlite_url: str, tmp_path: Path) -> None:
+    """What it logs is settled by whoever uploads it; without one it stops after its time, and says so."""
+    file = lines(tmp_path / "file", events_of(2))
+    logger = AuditLogger(sqlite_url, journal_dir=tmp_path / "j", writer="none")
+    report = asyncio.run(import_file(file, "jsonl", audit=logger, wait_seconds=0.2))
+    assert (0, True) == (report.confirmed, "took nothing" in str(report.stopped))
+    logger.close_sync(0)

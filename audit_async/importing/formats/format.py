@@ -84,6 +84,7 @@ class Format:
         read: the event of a record. Raises `RefusedError`, and nothing else for what a record says.
         header_mark: what the first line of a table has in it; empty where it is one in any case, None where in none.
         is_local: whether its times are those of the machine's own clock.
+        has_columns: whether its names may be said to be fields of ours.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Format:
     read: Callable[[Mapping[str, Any], Reading], Mapped]
     header_mark: bytes | None = None
     is_local: bool = False
+    has_columns: bool = False
 
 
 def moment_of(value: Any, zone: tzinfo | None) -> datetime | None:

@@ -67,12 +67,14 @@ JSONL = Format(
     name="jsonl",
     about="our own export, or any JSON objects whose names are those of our fields",
     read=read_object,
+    has_columns=True,
 )
 CSV = Format(
     name="csv",
     about="our own export, or any table whose columns are fields of ours, or are named to be",
     read=_read_row,
     header_mark=b"",
+    has_columns=True,
 )
 
 
