@@ -51,6 +51,11 @@ class _Patience:
         self._since = time.monotonic()
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the logger is closed."""
+        return self._logger is not None and self._logger.is_closed
+
+    @property
     def is_over(self) -> bool:
         """Whether it has taken none for that long, or the logger is closed."""
         assert self._logger is not None
@@ -86,7 +91,9 @@ async def _settled(run: Run, batch: Batch, patience: _Patience) -> bool:
     """Wait until each event of *batch* is in the table or in quarantine; return whether all are."""
     for event, receipt in batch.logged:
         while True:
-            if receipt.is_accepted and receipt.is_settled:
+            is_settled = receipt.is_accepted and receipt.is_settled
+            # A logger that was closed leaves to others what it has not delivered: it says nothing of that any more.
+            if receipt.is_stored or (is_settled and not patience.is_closed):
                 break
             if patience.is_over:
                 return False

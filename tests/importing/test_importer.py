@@ -331,3 +331,14 @@ def test_a_process_that_only_journals_imports_beside_a_drain(sqlite_url: str, tm
     report = asyncio.run(import_file(file, "jsonl", audit=logger, wait_seconds=0.2))
     assert (0, True) == (report.confirmed, "took nothing" in str(report.stopped))
     logger.close_sync(0)
+
+
+async def test_a_logger_that_is_closed_meanwhile_is_told(tmp_path: Path) -> None:
+    """What it leaves in the journal counts as not arrived, and not as refused by the table."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'missing' / 'audit.db'}"
+    audit = AuditLogger(url, journal_dir=tmp_path / "j")
+    task = asyncio.create_task(import_file(lines(tmp_path / "file", events_of(2)), "jsonl", audit=audit))
+    await eventually(lambda: audit.stats().accepted == 2)
+    await audit.close(0)
+    report = await task
+    assert (0, 0, "the logger was closed") == (report.confirmed, report.quarantined, report.stopped)
