@@ -345,6 +345,24 @@ MAX_QUERY_VALUES = 1_000
 MAX_CURSOR_CHARS = 4 * KIB
 """Of a cursor: that of our own table has some hundred, one of the longest keys some thousand."""
 
+TOP_VALUES = 10
+"""Of a field that has the most events, where nobody says otherwise: what a person compares at a glance."""
+
+MAX_COUNTED_VALUES = 10_000
+"""That one count returns at most, and hours or days of one activity: a year has 8,784 hours."""
+
+MAX_LISTED_EVENTS = 5_000
+"""In one list of an analysis, which has no pages. Whoever wants more searches, or exports."""
+
+MAX_PERIOD_DAYS = 36_500
+"""That an analysis looks back: a hundred years, which every database can count back from now."""
+
+ANALYSIS_DAYS = 30
+"""That an analysis looks back where nobody says otherwise: a month, as audits ask."""
+
+FAILURES_AT_LEAST = 5
+"""Of one user or address, to be called repeated: beyond what somebody does who has forgotten a password."""
+
 READER_CONNECTIONS = 4
 """Of one reader at most, for those who ask it several things at once: each is a process of the server."""
 

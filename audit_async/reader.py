@@ -21,6 +21,7 @@ from audit_async.events.fields import InvalidValueError, to_id
 from audit_async.events.identifier import time_of
 from audit_async.exports import suffix_of
 from audit_async.inspection import TableName
+from audit_async.reading.analysis import Analysis
 from audit_async.reading.conditions import conditions, in_scope, one_of
 from audit_async.reading.connection import ReadOnlyDatabase
 from audit_async.reading.cursor import Cursor
@@ -35,7 +36,7 @@ from audit_async.table_map.mapping import TableMap
 _NOT_SAID: Any = object()
 
 
-class AuditReader:
+class AuditReader(Analysis):
     """Reads a table of events, ours or one that is mapped, through connections of its own that cannot write.
 
         async with AuditReader(url, tenant="t-1") as reader:
@@ -226,6 +227,8 @@ class AuditReader:
         if file is not None:
             return await export.to_file(file, options)
         return await export.to_path(Path(path or ""), options, may_replace=may_replace)
+
+    # What can be counted beside: `Analysis`.
 
     # --- how -------------------------------------------------------------------------------------------
 

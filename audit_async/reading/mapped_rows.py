@@ -222,6 +222,14 @@ class _Making:
         return implied if said is None else self.damage.member(name, said, _ENUMS[name], implied)
 
 
+def time_of_row(path: str, value: Any) -> datetime | None:
+    """Return the time that *value* is, of a column that is filled from *path*; None where it cannot be read."""
+    making = _Making(None, set())
+    if value is not None:
+        making.take("", path, value)
+    return making.fields.get("created_at")
+
+
 def plain_value(value: Any) -> Any:
     """Return what a driver gave as JSON has it."""
     if isinstance(value, (str, int, float, bool, type(None), dict, list)):

@@ -15,7 +15,8 @@ from audit_async.events.dialects import LEGACY
 from audit_async.events.vocabulary import FAMILY_CATEGORY, TERMS, Category, Outcome, Severity
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.reading.json_text import JsonColumn
-from audit_async.reading.mapped_rows import MappedEvents
+from audit_async.reading.mapped_rows import MappedEvents, time_of_row
+from audit_async.reading.periods import Unit, period_of
 from audit_async.reading.spellings import texts_of
 from audit_async.reading.view import Key, View, json_column, source_of
 from audit_async.table_map.adapters import UnfitError, adapter
@@ -50,12 +51,13 @@ class MappedView(View):
         self._events = MappedEvents(self._map, names, self._kinds, self._covered, found.primary_key)
 
     def _make_order(self, names: Sequence[str]) -> list[Key]:
-        time = next((self._column_of[path] for path in _TIMES if path in self._column_of), None)
-        if time is None:
+        path = next((path for path in _TIMES if path in self._column_of), None)
+        if path is None:
             raise ConfigurationError(
                 f"the map of table {self.name} fills no column from created_at, so that nothing can be listed by time",
                 hint="map the column that has the time of an event",
             )
+        self._time_path = path
         keys = [key for key in (self._found.primary_key, *self._found.unique_keys) if key and set(key) <= set(names)]
         if not keys:
             raise ConfigurationError(
@@ -64,7 +66,7 @@ class MappedView(View):
             )
         own = tuple(self._column_of.get(name, "") for name in ("id",))
         key = next((key for key in keys if key == own), keys[0])
-        return [Key(self.source.c[name], names.index(name)) for name in dict.fromkeys((time, *key))]
+        return [Key(self.source.c[name], names.index(name)) for name in dict.fromkeys((self._column_of[path], *key))]
 
     # --- where a field is ------------------------------------------------------------------------------
 
@@ -182,8 +184,7 @@ class MappedView(View):
     def bound(self, field: str, value: Any) -> Any:
         name = self._column_of.get(field)
         if field == "created_at":
-            path = next(path for path in _TIMES if path in self._column_of)
-            name, value = self._column_of[path], _epoch(path, value)
+            name, value = self._column_of[self._time_path], _epoch(self._time_path, value)
         kind = self._kinds[name] if name is not None else Kind(name="text")
         if name is None or value is None or kind.name in _COMPARED_AS_TEXT:
             return value
@@ -207,6 +208,14 @@ class MappedView(View):
         if self._map.fold_into is None:
             return None
         return self._json(self._map.fold_into).equals(("details", *path), value)
+
+    def period(self, unit: Unit) -> ColumnElement[Any]:
+        name = self._column_of[self._time_path]
+        share = 1000 if self._time_path.endswith("_ms") else 1
+        return period_of(self.source.c[name], self._kinds[name], self._found.dialect, unit, share)
+
+    def moment(self, value: Any) -> datetime | None:
+        return time_of_row(self._time_path, value)
 
     def event(self, row: Sequence[Any]) -> AuditEvent:
         return self._events.make(row)

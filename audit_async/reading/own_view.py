@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,12 +14,19 @@ from audit_async.events import AuditEvent, Category, Outcome, Severity
 from audit_async.events.dialects import term_of
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.reading.damage import EPOCH, Damage
+from audit_async.reading.periods import Unit, period_of
 from audit_async.reading.view import Key, View, json_column, source_of
 from audit_async.table.columns import COLUMNS, KEY
+from audit_async.table_map.kinds import Kind
 from audit_async.table_map.source import OBJECTS
 
 _NAMES = (*COLUMNS, "recorded_at")
 _TIMES = ("created_at", "recorded_at")
+_TIME_KINDS = defaultdict(
+    lambda: Kind(name="moment", form="naive"),
+    postgresql=Kind(name="moment", form="aware"),
+    sqlite=Kind(name="moment", form="text"),
+)
 _CATEGORIES = {member.value: member for member in Category}
 _SEVERITIES = {member.value: member for member in Severity}
 _OUTCOMES = {member.value: member for member in Outcome}
@@ -51,6 +59,12 @@ class OwnView(View):
 
     def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool]:
         return self._details.equals(path, value)
+
+    def period(self, unit: Unit) -> ColumnElement[Any]:
+        return period_of(self.source.c.created_at, _TIME_KINDS[self._dialect], self._dialect, unit)
+
+    def moment(self, value: Any) -> datetime | None:
+        return Damage().moment("created_at", value)
 
     def event(self, row: Sequence[Any]) -> AuditEvent:
         fields = dict(zip(_NAMES, row, strict=True))

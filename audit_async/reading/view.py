@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy import ColumnElement
 from audit_async.events import AuditEvent
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.reading.json_text import JsonColumn
+from audit_async.reading.periods import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ class View(ABC):
     @abstractmethod
     def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool] | None:
         """Return the condition that `details` has *value* under *path*; None where the table keeps no such thing."""
+
+    @abstractmethod
+    def period(self, unit: Unit) -> ColumnElement[Any]:
+        """Return the hour or the day of an event's time, as `read_period` takes it."""
+
+    @abstractmethod
+    def moment(self, value: Any) -> datetime | None:
+        """Return the time that *value* of the time's column is; None where it cannot be read."""
 
     @abstractmethod
     def event(self, row: Sequence[Any]) -> AuditEvent:
