@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -51,6 +52,9 @@ def read_actions(given: Iterable[object]) -> tuple[Actions, ...]:
 def _read(given: object) -> Actions:
     if isinstance(given, Actions):
         return given
+    if isinstance(given, enum.Enum):
+        # A program's own enumeration of actions, of whatever kind.
+        given = given.value
     if not isinstance(given, str) or not given.strip() or len(given) > MAX_ACTION_CHARS:
         raise ConfigurationError(
             f"{given!r:.100} names no action",

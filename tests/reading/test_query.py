@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -120,6 +121,20 @@ def test_actions_are_meant_as_they_are_spelled() -> None:
         ("auth.login", frozenset(Outcome) - failed),
         ("auth.login", None),
     ] == [(each.text, each.outcomes) for each in query.named or ()]
+
+
+class Own(enum.Enum):
+    """Actions as a program has them, which are no texts."""
+
+    FAILED = "login_failed"
+    FIVE = 5
+
+
+def test_an_action_may_be_of_a_programs_own_enumeration() -> None:
+    """A member of any enumeration means the action that its value names; one whose value is no text is refused."""
+    assert Query(actions="login_failed") == Query(actions=Own.FAILED) == Query(actions=[Own.FAILED])
+    with pytest.raises(ConfigurationError, match="5 names no action"):
+        Query(actions=Own.FIVE)
 
 
 @pytest.mark.parametrize("name", QUERIES)
