@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Select
@@ -24,7 +26,7 @@ from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import FAILED, TERMS
 from audit_async.reading import analysis_statements as statements
 from audit_async.reading.analysis_values import Counted, FailedLogins, Period, RepeatedFailures, Seen
-from audit_async.reading.behavior import NOT_SUSPICIOUS, SUSPICIOUS, behavior
+from audit_async.reading.behavior import SUSPICIOUS, behavior, unasked
 from audit_async.reading.conditions import Condition, conditions
 from audit_async.reading.found import activity_of, merged, merged_actions, text_of, value_of
 from audit_async.reading.pages import Listing
@@ -77,11 +79,11 @@ class Analysis(ABC):
         """Return the events of a user, by `user_id`, the newest first; those without a user for None.
 
         Args:
-            actions: only these, in whatever spelling; none or an empty list for all.
+            actions: only these, in whatever spelling, or members of an enumeration; none or an empty list for all.
+                Spellings of Aether that are one action to us are told apart where the table has them.
             limit: at most so many events, 1 to `MAX_LISTED_EVENTS`.
         """
-        asked = Query(user_id=[user_id], actions=_values(actions) or None)
-        return await self._events(asked, limit)
+        return await self._spelled_events({"user_id": [user_id], "actions": _texts(actions) or None}, limit)
 
     async def suspicious_activities(self, hours: float = 24, limit: int = PAGE_EVENTS) -> list[AuditEvent]:
         """Return the events of four kinds in the last hours, the newest first.
@@ -94,10 +96,8 @@ class Analysis(ABC):
             hours: counted back from now.
             limit: at most so many events, 1 to `MAX_LISTED_EVENTS`.
         """
-        query = Query(actions=SUSPICIOUS, since=_span("hours", hours, timedelta(hours=1)))
-        view = await self._look()
-        told_apart = statements.place_of(view, "action").not_in(NOT_SUSPICIOUS)
-        return await self._events(query, limit, [told_apart])
+        since = _span("hours", hours, timedelta(hours=1))
+        return await self._spelled_events({"actions": SUSPICIOUS, "since": since}, limit)
 
     async def user_behavior(self, user_id: Any, days: float = ANALYSIS_DAYS) -> dict[str, Any]:
         """Return numbers of what a user did in the last days, under the keys that Aether's audit service gave them.
@@ -139,7 +139,8 @@ class Analysis(ABC):
         fields = (by,) if isinstance(by, str) else tuple(by)
         _check_fields(fields)
         rows = await self._grouped(query or Query(), fields, _bounded("limit", limit, MAX_COUNTED_VALUES))
-        found = ((tuple(map(value_of, fields, row)), int(row[-1])) for row in rows)
+        view = await self._look()
+        found = ((tuple(map(partial(value_of, view), fields, row)), int(row[-1])) for row in rows)
         return [Counted(values=values, events=events) for values, events in merged(found)[:limit]]
 
     async def activity(self, query: Query | None = None, by: str = "hour") -> list[Period]:
@@ -272,7 +273,7 @@ class Analysis(ABC):
         rows = await self._rows(statements.repeated(view, where, by, least, most))
         return [
             RepeatedFailures(
-                value=value_of(by, value),
+                value=value_of(view, by, value),
                 failures=int(failures),
                 first_at=view.moment(first),
                 last_at=view.moment(last),
@@ -289,6 +290,12 @@ class Analysis(ABC):
         where = [*conditions(query, self.scope, view), *narrowing]
         listing = Listing(view=view, where=where, is_ascending=False, bound_to="")
         return [view.event(row) for row in await self._rows(listing.statement(None, most))]
+
+    async def _spelled_events(self, asked: Mapping[str, Any], limit: int) -> list[AuditEvent]:
+        query, view = Query(**asked), await self._look()
+        others = unasked(each for each in asked["actions"] or () if isinstance(each, str))
+        narrowing = [statements.place_of(view, "action").not_in(others)] if others else []
+        return await self._events(query, limit, narrowing)
 
     async def _grouped(
         self, query: Query, fields: Sequence[str], limit: int, now: datetime | None = None
@@ -307,7 +314,7 @@ class Analysis(ABC):
 def _seen(view: View, field: str, rows: Iterable[Sequence[Any]]) -> list[Seen]:
     return [
         Seen(
-            value=value_of(field, value),
+            value=value_of(view, field, value),
             events=int(events),
             first_at=view.moment(first),
             last_at=view.moment(last),
@@ -316,8 +323,12 @@ def _seen(view: View, field: str, rows: Iterable[Sequence[Any]]) -> list[Seen]:
     ]
 
 
-def _values(actions: Any) -> Any:
-    return actions if actions is None or isinstance(actions, str) else list(actions)
+def _texts(actions: Any) -> list[Any]:
+    """Return what *actions*, one or several, are called; a program's own enumeration may be of whatever kind."""
+    if actions is None:
+        return []
+    given = [actions] if isinstance(actions, (str, enum.Enum)) else list(actions)
+    return [each.value if isinstance(each, enum.Enum) else each for each in given if each is not None]
 
 
 def _check_fields(fields: Sequence[Any]) -> None:

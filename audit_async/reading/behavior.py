@@ -7,16 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from audit_async.events.dialects import LEGACY, spell, term_of
+from audit_async.events.dialects import DIALECTS, LEGACY, spell, term_of
 from audit_async.events.vocabulary import FAILED, TERMS, Outcome
 
 DIALECT = "aether"
 
 SUSPICIOUS = ("suspicious_activity", "unauthorized_access", "login_failed", "request_rate_limited")
 """What its list of suspicious activities holds."""
-
-NOT_SUSPICIOUS = ("request_quota_exceeded", "REQUEST_QUOTA_EXCEEDED")
-"""To us the same action as one that is; where a table has the spelling of old, it is told apart."""
 
 _OUTCOMES = {member.value: member for member in Outcome}
 
@@ -41,6 +38,19 @@ def behavior(user_id: str | None, days: float, rows: Iterable[tuple[str, str, in
         "suspicious_activities": counts["suspicious_activity"] + counts["unauthorized_access"],
         "analysis_time": now.isoformat(),
     }
+
+
+def unasked(spellings: Iterable[str]) -> list[str]:
+    """Return the spellings of Aether that mean an action of *spellings* as well, and are not among them.
+
+    To us one action, they are told apart in a table that has them.
+    """
+    meanings, asked = DIALECTS[DIALECT].meanings, set(spellings)
+    names = {meanings[each] for each in asked if each in meanings} - {
+        term_of(each).name for each in asked if each not in meanings
+    }
+    others = [each for each, name in meanings.items() if name in names and each not in asked]
+    return [*others, *(each.upper() for each in others)]
 
 
 def spelled(action: str, outcome: Outcome) -> str:

@@ -15,6 +15,7 @@ from audit_async.reading.mapped_rows import plain_value
 from audit_async.reading.moments import resolved
 from audit_async.reading.periods import LENGTHS, Unit, read_period, start_of
 from audit_async.reading.query import Query
+from audit_async.reading.view import View
 
 Values = tuple[Value, ...]
 
@@ -24,8 +25,9 @@ def text_of(value: Any) -> str | None:
     return None if value is None else str(plain_value(value))
 
 
-def value_of(field: str, value: Any) -> Value:
-    """Return *value* of *field* as an event has it."""
+def value_of(view: View, field: str, found: Any) -> Value:
+    """Return what the expression of *field* gave, as an event has it."""
+    value = view.value(field, found)
     if value is None:
         return None
     if field == "status_code":

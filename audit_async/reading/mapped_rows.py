@@ -66,7 +66,7 @@ class MappedEvents:
         """Return the event that *row* is. Never raises on a value."""
         values = dict(zip(self._names, row, strict=True))
         for name in self._uuids:
-            values[name] = _uuid_text(values[name])
+            values[name] = uuid_text(values[name])
         making = _Making(self._map.fold_into, self._covered)
         for name, read in self._readers.items():
             if values[name] is not None:
@@ -243,7 +243,7 @@ def plain_value(value: Any) -> Any:
     return str(value)
 
 
-def _uuid_text(value: Any) -> Any:
+def uuid_text(value: Any) -> Any:
     """Return a UUID in its usual spelling, however its column keeps it; what is none as it is."""
     try:
         if isinstance(value, bytes):

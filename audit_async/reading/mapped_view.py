@@ -15,7 +15,7 @@ from audit_async.events.dialects import LEGACY
 from audit_async.events.vocabulary import FAMILY_CATEGORY, TERMS, Category, Outcome, Severity
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.reading.json_text import JsonColumn
-from audit_async.reading.mapped_rows import MappedEvents, time_of_row
+from audit_async.reading.mapped_rows import MappedEvents, time_of_row, uuid_text
 from audit_async.reading.periods import Unit, period_of
 from audit_async.reading.spellings import texts_of
 from audit_async.reading.view import Key, View, json_column, source_of
@@ -193,6 +193,10 @@ class MappedView(View):
         except UnfitError:
             # What no row can have: a text where the column takes numbers.
             return None
+
+    def value(self, field: str, found: Any) -> Any:
+        name = self._column_of.get(field)
+        return uuid_text(found) if name is not None and self._kinds[name].name == "uuid" else found
 
     def details(self, path: Sequence[str], value: Any) -> ColumnElement[bool] | None:
         own = ".".join(("details", *path))

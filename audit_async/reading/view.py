@@ -56,6 +56,10 @@ class View(ABC):
     def bound(self, field: str, value: Any) -> Any:
         """Return *value* of *field* as it is compared with its expression."""
 
+    def value(self, field: str, found: Any) -> Any:
+        """Return what the expression of *field* gave, as an event has it: a UUID in whatever form is its text."""
+        return found
+
     @abstractmethod
     def texts(self, names: Iterable[str], *given: str) -> list[str]:
         """Return what stands in the table for the canonical actions *names*, or where the caller's word is: *given*."""
