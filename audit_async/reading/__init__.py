@@ -14,6 +14,13 @@
     damage        what of a row cannot be read
     cursor        where a page ended
     pages         one page of a listing
+    analysis      questions that are answered by counting
+    asked         what these can be asked
+    analysis_statements, analysis_values
+                  their statements, and what they find
+    found         what the rows of these become
+    periods       the hour or day of a time
+    behavior      what a user did, in the spelling of old
     connection    a connection that cannot write
     export        the events of a query as a file
     draft         a file on its way

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import enum
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,37 +15,23 @@ from audit_async.config import (
     FAILURES_AT_LEAST,
     MAX_COUNTED_VALUES,
     MAX_LISTED_EVENTS,
-    MAX_PERIOD_DAYS,
     PAGE_EVENTS,
     TOP_VALUES,
 )
 from audit_async.errors import ConfigurationError, meant
 from audit_async.events import AuditEvent
-from audit_async.events.vocabulary import FAILED, TERMS
+from audit_async.events.vocabulary import FAILED
 from audit_async.reading import analysis_statements as statements
 from audit_async.reading.analysis_values import Counted, FailedLogins, Period, RepeatedFailures, Seen
+from audit_async.reading.asked import LOGINS, PRIVILEGES, bounded, check_fields, span_of, action_texts
 from audit_async.reading.behavior import SUSPICIOUS, behavior, unasked
 from audit_async.reading.conditions import Condition, conditions
 from audit_async.reading.found import activity_of, merged, merged_actions, text_of, value_of
 from audit_async.reading.pages import Listing
 from audit_async.reading.periods import LENGTHS, Unit
-from audit_async.reading.query import FIELDS, Query
+from audit_async.reading.query import Query
 from audit_async.reading.scope import Scope
 from audit_async.reading.view import View
-
-COUNTABLE = ("action", *FIELDS)
-"""The fields by which events can be counted."""
-
-_LOGON = (3002, 1)
-LOGINS = tuple(name for name, term in TERMS.items() if term.ocsf == _LOGON)
-"""The actions that are log-ins: those of OCSF's activity Logon."""
-
-PRIVILEGES = (
-    *("role.*", "permission.*", "api_key.create", "api_key.delete"),
-    *("session.impersonate_start", "session.impersonate_stop"),
-    *("tenant.join", "tenant.leave", "sso.config_change"),
-)
-"""The actions that give or take a right: to do something, to be somebody, or to get in."""
 
 _FAILED = sorted(FAILED)
 _EVERYTHING = Scope.all()
@@ -83,7 +67,7 @@ class Analysis(ABC):
                 Spellings of Aether that are one action to us are told apart where the table has them.
             limit: at most so many events, 1 to `MAX_LISTED_EVENTS`.
         """
-        return await self._spelled_events({"user_id": [user_id], "actions": _texts(actions) or None}, limit)
+        return await self._spelled_events({"user_id": [user_id], "actions": action_texts(actions) or None}, limit)
 
     async def suspicious_activities(self, hours: float = 24, limit: int = PAGE_EVENTS) -> list[AuditEvent]:
         """Return the events of four kinds in the last hours, the newest first.
@@ -96,7 +80,7 @@ class Analysis(ABC):
             hours: counted back from now.
             limit: at most so many events, 1 to `MAX_LISTED_EVENTS`.
         """
-        since = _span("hours", hours, timedelta(hours=1))
+        since = span_of("hours", hours, timedelta(hours=1))
         return await self._spelled_events({"actions": SUSPICIOUS, "since": since}, limit)
 
     async def user_behavior(self, user_id: Any, days: float = ANALYSIS_DAYS) -> dict[str, Any]:
@@ -117,7 +101,7 @@ class Analysis(ABC):
             days: counted back from now.
         """
         now = datetime.now(UTC)
-        query = Query(user_id=[user_id], since=_span("days", days, timedelta(days=1)))
+        query = Query(user_id=[user_id], since=span_of("days", days, timedelta(days=1)))
         rows = await self._grouped(query, ("action", "outcome"), MAX_COUNTED_VALUES, now)
         found = [(text_of(action) or "", text_of(outcome) or "", int(events)) for action, outcome, events in rows]
         return behavior(query.user_id[0], days, found, now)
@@ -137,8 +121,8 @@ class Analysis(ABC):
             limit: at most so many, 1 to `MAX_COUNTED_VALUES`.
         """
         fields = (by,) if isinstance(by, str) else tuple(by)
-        _check_fields(fields)
-        rows = await self._grouped(query or Query(), fields, _bounded("limit", limit, MAX_COUNTED_VALUES))
+        check_fields(fields)
+        rows = await self._grouped(query or Query(), fields, bounded("limit", limit, MAX_COUNTED_VALUES))
         view = await self._look()
         found = ((tuple(map(partial(value_of, view), fields, row)), int(row[-1])) for row in rows)
         return [Counted(values=values, events=events) for values, events in merged(found)[:limit]]
@@ -173,8 +157,8 @@ class Analysis(ABC):
             by: a field: `user_id`, `actor_id`, `action`, `ip_address`, or another of a query's.
             limit: at most so many, 1 to `MAX_COUNTED_VALUES`.
         """
-        _check_fields((by,))
-        most = _bounded("limit", limit, MAX_COUNTED_VALUES)
+        check_fields((by,))
+        most = bounded("limit", limit, MAX_COUNTED_VALUES)
         view = await self._look()
         where = conditions(query or Query(), self.scope, view)
         if by != "action":
@@ -194,7 +178,7 @@ class Analysis(ABC):
             query: which of them; those of the last 24 hours without.
             limit: at most so many, 1 to `MAX_COUNTED_VALUES`.
         """
-        most = _bounded("limit", limit, MAX_COUNTED_VALUES)
+        most = bounded("limit", limit, MAX_COUNTED_VALUES)
         view = await self._look()
         where = self._narrowed(query or Query(since="24h"), view, Query(actions=LOGINS, outcome=_FAILED))
         rows = await self._rows(statements.by_address(view, where, most))
@@ -223,9 +207,9 @@ class Analysis(ABC):
             days: counted back from now.
             limit: at most so many, 1 to `MAX_COUNTED_VALUES`.
         """
-        _check_fields((field,))
-        most = _bounded("limit", limit, MAX_COUNTED_VALUES)
-        since = datetime.now(UTC) - _span("days", days, timedelta(days=1))
+        check_fields((field,))
+        most = bounded("limit", limit, MAX_COUNTED_VALUES)
+        since = datetime.now(UTC) - span_of("days", days, timedelta(days=1))
         view = await self._look()
         where = conditions(Query(user_id=[user_id]), self.scope, view)
         rows = await self._rows(statements.ranked(view, where, field, most, new_since=since))
@@ -265,9 +249,9 @@ class Analysis(ABC):
             actions: which; log-ins where nothing is said.
             limit: at most so many, 1 to `MAX_COUNTED_VALUES`.
         """
-        _check_fields((by,))
-        most, least = _bounded("limit", limit, MAX_COUNTED_VALUES), _bounded("at_least", at_least, MAX_COUNTED_VALUES)
-        query = Query(actions=actions, since=_span("hours", hours, timedelta(hours=1)))
+        check_fields((by,))
+        most, least = bounded("limit", limit, MAX_COUNTED_VALUES), bounded("at_least", at_least, MAX_COUNTED_VALUES)
+        query = Query(actions=actions, since=span_of("hours", hours, timedelta(hours=1)))
         view = await self._look()
         where = conditions(query, self.scope, view)
         rows = await self._rows(statements.repeated(view, where, by, least, most))
@@ -285,7 +269,7 @@ class Analysis(ABC):
     # --- how -------------------------------------------------------------------------------------------
 
     async def _events(self, query: Query, limit: int, narrowing: Iterable[Condition] = ()) -> list[AuditEvent]:
-        most = _bounded("limit", limit, MAX_LISTED_EVENTS)
+        most = bounded("limit", limit, MAX_LISTED_EVENTS)
         view = await self._look()
         where = [*conditions(query, self.scope, view), *narrowing]
         listing = Listing(view=view, where=where, is_ascending=False, bound_to="")
@@ -321,38 +305,3 @@ def _seen(view: View, field: str, rows: Iterable[Sequence[Any]]) -> list[Seen]:
         )
         for value, events, first, last in rows
     ]
-
-
-def _texts(actions: Any) -> list[Any]:
-    """Return what *actions*, one or several, are called; a program's own enumeration may be of whatever kind."""
-    if actions is None:
-        return []
-    given = [actions] if isinstance(actions, (str, enum.Enum)) else list(actions)
-    return [each.value if isinstance(each, enum.Enum) else each for each in given if each is not None]
-
-
-def _check_fields(fields: Sequence[Any]) -> None:
-    for field in fields or ("",):
-        if field not in COUNTABLE:
-            raise ConfigurationError(
-                f"nothing can be counted by {field!r:.100}{meant(str(field), COUNTABLE)}",
-                hint=f"there are {', '.join(COUNTABLE)}",
-            )
-
-
-def _bounded(name: str, given: Any, most: int) -> int:
-    if type(given) is not int or not 1 <= given <= most:
-        raise ConfigurationError(f"{name} is {given!r:.100}", hint=f"it is a whole number from 1 to {most:,}")
-    return given
-
-
-def _span(name: str, given: Any, unit: timedelta) -> timedelta:
-    """Return *given* times *unit*.
-
-    Raises:
-        ConfigurationError: it is no number, none above 0, or more than a hundred years.
-    """
-    most = timedelta(days=MAX_PERIOD_DAYS) / unit
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 < given <= most or math.isnan(given):
-        raise ConfigurationError(f"{name} is {given!r:.100}", hint=f"it is a number above 0, up to {most:,.0f}")
-    return given * unit

@@ -7,6 +7,7 @@
     calls      what a caller pays: log() against queues, redaction, a CPU-bound neighbour
     stores     batches and single rows into PostgreSQL
     pipelines  from the caller to the committed row
+    reading    questions to a table of a million rows
     disks      group commit
     outages    an outage's memory and its end, and log() under each fault
 

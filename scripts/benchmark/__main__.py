@@ -22,6 +22,7 @@ from scripts.benchmark.disks import group_commit
 from scripts.benchmark.indexes import our_indexes
 from scripts.benchmark.outages import outage, under_faults
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
+from scripts.benchmark.reading import behavior, pages
 from scripts.benchmark.stores import batches, embedded, mapped, one_row
 from scripts.benchmark.transactions import added
 from scripts.benchmark.upkeep import upkeep
@@ -41,6 +42,8 @@ ROWS: dict[str, Measurement] = {
     "P9": one_row,
     "P11": group_commit,
     "P12": our_indexes,
+    "P13": behavior,
+    "P14": pages,
     "P15": embedded,
     "P16": outage,
     "R": redaction,
@@ -52,8 +55,8 @@ ROWS: dict[str, Measurement] = {
 
 _NOTE = """\
 Medians of the rounds (least..greatest); a ratio is taken within each round and says how many times
-better ours is (P9, R, add, faults: ours to the other side's). aim, met or MISSED; a question mark: the rounds disagree,
-noise decides."""
+better ours is (P9, P14, R, add, faults: ours to the other side's). aim, met or MISSED; a question mark: the rounds
+disagree, noise decides."""
 
 
 async def measure(names: list[str], *, rounds: int, share: float) -> list[Comparison]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from audit_async import AuditEvent, events
 from audit_async.events.vocabulary import FAILED, TERMS, Outcome
-from audit_async.reading.analysis import LOGINS
 from audit_async.reading.analysis_values import Counted, FailedLogins, RepeatedFailures, Seen
+from audit_async.reading.asked import LOGINS
 from audit_async.reading.behavior import spelled
 
 AGES = ((timedelta(minutes=5), timedelta(hours=20)), (timedelta(hours=30), timedelta(days=25)))
@@ -144,3 +144,15 @@ def is_suspicious(event: AuditEvent) -> bool:
     if event.action == "auth.login":
         return event.outcome in FAILED
     return event.action in ("security.suspicious_activity", "security.unauthorized_access", "api.rate_limited")
+
+
+def top(given: Iterable[AuditEvent], field: str) -> list[Seen]:
+    return sorted(seen(given, field), key=lambda row: (-row.events, str(row.value)))
+
+
+def by_address(given: Iterable[AuditEvent]) -> list[FailedLogins]:
+    return sorted(failed_logins(given), key=lambda row: (-row.events, str(row.ip_address)))
+
+
+def most(rows: Iterable[RepeatedFailures]) -> list[RepeatedFailures]:
+    return sorted(rows, key=lambda row: (-row.failures, str(row.value)))
