@@ -23,7 +23,7 @@ from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import FAILED
 from audit_async.reading import analysis_statements as statements
 from audit_async.reading.analysis_values import Counted, FailedLogins, Period, RepeatedFailures, Seen
-from audit_async.reading.asked import LOGINS, PRIVILEGES, bounded, check_fields, span_of, action_texts
+from audit_async.reading.asked import LOGINS, PRIVILEGES, action_texts, bounded, check_fields, span_of
 from audit_async.reading.behavior import SUSPICIOUS, behavior, unasked
 from audit_async.reading.conditions import Condition, conditions
 from audit_async.reading.found import activity_of, merged, merged_actions, text_of, value_of

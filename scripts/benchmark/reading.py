@@ -18,8 +18,8 @@ from tests.seeds import aether
 
 _ROWS = 1_000_000
 _LEAST_ROWS = 200_000
-_USERS = 2000
-_DAYS = 120
+_USERS = 1000
+_DAYS = 365
 _ASKED = 200
 _DEPTH = 0.9
 
