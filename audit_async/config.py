@@ -369,6 +369,39 @@ READER_CONNECTIONS = 4
 SQLITE_WATCH_STEPS = 20_000
 """Of SQLite's machine between two looks whether a question is still wanted: about a millisecond."""
 
+FOLLOW_LEAST_SECONDS = 0.05
+FOLLOW_IDLE_SECONDS = 1.0
+"""Between two looks for new events: the first while some come, and half as long again after each look in vain, up to
+the second. A look in vain takes a server half a millisecond."""
+
+FOLLOW_LOOK_SHARE = 0.2
+"""Of the time that a follower may be looking where nothing comes: looks that take long are seldom."""
+
+FOLLOW_BACKOFF_MAX_SECONDS = 5.0
+"""Between two tries of a follower to reach a database that is away, with full jitter: somebody waits in front of it."""
+
+FOLLOW_GAP_SECONDS = 3600.0
+"""That a follower by numbers waits for the row of one that was left out: transactions that are open for an hour are a
+fault of their own."""
+
+FOLLOW_GAPS = 500
+"""Stretches of such numbers that it waits for at once, each of them a condition in its statement."""
+
+FOLLOW_BEGIN_NUMBERS = 10_000
+"""Rows before the first new one among which it looks for gaps when it begins: two of the largest batches."""
+
+FOLLOW_OVERLAP_SECONDS = 900.0
+"""That a follower by times looks back each time: a row that comes later, by its own time, it does not see."""
+
+FOLLOW_WINDOW_KEYS = 100_000
+"""Of rows in that window that it remembers, some 10 MB: a hundred events a second."""
+
+FOLLOW_POSITION_KEYS = 2_000
+"""Of them that its position holds, as 21 KiB of text; rows before them in the window come again after a restart."""
+
+MAX_POSITION_CHARS = 64 * KIB
+"""Of a follower's position: some hundred by snapshots, some thousand with many transactions under way."""
+
 SHOWN_DAMAGE_CHARS = 200
 """Of a value that could not be read, in the event that tells of it: enough to see what it is."""
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Select
 
 from audit_async.address import fingerprint
-from audit_async.config import EXPORT_PAGE_EVENTS, PAGE_EVENTS, READER_STATEMENT_SECONDS
+from audit_async.config import EXPORT_PAGE_EVENTS, FOLLOW_IDLE_SECONDS, PAGE_EVENTS, READER_STATEMENT_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
 from audit_async.events.fields import InvalidValueError, to_id
@@ -26,6 +26,8 @@ from audit_async.reading.conditions import conditions, in_scope, one_of
 from audit_async.reading.connection import ReadOnlyDatabase
 from audit_async.reading.cursor import Cursor
 from audit_async.reading.export import Batch, Export, Exported, OnExport
+from audit_async.reading.follow import Follower
+from audit_async.reading.moments import read_moment
 from audit_async.reading.opening import open_view
 from audit_async.reading.pages import Listing, Page
 from audit_async.reading.query import Query
@@ -229,6 +231,44 @@ class AuditReader(Analysis):
         return await export.to_path(Path(path or ""), options, may_replace=may_replace)
 
     # What can be counted beside: `Analysis`.
+
+    def follow(
+        self,
+        query: Query | None = None,
+        *,
+        position: str | None = None,
+        since: Any = None,
+        idle_seconds: float = FOLLOW_IDLE_SECONDS,
+    ) -> Follower:
+        """Return an iterator of the events of *query* that become visible from now on, which ends when you stop.
+
+            async for event in reader.follow(Query(outcome="failure")):
+                ...
+
+        Each comes once, in the order in which they become visible, also those that are committed late. What holds on
+        which database, and how to go on after a restart, is in `docs/following.md`.
+
+        Args:
+            query: its limit and order mean nothing here.
+            position: of a follower of the same query; this one goes on behind it.
+            since: a time, or how long ago (`1h`): events from then on that are there already come first, in the order
+                of time; where there is no *position*.
+            idle_seconds: between two looks, at most, while nothing comes.
+
+        Raises:
+            ConfigurationError: *since* is no time, or *idle_seconds* no number above 0.
+        """
+        if not 0 < idle_seconds < float("inf"):
+            raise ConfigurationError(f"idle_seconds is {idle_seconds!r:.100}", hint="give seconds, more than 0")
+        return Follower(
+            self._look,
+            lambda: self._database.transaction(self.scope.only),
+            query=query or Query(),
+            scope=self.scope,
+            position=position,
+            since=None if since is None else read_moment("since", since),
+            idle_seconds=idle_seconds,
+        )
 
     # --- how -------------------------------------------------------------------------------------------
 

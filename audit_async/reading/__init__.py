@@ -21,6 +21,8 @@
     found         what the rows of these become
     periods       the hour or day of a time
     behavior      what a user did, in the spelling of old
+    follow        new events as they come
+    follow_*      ways of telling new rows from known ones: snapshots, rowids, numbers, times; and their choice
     connection    a connection that cannot write
     export        the events of a query as a file
     draft         a file on its way

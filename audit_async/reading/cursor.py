@@ -44,14 +44,14 @@ class Cursor:
         return base64.urlsafe_b64encode(_digest(body, bound_to) + body).decode().rstrip("=")
 
     @classmethod
-    def read(cls, text: object, bound_to: str) -> Cursor:
-        """Return what *text* says.
+    def read(cls, text: object, bound_to: str, max_chars: int = MAX_CURSOR_CHARS) -> Cursor:
+        """Return what *text* of up to *max_chars* says.
 
         Raises:
             ConfigurationError: it is damaged, or of another listing.
         """
-        if not isinstance(text, str) or not 1 <= len(text) <= MAX_CURSOR_CHARS:
-            raise ConfigurationError(f"the cursor is no text of up to {MAX_CURSOR_CHARS} characters", hint=_HINT)
+        if not isinstance(text, str) or not 1 <= len(text) <= max_chars:
+            raise ConfigurationError(f"the cursor is no text of up to {max_chars} characters", hint=_HINT)
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             digest, body = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]

@@ -48,6 +48,8 @@ class MappedView(View):
         self._column_of = {path: name for name, source in self._map.sources.items() for path in _read_as(source)}
         self.columns = [self.source.c[name] for name in names]
         self.order = self._make_order(names)
+        if len(found.primary_key) == 1 and self._kinds[found.primary_key[0]].name == "int":
+            self.number = self.source.c[found.primary_key[0]]
         self._events = MappedEvents(self._map, names, self._kinds, self._covered, found.primary_key)
 
     def _make_order(self, names: Sequence[str]) -> list[Key]:

@@ -41,6 +41,8 @@ class OwnView(View):
         self.source = source_of(found, [*_NAMES, *(extra for extra in ("xact_id", "seq") if found.column(extra))])
         self.columns = [self.source.c[name] for name in _NAMES]
         self.order = [Key(self.source.c[name], _NAMES.index(name)) for name in KEY]
+        self.commit = self.source.c.get("xact_id")
+        self.number = self.source.c.get("seq")
         self._details = json_column(found, self.source, "details", version)
         self._tags = json_column(found, self.source, "tags", version)
 

@@ -38,12 +38,16 @@ class View(ABC):
         source: the table, for statements.
         columns: those that are read, in the order in which `event` takes them.
         order: what a listing is ordered by: first the time, last what makes it unique.
+        commit: the number of the transaction that a row was put in by, where the table has it.
+        number: a number that the database hands out row by row, where the table has one.
     """
 
     name: TableName
     source: sa.TableClause
     columns: Sequence[ColumnElement[Any]]
     order: Sequence[Key]
+    commit: ColumnElement[Any] | None = None
+    number: ColumnElement[Any] | None = None
 
     @abstractmethod
     def expression(self, field: str) -> ColumnElement[Any] | None:
