@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +80,7 @@ class AuditReader(Analysis):
         self._database = ReadOnlyDatabase(url, name, statement_seconds)
         self._on_export = on_export
         self._view: View | None = None
+        self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
 
     async def __aenter__(self) -> Self:
         """Look at the table, so that what is wrong with it is told here.
@@ -100,7 +102,9 @@ class AuditReader(Analysis):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Stop what follows, and close the connections."""
+        for follower in list(self._followers):
+            await follower.aclose()
         await self._database.close()
 
     def __repr__(self) -> str:
@@ -260,7 +264,7 @@ class AuditReader(Analysis):
         """
         if not 0 < idle_seconds < float("inf"):
             raise ConfigurationError(f"idle_seconds is {idle_seconds!r:.100}", hint="give seconds, more than 0")
-        return Follower(
+        follower = Follower(
             self._look,
             lambda: self._database.transaction(self.scope.only),
             query=query or Query(),
@@ -269,6 +273,8 @@ class AuditReader(Analysis):
             since=None if since is None else read_moment("since", since),
             idle_seconds=idle_seconds,
         )
+        self._followers.add(follower)
+        return follower
 
     # --- how -------------------------------------------------------------------------------------------
 

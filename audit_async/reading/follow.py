@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit_async.config import (
     BACKOFF_FIRST_SECONDS,
+    CANCEL_SECONDS,
     EXPORT_PAGE_EVENTS,
     FOLLOW_BACKOFF_MAX_SECONDS,
     FOLLOW_LEAST_SECONDS,
@@ -81,9 +82,8 @@ class Follower(AsyncIterator[AuditEvent]):
                 handle(event)
                 save(follower.position)
 
-    It ends when its caller stops. Between two looks no transaction and no connection is held, so that nothing has to be
-    closed; a look that is cancelled is made again by the next one, and loses nothing. What follows from which database
-    is in `docs/following.md`.
+    It ends when its caller stops. Between two looks no transaction and no connection is held. Whoever gives up waiting
+    loses nothing, and may ask again. What holds on which database is in `docs/following.md`.
 
     Args:
         look: gives the table.
@@ -120,6 +120,7 @@ class Follower(AsyncIterator[AuditEvent]):
         self._due = 0.0
         self._backoff = 0.0
         self._is_open = True
+        self._looking: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
     # --- life ------------------------------------------------------------------------------------------
@@ -142,8 +143,18 @@ class Follower(AsyncIterator[AuditEvent]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop: whoever waits for the next event gets the end of the iteration with the next look."""
+        """Stop: whoever waits for the next event gets the end of the iteration. Closing the reader does the same."""
         self._is_open = False
+        looking, self._looking = self._looking, None
+        if looking is None:
+            return
+        # Drivers lose connections that are cancelled while they are made; a look takes milliseconds.
+        _, late = await asyncio.wait({looking}, timeout=CANCEL_SECONDS)
+        if late:
+            looking.cancel()
+            await asyncio.wait({looking})
+        if not looking.cancelled():
+            looking.exception()
 
     def __repr__(self) -> str:
         way = "not begun" if self._way is None else f"by {self._way.name}"
@@ -183,8 +194,24 @@ class Follower(AsyncIterator[AuditEvent]):
         raise StopAsyncIteration
 
     async def _step(self) -> None:
-        """Wait until it is time, and begin, or look; where the database is away, see when the next try is due."""
+        """Wait until it is time, and begin, or look.
+
+        A caller who gives up waiting leaves the look under way to whoever waits next: else one who is less patient than
+        the database is slow would never get an event.
+        """
         await asyncio.sleep(max(0.0, self._due - time.monotonic()))
+        if not self._is_open:
+            return
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._try(), name="audit follow")
+        looking = self._looking
+        await asyncio.wait({looking})
+        self._looking = None
+        if self._is_open:
+            looking.result()
+
+    async def _try(self) -> None:
+        """Begin, or look; where the database is away, see when the next try is due."""
         try:
             if self._way is None:
                 await self._begin()

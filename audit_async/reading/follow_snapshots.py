@@ -113,7 +113,7 @@ class Snapshots(Way[Seen]):
             if upto == state.seen:
                 return Look((), lambda _: state, state)
             state = replace(state, upto=upto)
-        rows = await self._rows(connection, state)
+        rows: Sequence[Row] = (await connection.execute(self.statement(state))).all()
         has_more = len(rows) == EXPORT_PAGE_EVENTS
         assert state.upto is not None
         done = Seen(state.upto, restored=state.restored)
@@ -124,7 +124,8 @@ class Snapshots(Way[Seen]):
 
         return Look(rows, at, at(len(rows) - 1) if has_more else done, has_more)
 
-    async def _rows(self, connection: AsyncConnection, state: Seen) -> Sequence[Row]:
+    def statement(self, state: Seen) -> sa.Select[Any]:
+        """Return the statement for the next rows that `upto` sees and `seen` does not."""
         assert state.upto is not None
         # Those that ended meanwhile come by their numbers: the index is asked for them, and not for all since.
         ended = sorted(each for each in state.seen.running - state.upto.running if each < state.upto.xmax)
@@ -138,8 +139,7 @@ class Snapshots(Way[Seen]):
             found.append(self._commit >= state.key[0])
             found.append(sa.tuple_(*self._key) > sa.tuple_(*map(sa.literal, state.key)))
         statement = sa.select(*self.view.columns, self._commit).where(*found).order_by(*self._key)
-        rows: Sequence[Row] = (await connection.execute(statement.limit(EXPORT_PAGE_EVENTS))).all()
-        return rows
+        return statement.limit(EXPORT_PAGE_EVENTS)
 
     def _key_of(self, row: Row) -> tuple[int, datetime, str]:
         moment, event_id = (row[key.place] for key in self.view.order)
@@ -158,11 +158,12 @@ class Snapshots(Way[Seen]):
         """
         beyond = sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot())
         reached = sa.cast(sa.cast(beyond, sa.Text), sa.BigInteger)
-        # Nobody hides what is to come behind a row that he puts in with a time to come.
-        statement = sa.select(sa.func.least(sa.func.max(self._recorded), sa.func.clock_timestamp())).where(
+        statement = sa.select(sa.func.max(self._recorded), sa.func.clock_timestamp()).where(
             *in_scope(self._scope, self.view), self._commit >= now.xmax, self._commit >= reached
         )
-        found: datetime | None = (await connection.execute(statement)).scalar()
+        last, present = (await connection.execute(statement)).one()
+        # Nobody hides what is to come behind a row that he puts in with a time to come.
+        found: datetime | None = None if last is None else min(last, present)
         if found is not None:
             report(
                 "follow restored",
