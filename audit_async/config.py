@@ -648,6 +648,21 @@ on top of the insert."""
 MAX_SHOWN_CHARS = 1000
 """Of one text on a line of the terminal tool: what says more is shown whole as JSON."""
 
+SPINNER_SECONDS = 0.3
+"""Before a terminal is told that something goes on: what is answered sooner needs no telling."""
+
+TAIL_EVENTS = 10
+"""That `tail` begins with, as the command of that name for files."""
+
+TOP_VALUES = 10
+"""Shown by `top`, where nobody says otherwise: what fits on a screen beside its question."""
+
+COLUMN_CHARS = 36
+"""Of a column of the terminal tool's lists, as long as a UUID: what is longer pushes the rest of its own line aside."""
+
+DESCRIPTION_CHARS = 24
+"""That have to fit beside the other columns, or else it gets lines of its own: some words."""
+
 DROPPED_IDS = 50
 """Named in one event when they are dropped from quarantine: with the longest ids they fit into it."""
 

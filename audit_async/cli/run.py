@@ -17,12 +17,15 @@ from audit_async.cli import maintain as _maintain
 from audit_async.cli import maps as _maps
 from audit_async.cli import quarantine as _quarantine
 from audit_async.cli import roles as _roles
+from audit_async.cli import search as _search
+from audit_async.cli import show as _show
 from audit_async.cli import stats as _stats
 from audit_async.cli import tables as _tables
 from audit_async.cli.console import FINDING, OK, USAGE, app, err, escape
 from audit_async.errors import AuditError, ConfigurationError
 
 COMMANDS = (_tables, _maps, _roles, _maintain, _drain, _importing, _journal, _quarantine, _doctor, _stats, _catalog)
+COMMANDS += (_search, _show)
 """Loading one puts its commands into `app`."""
 
 

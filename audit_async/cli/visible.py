@@ -28,6 +28,12 @@ def visible(value: object, limit: int = MAX_SHOWN_CHARS) -> str:
     return shown if len(text) <= limit else f"{shown}[and {len(text) - limit} more]"
 
 
+def whole(value: object) -> str:
+    """Return *value* as `visible` does, however long it is."""
+    text = str(value)
+    return visible(text, len(text))
+
+
 def visible_json(value: Any, *, is_ascii: bool = False) -> str:
     """Return *value* as JSON on one line, which any parser reads back as it was, with the same escaped.
 
@@ -40,13 +46,22 @@ def visible_json(value: Any, *, is_ascii: bool = False) -> str:
     return _NO_ASCII.sub(lambda match: _json_escaped(match[0], is_ascii), text)
 
 
+def visible_object(value: Any) -> list[str]:
+    """Return *value* as JSON on as many lines as people need, with the same escaped."""
+    return msgspec.json.format(visible_json(value), indent=2).splitlines()
+
+
 def counted(count: int, noun: str) -> str:
     """Return how many there are of what *noun* names."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def when(moment: object) -> str:
-    """Return a time as it is shown, and anything else visibly."""
+def when(moment: object, *, is_short: bool = False) -> str:
+    """Return a time as it is shown, in UTC, and anything else visibly.
+
+    Args:
+        is_short: to the second, and not to the microsecond.
+    """
     if not isinstance(moment, datetime):
         try:
             moment = datetime.fromisoformat(str(moment))
@@ -55,10 +70,11 @@ def when(moment: object) -> str:
     if moment.tzinfo is None:
         return visible(moment.isoformat(" "))
     try:
-        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%fZ")
+        told = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%fZ")
     except OverflowError:
         # Of the year 1 or 9999, and in UTC beyond it.
         return visible(moment.isoformat(" "))
+    return f"{told[:-8]}Z" if is_short else told
 
 
 def _escaped(character: str) -> str:
