@@ -330,6 +330,9 @@ LOOK_AGAIN_SECONDS = 0.005
 READER_STATEMENT_SECONDS = 30
 """For one statement of a reading role: what takes longer wants a narrower time, and keeps a server busy."""
 
+MAX_STATEMENT_SECONDS = 86_400
+"""For one statement of a reading role at most: a day; servers count it in milliseconds, in 31 bits."""
+
 PAGE_EVENTS = 100
 """On a page, where nobody says otherwise: what a person looks through."""
 
@@ -653,9 +656,6 @@ SPINNER_SECONDS = 0.3
 
 TAIL_EVENTS = 10
 """That `tail` begins with, as the command of that name for files."""
-
-TOP_VALUES = 10
-"""Shown by `top`, where nobody says otherwise: what fits on a screen beside its question."""
 
 COLUMN_CHARS = 36
 """Of a column of the terminal tool's lists, as long as a UUID: what is longer pushes the rest of its own line aside."""

@@ -15,7 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Select
 
 from audit_async.address import fingerprint
-from audit_async.config import EXPORT_PAGE_EVENTS, FOLLOW_IDLE_SECONDS, PAGE_EVENTS, READER_STATEMENT_SECONDS
+from audit_async.config import (
+    EXPORT_PAGE_EVENTS,
+    FOLLOW_IDLE_SECONDS,
+    MAX_STATEMENT_SECONDS,
+    PAGE_EVENTS,
+    READER_STATEMENT_SECONDS,
+)
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
 from audit_async.events.fields import InvalidValueError, to_id
@@ -55,7 +61,7 @@ class AuditReader(Analysis):
         on_export: is told of every export, to log it as `audit.export`: the reader itself logs nothing.
 
     Raises:
-        ConfigurationError: an address that is none, or no tenant was said.
+        ConfigurationError: an address that is none, no tenant was said, or a time that no question can take.
     """
 
     def __init__(
@@ -71,6 +77,11 @@ class AuditReader(Analysis):
             raise ConfigurationError(
                 "a reader was not told whose events it may show",
                 hint="tenant='t-1' for one tenant's, tenant=None for those without one, tenant=Scope.all() for all",
+            )
+        if not 0 < statement_seconds <= MAX_STATEMENT_SECONDS:
+            raise ConfigurationError(
+                f"no question can take {statement_seconds:g} s",
+                hint=f"give seconds, more than 0 and up to {MAX_STATEMENT_SECONDS:,}",
             )
         self.scope = Scope.read(tenant)
         self._table = table if isinstance(table, TableMap) else TableName.parse(table or "audit_logs")
