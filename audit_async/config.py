@@ -660,6 +660,9 @@ TAIL_EVENTS = 10
 COLUMN_CHARS = 36
 """Of a column of the terminal tool's lists, as long as a UUID: what is longer pushes the rest of its own line aside."""
 
+BAR_CHARS = 20
+"""Of the longest bar beside numbers: enough to see which is twice another."""
+
 DESCRIPTION_CHARS = 24
 """That have to fit beside the other columns, or else it gets lines of its own: some words."""
 

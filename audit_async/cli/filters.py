@@ -116,6 +116,11 @@ class Filters:
 EVERY_EVENT = Filters()
 
 
+def field_of(option: str) -> str:
+    """Return the field of an event that *option* asks for: `user` for `user_id`; any other name is one of a field."""
+    return option if option == "action" else _FIELDS.get(option, option)
+
+
 def _details(given: list[str]) -> dict[str, list[Any]]:
     asked: dict[str, list[Any]] = {}
     for each in given:

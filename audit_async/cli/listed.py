@@ -115,6 +115,18 @@ def _wrapped(text: Text, width: int) -> list[Text]:
     return lines
 
 
+def print_events(events: Sequence[AuditEvent], listed: Listed, *, as_json: bool, headed: bool = True) -> None:
+    """Print *events*, for people or for programs."""
+    if as_json:
+        for event in events:
+            print(printed(event))
+        return
+    lines = list(listed.lines(events))
+    heading = listed.heading() if headed and out.is_terminal else None
+    for line in [*([heading] if heading else []), *lines]:
+        out.print(line, soft_wrap=True)
+
+
 def printed(event: AuditEvent) -> str:
     """Return *event* as JSON on one line, with everything that it has."""
     return visible_json(event.to_dict(), is_ascii=True)

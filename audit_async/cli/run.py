@@ -8,6 +8,7 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
 
+from audit_async.cli import analysis as _analysis
 from audit_async.cli import catalog as _catalog
 from audit_async.cli import doctor as _doctor
 from audit_async.cli import drain as _drain
@@ -21,11 +22,13 @@ from audit_async.cli import search as _search
 from audit_async.cli import show as _show
 from audit_async.cli import stats as _stats
 from audit_async.cli import tables as _tables
-from audit_async.cli.console import FINDING, OK, USAGE, app, err, escape
+from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, app, err, escape
 from audit_async.errors import AuditError, ConfigurationError
 
-COMMANDS = (_tables, _maps, _roles, _maintain, _drain, _importing, _journal, _quarantine, _doctor, _stats, _catalog)
-COMMANDS += (_search, _show)
+COMMANDS = (
+    *(_tables, _maps, _roles, _maintain, _drain, _importing, _journal, _quarantine, _doctor, _stats, _catalog),
+    *(_search, _show, _analysis),
+)
 """Loading one puts its commands into `app`."""
 
 
@@ -47,6 +50,8 @@ def run(arguments: list[str] | None = None) -> int:
         # `| head` has seen enough. What is still in the buffer goes nowhere, and not into a traceback at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except ConfigurationError as error:
         return _say(error, USAGE)
     except AuditError as error:

@@ -1,24 +1,25 @@
-"""`audit-async search` and `count`: which events there are, a page after another, and how many."""
+"""`audit-async search`: which events there are, a page after another."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from audit_async.cli.console import FINDING, OK, Address, app, err, escape, out
+from audit_async.cli.console import OK, Address, app, err, escape, out
 from audit_async.cli.filters import EVERY_EVENT, Filters
-from audit_async.cli.listed import Listed, printed
-from audit_async.cli.source import NOTHING_SAID, Json, Source, ask, options
-from audit_async.cli.visible import counted, visible_json, whole
+from audit_async.cli.listed import Listed, print_events
+from audit_async.cli.source import NOTHING_SAID, Json, Source, ask, options, tell_nothing
+from audit_async.cli.visible import counted, whole
 from audit_async.config import PAGE_EVENTS
 from audit_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from audit_async.events import AuditEvent
-    from audit_async.reader import AuditReader
     from audit_async.reading.pages import Page
 
 
@@ -53,77 +54,33 @@ def search(
     reader = source.reader(address)
     listed = Listed(out.width if out.is_terminal else None, reader.scope.only is None)
     if every_page:
-        count = ask(reader, lambda: _show_all(reader.events(query), listed, as_json=json), "Looking ...")
-        return OK if count else _nothing(reader)
-    page = ask(reader, lambda: reader.search(query, cursor), "Looking ...")
+        # Beside lines on the same screen nothing else can be drawn.
+        waiting = None if out.is_terminal else err.status("Looking ...")
+        count = ask(reader, lambda: _show_all(reader.events(query), listed, waiting, as_json=json), waiting)
+        return OK if count else tell_nothing(reader)
+    page = ask(reader, lambda: reader.search(query, cursor), err.status("Looking ..."))
     if not page.events:
-        return _nothing(reader)
-    show(page.events, listed, as_json=json)
+        return tell_nothing(reader)
+    print_events(page.events, listed, as_json=json)
     words = [*([address] if address else []), *options(source), *options(filters)]
     words += [f"--limit={limit}"] * (limit != PAGE_EVENTS) + ["--oldest-first"] * oldest_first + ["--json"] * json
     _tell_neighbours(page, words)
     return OK
 
 
-@app.command
-def count(
-    address: Address = None,
-    /,
-    *,
-    source: Source = NOTHING_SAID,
-    filters: Filters = EVERY_EVENT,
-    by: Annotated[
-        list[str] | None,
-        Parameter(help="Once for each value of a field: action, outcome, user_id; several by repetition.", negative=""),
-    ] = None,
-    limit: Annotated[int, Parameter(help="With --by: so many values, the most frequent ones.")] = PAGE_EVENTS,
-    json: Json = False,
-) -> int:
-    """Count events, all of them or those of each value of a field.
-
-    For example:
-
-        audit-async count URL --tenant t-1 --since 24h
-        audit-async count URL --tenant t-1 --by action --by outcome
-
-    Exit codes: 0 they were counted, 2 wrong use.
-    """
-    query = filters.query()
-    reader = source.reader(address)
-    if by:
-        raise ConfigurationError("--by is not there yet", hint="")
-    found = ask(reader, lambda: reader.count(query), "Counting ...")
-    print(visible_json({"count": found}) if json else found)
-    return OK
-
-
-def show(events: Sequence[AuditEvent], listed: Listed, *, as_json: bool, headed: bool = True) -> None:
-    """Print *events*, for people or for programs."""
-    if as_json:
-        for event in events:
-            print(printed(event))
-        return
-    lines = list(listed.lines(events))
-    heading = listed.heading() if headed and out.is_terminal else None
-    for line in [*([heading] if heading else []), *lines]:
-        out.print(line, soft_wrap=True)
-
-
-async def _show_all(found: AsyncIterator[AuditEvent], listed: Listed, *, as_json: bool) -> int:
-    count, several = 0, list[AuditEvent]()
+async def _show_all(found: AsyncIterator[AuditEvent], listed: Listed, waiting: Status | None, *, as_json: bool) -> int:
+    count = 0
+    several: list[AuditEvent] = []
     async for event in found:
         several.append(event)
         count += 1
         if len(several) == PAGE_EVENTS:
-            show(several, listed, as_json=as_json, headed=count == PAGE_EVENTS)
+            print_events(several, listed, as_json=as_json, headed=count == PAGE_EVENTS)
             several = []
-    show(several, listed, as_json=as_json, headed=count == len(several) > 0)
+            if waiting is not None:
+                waiting.update(counted(count, "event"))
+    print_events(several, listed, as_json=as_json, headed=count == len(several) > 0)
     return count
-
-
-def _nothing(reader: AuditReader) -> int:
-    err.print(f"No such event is there, of {escape(str(reader.scope))}", soft_wrap=True)
-    return FINDING
 
 
 def _tell_neighbours(page: Page, words: list[str]) -> None:

@@ -59,7 +59,7 @@ def show(
     async def found() -> list[AuditEvent | None]:
         return [await reader.get(each) for each in ids]
 
-    events = ask(reader, found, "Looking ...")
+    events = ask(reader, found, err.status("Looking ..."))
     for name, event in zip(ids, events, strict=True):
         if event is None:
             _tell_missing(name, reader)

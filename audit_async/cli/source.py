@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter
 
-from audit_async.cli.console import err
+from audit_async.cli.console import FINDING, err, escape
 from audit_async.config import READER_STATEMENT_SECONDS, SPINNER_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from audit_async.reader import AuditReader
     from audit_async.reading.scope import Scope
     from audit_async.table_map.mapping import TableMap
@@ -55,6 +57,8 @@ class Source:
         """
         from audit_async.reading.scope import Scope
 
+        if "" in (self.tenant or []):
+            raise ConfigurationError("an empty --tenant names none", hint="give --no-tenant for events that have none")
         some = [*(self.tenant or []), *([None] if self.no_tenant else [])]
         if self.all_tenants and some:
             raise ConfigurationError("--all-tenants excludes --tenant and --no-tenant", hint="leave one of them out")
@@ -78,8 +82,6 @@ class Source:
         settings = read_settings(address or self.url)
         if settings.is_embedded and not Path(settings.address.database).exists():
             raise ConfigurationError("no database is given", hint="give its address first, or by AUDIT_DATABASE_URL")
-        if not self.timeout > 0:
-            raise ConfigurationError(f"--timeout {self.timeout:g} is no time", hint="give seconds, more than 0")
         return AuditReader(settings.address.url, tenant=self.scope, table=self._table(), statement_seconds=self.timeout)
 
     def _table(self) -> str | TableMap | None:
@@ -94,27 +96,32 @@ class Source:
 NOTHING_SAID = Source()
 
 
-def ask(reader: AuditReader, question: Callable[[], Awaitable[T]], doing: str) -> T:
+def ask(reader: AuditReader, question: Callable[[], Awaitable[T]], waiting: Status | None = None) -> T:
     """Open *reader*, and return what its *question* is answered with.
 
     Args:
-        doing: shown at a terminal when it takes long.
+        waiting: shown at a terminal while that takes long.
     """
 
     async def answer() -> T:
-        waiting = err.status(doing, spinner="dots")
         # Where nobody looks, nothing turns.
-        later = asyncio.get_running_loop().call_later(SPINNER_SECONDS, waiting.start) if err.is_terminal else None
+        shown = waiting if err.is_terminal else None
+        later = shown and asyncio.get_running_loop().call_later(SPINNER_SECONDS, shown.start)
         try:
             async with reader:
                 return await question()
         finally:
-            if later is not None:
+            if shown and later:
                 later.cancel()
-            waiting.stop()
+                shown.stop()
             await reader.close()
 
     return asyncio.run(answer())
+
+
+def tell_nothing(reader: AuditReader) -> int:
+    err.print(f"No such event is there, of {escape(str(reader.scope))}", soft_wrap=True)
+    return FINDING
 
 
 def split_words(words: Sequence[str], source: Source) -> tuple[str | None, list[str]]:
