@@ -175,9 +175,9 @@ def test_whoever_has_seen_enough_gets_no_traceback() -> None:
     assert ("", True) == (done.stderr, done.stdout.startswith("["))
 
 
-@pytest.mark.parametrize("name", ["[bold]", "a[/b]", "[red"])
+@pytest.mark.parametrize("name", ["[bold]", "a[/b]", "[red", ":bug:"])
 def test_brackets_are_text(name: str, tmp_path: Path) -> None:
-    """What the user gave comes back to the letter in a message, whatever brackets are in it."""
+    """What the user gave comes back to the letter in a message, whatever brackets and colons are in it."""
     found = audit_async("catalog", name)
     drained = audit_async("drain", f"sqlite+aiosqlite:///{tmp_path}/a.db", "--journal-dir", tmp_path / name)
     assert (True, True) == (name in found.stderr, name in drained.stderr)
