@@ -43,15 +43,13 @@ def made() -> list[AuditEvent]:
     ]
 
 
-def hostile(tenant_id: str | None = None) -> AuditEvent:
+def hostile(tenant_id: str = HOSTILE, *, text: str = HOSTILE) -> AuditEvent:
     """Return an event of which every text would command a terminal."""
-    names = ("actor_id", "actor_name", "actor_type", "user_id", "agent_id", "on_behalf_of", "user_agent", "session_id")
-    names = (*names, "description", "error_message", "resource_type", "resource_id", "request_id", "organization_id")
-    change = {"old_values": {HOSTILE: HOSTILE}, "new_values": {HOSTILE: [HOSTILE]}}
-    texts = dict.fromkeys(names, HOSTILE)
-    return events.custom(
-        HOSTILE, tenant_id=tenant_id or HOSTILE, details={HOSTILE: HOSTILE}, tags=[HOSTILE], **texts, **change
-    )
+    names = "actor_id actor_name actor_type user_id agent_id on_behalf_of user_agent session_id description"
+    names = f"{names} error_message resource_type resource_id request_id organization_id"
+    change = {"old_values": {text: text}, "new_values": {text: [text]}}
+    texts = dict.fromkeys(names.split(), text)
+    return events.custom(text, tenant_id=tenant_id, details={text: text}, tags=[text], **texts, **change)
 
 
 async def filled(url: str, given: Iterable[AuditEvent]) -> None:
@@ -94,7 +92,7 @@ def here(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
     finally:
         os.environ.clear()
         os.environ.update(before)
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess([*map(str, arguments)], code, out.getvalue(), err.getvalue())
 
 
 def at_terminal(columns: int, *arguments: object, **environment: str) -> str:

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from rich.text import Text
 
-from audit_async.cli.console import FINDING, OK, Address, app, err, escape, out
+from audit_async.cli.console import FINDING, OK, READING, Address, app, err, out
 from audit_async.cli.counted import print_counted
 from audit_async.cli.filters import EVERY_EVENT, Filters, field_of
 from audit_async.cli.listed import Listed, print_events
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _PERIODS = ("hour", "day")
 
 
-@app.command
+@app.command(group=READING)
 def count(
     address: Address = None,
     /,
@@ -63,7 +64,7 @@ def count(
     return OK
 
 
-@app.command
+@app.command(group=READING)
 def top(
     address: Address = None,
     /,
@@ -96,7 +97,7 @@ def top(
     return OK if found else tell_nothing(reader)
 
 
-@app.command
+@app.command(group=READING)
 def behavior(
     *words: Annotated[str, Parameter(help="Database address, unless it is given otherwise; then the user's id.")],
     source: Source = NOTHING_SAID,
@@ -123,7 +124,7 @@ def behavior(
     return OK if found["event_counts"] else tell_nothing(reader)
 
 
-@app.command
+@app.command(group=READING)
 def suspicious(
     address: Address = None,
     /,
@@ -175,7 +176,8 @@ def _count_values(reader: AuditReader, query: Query, fields: list[str], limit: i
 def _print_behavior(found: dict[str, Any]) -> None:
     """Print what `AuditReader.user_behavior` says, under the names that it has there."""
     counts: dict[str, int] = found["event_counts"]
-    out.print(f"[bold]{escape(str(found['user_id']))}[/], in the last {found['period_days']:g} days", soft_wrap=True)
+    days = f"{found['period_days']:g} {'day' if found['period_days'] == 1 else 'days'}"
+    out.print(Text.assemble((visible(found["user_id"]), "bold"), f", in the last {days}"), soft_wrap=True)
     print_counted(("events", "action"), [(number, [visible(action)]) for action, number in counts.items()])
     requests = found["success_requests"] + found["failed_requests"]
     share = f", {found['success_rate']:.1%} of them well" if requests else ""

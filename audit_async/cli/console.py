@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 from rich import markup
 from rich.console import Console
 from rich.panel import Panel
@@ -44,11 +44,14 @@ def _show_misuse(error: CycloptsError) -> Panel:
 
 app = App(
     name="audit-async",
-    help="Who did what: make the table, deliver what waits on this machine, show what can be said.",
+    help="Who did what: find and count it; make the table, deliver what waits on this machine, show what can be said.",
     version=__version__,
     result_action="return_value",
     error_formatter=_show_misuse,
 )
+READING = Group("What happened", sort_key=0)
+"""The commands that read events, above those that look after them."""
+app.register_install_completion_command(help="Let bash, zsh or fish complete commands and options: edits its start.")
 
 
 class _Console(Console):

@@ -22,12 +22,13 @@ from audit_async.cli import search as _search
 from audit_async.cli import show as _show
 from audit_async.cli import stats as _stats
 from audit_async.cli import tables as _tables
+from audit_async.cli import tail as _tail
 from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, app, err, escape
 from audit_async.errors import AuditError, ConfigurationError
 
 COMMANDS = (
     *(_tables, _maps, _roles, _maintain, _drain, _importing, _journal, _quarantine, _doctor, _stats, _catalog),
-    *(_search, _show, _analysis),
+    *(_search, _show, _tail, _analysis),
 )
 """Loading one puts its commands into `app`."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from audit_async.cli.console import OK, Address, app, err, escape, out
+from audit_async.cli.console import OK, READING, Address, app, err, escape, out
 from audit_async.cli.filters import EVERY_EVENT, Filters
 from audit_async.cli.listed import Listed, print_events
 from audit_async.cli.source import NOTHING_SAID, Json, Source, ask, options, tell_nothing
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from audit_async.reading.pages import Page
 
 
-@app.command
+@app.command(group=READING)
 def search(
     address: Address = None,
     /,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.text import Text
 
-from audit_async.cli.console import FINDING, OK, app, err, escape, out
+from audit_async.cli.console import FINDING, OK, READING, app, err, escape, out
 from audit_async.cli.listed import OUTCOMES, SEVERITIES, printed
 from audit_async.cli.source import NOTHING_SAID, Json, Source, ask, split_words
 from audit_async.cli.visible import visible_json, visible_object, when, whole
@@ -37,7 +37,7 @@ _NAME_CHARS = max(len(name) for names in _GROUPS.values() for name in names)
 _MISSING = object()
 
 
-@app.command
+@app.command(group=READING)
 def show(
     *words: Annotated[str, Parameter(help="Database address, unless it is given otherwise; then ids of events.")],
     source: Source = NOTHING_SAID,
