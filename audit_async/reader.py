@@ -89,7 +89,7 @@ class AuditReader(Analysis):
         assert isinstance(name, TableName)
         self._name = name
         self._database = ReadOnlyDatabase(url, name, statement_seconds)
-        self._on_export = on_export
+        self.on_export = on_export
         self._view: View | None = None
         self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
 
@@ -235,10 +235,11 @@ class AuditReader(Analysis):
             query=query,
             format=format,
             scope=str(self.scope),
+            tenant_id=self.scope.only,
             table=str(self._name),
             bound_to=fingerprint(f"{format} {sorted(options.items())} {listing.bound_to}"),
             batches=batches,
-            on_export=self._on_export,
+            on_export=self.on_export,
             on_progress=on_progress,
         )
         if file is not None:

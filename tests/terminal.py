@@ -83,7 +83,7 @@ def here(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
     before = os.environ.copy()
     os.environ.update(environment)
     try:
-        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        with redirect_stdout(_pipe()) as out, redirect_stderr(_pipe()) as err:
             try:
                 code = run([*map(str, arguments)])
             except SystemExit as ended:
@@ -92,7 +92,18 @@ def here(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
     finally:
         os.environ.clear()
         os.environ.update(before)
-    return subprocess.CompletedProcess([*map(str, arguments)], code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess([*map(str, arguments)], code, _said(out), _said(err))
+
+
+def _pipe() -> io.TextIOWrapper:
+    """Return what takes text, and bytes beneath it, as standard output does."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n", write_through=True)
+
+
+def _said(pipe: io.TextIOWrapper) -> str:
+    pipe.flush()
+    pipe.seek(0)
+    return pipe.buffer.read().decode()
 
 
 def at_terminal(columns: int, *arguments: object, **environment: str) -> str:

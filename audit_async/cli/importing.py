@@ -108,7 +108,7 @@ async def _import(settings: Settings, file: Path, format: str, options: dict[str
     logger = AuditLogger.of(dataclasses.replace(settings, service=f"{settings.service}_import"))
     async with logger:
         try:
-            with system_actor("audit-async.import"), audit_context(on_behalf_of=_user()):
+            with system_actor("audit-async.import"), audit_context(on_behalf_of=user_name()):
                 report = await import_file(file, format, audit=logger, **options)
         except BaseException:
             # Who interrupts it waits no longer than at the end of a program; what is pending is on disk.
@@ -118,7 +118,7 @@ async def _import(settings: Settings, file: Path, format: str, options: dict[str
     return report
 
 
-def _user() -> str | None:
+def user_name() -> str | None:
     """Return who started this program, as far as this machine knows."""
     try:
         return getpass.getuser()

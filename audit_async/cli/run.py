@@ -12,6 +12,7 @@ from audit_async.cli import analysis as _analysis
 from audit_async.cli import catalog as _catalog
 from audit_async.cli import doctor as _doctor
 from audit_async.cli import drain as _drain
+from audit_async.cli import export as _export
 from audit_async.cli import importing as _importing
 from audit_async.cli import journal as _journal
 from audit_async.cli import maintain as _maintain
@@ -28,7 +29,7 @@ from audit_async.errors import AuditError, ConfigurationError
 
 COMMANDS = (
     *(_tables, _maps, _roles, _maintain, _drain, _importing, _journal, _quarantine, _doctor, _stats, _catalog),
-    *(_search, _show, _tail, _analysis),
+    *(_search, _show, _tail, _analysis, _export),
 )
 """Loading one puts its commands into `app`."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from audit_async.reader import AuditReader
     from audit_async.reading.scope import Scope
+    from audit_async.settings import Settings
     from audit_async.table_map.mapping import TableMap
 
 Json = Annotated[
@@ -77,12 +78,20 @@ class Source:
         """
         from audit_async.reader import AuditReader
 
-        if address is not None and self.url is not None:
-            raise ConfigurationError("the database is given twice", hint="as the first word, or by --url")
-        settings = read_settings(address or self.url)
+        settings = self.settings(address)
         if settings.is_embedded and not Path(settings.address.database).exists():
             raise ConfigurationError("no database is given", hint="give its address first, or by AUDIT_DATABASE_URL")
         return AuditReader(settings.address.url, tenant=self.scope, table=self._table(), statement_seconds=self.timeout)
+
+    def settings(self, address: str | None, journal_dir: Path | None = None) -> Settings:
+        """Return the settings of a logger beside the reader, for the same database and table.
+
+        Raises:
+            ConfigurationError: the database is given twice.
+        """
+        if address is not None and self.url is not None:
+            raise ConfigurationError("the database is given twice", hint="as the first word, or by --url")
+        return read_settings(address or self.url, journal_dir=journal_dir, table=self._table())
 
     def _table(self) -> str | TableMap | None:
         from audit_async.table_map.mapping import TableMap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from audit_async.events import AuditEvent
+from audit_async.events import AuditEvent, Outcome, custom
 from audit_async.exports import Sink, can_continue, open_export
 from audit_async.reading.draft import Draft, Progress
 from audit_async.reading.query import Query
@@ -35,6 +35,7 @@ class Exported:
         events: that are in it, those of an earlier attempt that was continued among them.
         query: what was asked for, as plain JSON data.
         scope: whose events, as text.
+        tenant_id: whose, where it is one tenant's.
         table: from which.
         is_complete: False where it broke off; what was written has left the database all the same.
         is_continued: an earlier attempt was gone on with.
@@ -48,10 +49,30 @@ class Exported:
     table: str
     is_complete: bool
     is_continued: bool = False
+    tenant_id: str | None = None
+
+    def event(self) -> AuditEvent:
+        """Return what the log should say of it: `on_export=lambda exported: audit.log(exported.event())`.
+
+        Who it was follows from the context in which it is logged.
+        """
+        details = {
+            **{name: getattr(self, name) for name in ("format", "events", "query", "scope", "table", "is_continued")},
+            "file": None if self.path is None else str(self.path),
+        }
+        return custom(
+            "audit.export",
+            outcome=Outcome.SUCCESS if self.is_complete else Outcome.PARTIAL,
+            tenant_id=self.tenant_id,
+            resource_type="table",
+            resource_id=self.table,
+            description=f"{self.events:,} events were exported as {self.format}",
+            details=details,
+        )
 
 
-OnExport = Callable[[Exported], Awaitable[None] | None]
-"""Is told of every export, to log it: the reader itself logs nothing."""
+OnExport = Callable[[Exported], object]
+"""Is told of every export, to log it: the reader itself logs nothing. What it returns is awaited if it can be."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +88,7 @@ class Export:
     query: Query
     format: str
     scope: str
+    tenant_id: str | None
     table: str
     bound_to: str
     batches: Batches
@@ -136,6 +158,7 @@ class Export:
             query=self.query.to_dict(),
             scope=self.scope,
             table=self.table,
+            tenant_id=self.tenant_id,
             is_complete=is_complete,
             is_continued=self.is_continued,
         )

@@ -1,0 +1,123 @@
+"""`audit-async export`: what was found, as a file; and the log says that it was handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.tables import run_sql
+from tests.terminal import at_terminal, filled, filled_file, here, made
+
+GIVEN = made()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A SQLite file with the forty events."""
+    return filled_file(tmp_path / "audit.db", GIVEN)
+
+
+@pytest.fixture(autouse=True)
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the event about the export waits until it is stored."""
+    monkeypatch.setenv("AUDIT_JOURNAL_DIR", str(tmp_path / "journal"))
+    return tmp_path / "journal"
+
+
+def test_a_file_and_an_event_that_tells_of_it(url: str, tmp_path: Path) -> None:
+    """The file has what was asked for, for its owner alone; the log has who, what and how many, for that tenant."""
+    path = tmp_path / "out.jsonl"
+    done = here("export", url, "--tenant", "t-1", "--user", "u-1", "-o", path)
+    assert (0, "", f"3 events in {path}\n") == (done.returncode, done.stdout, done.stderr)
+    given = [event for event in GIVEN if (event.tenant_id, event.user_id) == ("t-1", "u-1")]
+    assert [event.id for event in reversed(given)] == [json.loads(line)["id"] for line in path.read_text().splitlines()]
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    (told,) = asyncio.run(run_sql(url, "SELECT * FROM audit_logs WHERE action = 'audit.export'"))
+    assert ("t-1", "success", "audit-async.export") == (told["tenant_id"], told["outcome"], told["actor_id"])
+    assert told["on_behalf_of"]
+    assert (3, "jsonl", str(path), ["u-1"]) == (
+        told["details"]["events"],
+        told["details"]["format"],
+        told["details"]["file"],
+        told["details"]["query"]["user_id"],
+    )
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "ocsf", "cef", "syslog"])
+def test_a_pipe_gets_nothing_but_the_events(url: str, format: str) -> None:
+    """Standard output is the file; what is said goes to the other one."""
+    done = here("export", url, "--all-tenants", "--format", format, "--quiet-log")
+    assert (0, "40 events\n") == (done.returncode, done.stderr)
+    assert 40 == len(done.stdout.splitlines()) - (format == "csv")
+
+
+def test_options_of_a_format(url: str) -> None:
+    """A mark for Excel, other characters between cells; what another format has not is told."""
+    done = here("export", url, "--no-tenant", "--format", "csv", "--bom", "--delimiter", ";", "--quiet-log")
+    assert done.stdout.startswith('\ufeff"id";"created_at"')
+    wrong = here("export", url, "--no-tenant", "--bom")
+    assert (2, True) == (wrong.returncode, "no option 'bom'" in wrong.stderr)
+
+
+def test_a_file_is_not_replaced_by_a_slip(url: str, tmp_path: Path) -> None:
+    """One that is there stays, unless it is said."""
+    path = tmp_path / "out.csv"
+    path.write_text("mine")
+    asked = ("export", url, "--all-tenants", "--format", "csv", "--quiet-log", "-o", path)
+    refused = here(*asked)
+    assert (2, "mine", True) == (refused.returncode, path.read_text(), "already" in refused.stderr)
+    assert 0 == here(*asked, "--replace").returncode
+    assert 41 == len(path.read_text().splitlines())
+
+
+def test_misuse_is_told_with_what_is_allowed(url: str, tmp_path: Path) -> None:
+    """A format that there is not, a folder that there is not, nothing about whose events; and no file is left."""
+    path = tmp_path / "out"
+    for asked, said in (
+        (("--all-tenants", "--format", "xml", "-o", path), "jsonl, csv, parquet, ocsf, cef, syslog"),
+        (("--all-tenants", "-o", tmp_path / "no" / "out"), "no folder"),
+        (("-o", path), "--all-tenants"),
+        (("--all-tenants", "--replace"), "--output"),
+        (("--all-tenants", "--since", "soon", "-o", path), "24h"),
+    ):
+        done = here("export", url, *asked)
+        assert (2, "") == (done.returncode, done.stdout)
+        assert said in " ".join(done.stderr.split())
+    assert not [found for found in tmp_path.iterdir() if found.name.startswith("out")]
+
+
+def test_nothing_to_export_is_exit_code_1(url: str, tmp_path: Path) -> None:
+    """The file is there and empty, and the log says that somebody asked."""
+    done = here("export", url, "--tenant", "t-9", "-o", tmp_path / "out.jsonl")
+    assert (1, b"") == (done.returncode, (tmp_path / "out.jsonl").read_bytes())
+    assert 1 == len(asyncio.run(run_sql(url, "SELECT * FROM audit_logs WHERE action = 'audit.export'")))
+
+
+def test_where_the_log_cannot_be_written_the_event_waits(url: str, tmp_path: Path, journal: Path) -> None:
+    """Whoever may only read exports all the same: what tells of it is on disk, and that is said."""
+    asyncio.run(run_sql(url, "CREATE TRIGGER no BEFORE INSERT ON audit_logs BEGIN SELECT RAISE(ABORT, 'no'); END"))
+    done = here("export", url, "--tenant", "t-1", "-o", tmp_path / "out.jsonl")
+    assert 0 == done.returncode
+    assert "waits on this machine" in done.stderr
+    assert list(journal.iterdir())
+
+
+async def test_it_is_the_same_on_a_server(postgres_url: str, tmp_path: Path) -> None:
+    """With the database from the environment."""
+    await filled(postgres_url, GIVEN)
+    asked = ("export", "--all-tenants", "-o", tmp_path / "out.jsonl")
+    done = await asyncio.to_thread(here, *asked, AUDIT_DATABASE_URL=postgres_url)
+    assert 0 == done.returncode
+    assert 40 == len((tmp_path / "out.jsonl").read_text().splitlines())
+    assert 41 == (await run_sql(postgres_url, "SELECT count(*) AS n FROM audit_logs"))[0]["n"]
+
+
+def test_at_a_terminal_its_count_is_gone_at_the_end(url: str, tmp_path: Path) -> None:
+    """What was drawn to show how far it is leaves one line."""
+    done = at_terminal(80, "export", url, "--all-tenants", "--quiet-log", "-o", tmp_path / "out.jsonl")
+    assert "40 events" in done
+    assert (tmp_path / "out.jsonl").exists()
