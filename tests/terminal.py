@@ -101,9 +101,8 @@ def _pipe() -> io.TextIOWrapper:
 
 
 def _said(pipe: io.TextIOWrapper) -> str:
-    pipe.flush()
     pipe.seek(0)
-    return pipe.buffer.read().decode()
+    return pipe.read()
 
 
 def at_terminal(columns: int, *arguments: object, **environment: str) -> str:
