@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit_async.diagnostics import describe, report
@@ -31,6 +32,8 @@ class OwnEngine:
         self._timing = timing
         self._engine: AsyncEngine | None = None
         self._owner = 0
+        # The newest connection, which may not have come as far as to be `raw`.
+        self._newest: Any = None
         self.raw: Any = None
 
     def get(self) -> AsyncEngine:
@@ -38,7 +41,11 @@ class OwnEngine:
         if self._engine is None:
             self._engine = self._make()
             self._owner = os.getpid()
+            event.listen(self._engine.sync_engine, "connect", self._note)
         return self._engine
+
+    def _note(self, connection: Any, _: object) -> None:
+        self._newest = connection.driver_connection
 
     def forget(self) -> None:
         """Have no engine any more. Its connections are left to whoever else knows them, to close them."""
@@ -66,7 +73,7 @@ class OwnEngine:
 
     def abandon(self) -> None:
         """Forget engine and connection, without waiting for anyone. Never raises."""
-        engine, raw, self._engine, self.raw = self._engine, self.raw, None, None
+        engine, raw, self._engine, self.raw = self._engine, self._newest or self.raw, None, None
         if engine is None:
             return
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,9 +14,11 @@ from sqlalchemy import make_url
 from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError, DataStoreError
 from audit_async.store import Store
+from audit_async.store.engine import looking, raw_connection
 from audit_async.store.mariadb import MariadbStore
 from audit_async.table.columns import COLUMNS
 from audit_async.table_map.own import own_row
+from tests.polling import eventually
 from tests.servers.proxy import BLACK_HOLE, FaultProxy
 from tests.store.conftest import Place
 from tests.store.entries import entries, entry, insert_or_replay
@@ -271,3 +274,20 @@ async def test_a_close_that_is_cut_short_is_not_the_applications_business(
         closing.cancel()
         await asyncio.wait({closing})
     assert [] == [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
+
+
+async def test_an_abandoned_store_leaves_no_connection_open(place: Place) -> None:
+    """Also one that was cut off when it had looked at the table, and had not begun with the batch."""
+    store: Any = place.open()
+    async with looking(store._engine.get()) as connection:
+        raw = await raw_connection(connection)
+    store.abandon()
+    await eventually(lambda: _is_closed(raw))
+
+
+def _is_closed(raw: Any) -> bool:
+    if hasattr(raw, "_thread"):
+        return not raw._thread.is_alive()
+    if hasattr(raw, "is_closed"):
+        return bool(raw.is_closed())
+    return bool(raw.closed if hasattr(raw, "closed") else not raw.connected)
