@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from audit_async.reading.mapped_rows import MappedEvents, time_of_row, uuid_text
 from audit_async.reading.periods import Unit, period_of
 from audit_async.reading.spellings import texts_of
 from audit_async.reading.view import Key, View, json_column, source_of
-from audit_async.table_map.adapters import UnfitError, adapter
+from audit_async.table_map.adapters import STAMPS, UnfitError, adapter
 from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.rows import covered_by
@@ -186,7 +187,8 @@ class MappedView(View):
     def bound(self, field: str, value: Any) -> Any:
         name = self._column_of.get(field)
         if field == "created_at":
-            name, value = self._column_of[self._time_path], _epoch(self._time_path, value)
+            name = self._column_of[self._time_path]
+            value = _within(self._kinds[name], _epoch(self._time_path, value))
         kind = self._kinds[name] if name is not None else Kind(name="text")
         if name is None or value is None or kind.name in _COMPARED_AS_TEXT:
             return value
@@ -241,3 +243,15 @@ def _epoch(path: str, value: Any) -> Any:
     if path == "created_at" or not isinstance(value, datetime):
         return value
     return value.timestamp() * (1000 if path.endswith("_ms") else 1)
+
+
+def _within(kind: Kind, value: Any) -> Any:
+    """Return a time as the nearest that a column of *kind* holds: who asks since 1900 asks for all that is there."""
+    if kind.name == "int" and isinstance(value, float):
+        most = (1 << (kind.bits - 1)) - 1
+        # Of whole seconds none lies between a time and the next of them.
+        return max(-most if kind.bits % 2 == 0 else 0, min(math.ceil(value), most))
+    if kind.form == "stamp" and isinstance(value, datetime):
+        first, end = (moment.replace(tzinfo=UTC) for moment in STAMPS)
+        return max(first, min(value, end - timedelta(microseconds=1)))
+    return value

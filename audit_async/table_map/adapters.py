@@ -60,7 +60,7 @@ _REAL = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _MAX_EXPONENT = 1000
 """Of a number that is kept exactly: PostgreSQL takes up to 131,072 digits, and an event none of more than 308."""
 
-_STAMPS = (datetime(1970, 1, 1, 0, 0, 1), datetime(2038, 1, 19, 3, 14, 7))  # noqa: DTZ001 -- they are UTC
+STAMPS = (datetime(1970, 1, 1, 0, 0, 1), datetime(2038, 1, 19, 3, 14, 7))  # noqa: DTZ001 -- they are UTC
 """What a TIMESTAMP of MySQL holds."""
 
 _MANY_DIGITS = Context(prec=2000)
@@ -238,7 +238,7 @@ def _naive(value: Any) -> datetime:
 
 def _stamp(value: Any) -> datetime:
     found = _naive(value)
-    if not _STAMPS[0] <= found < _STAMPS[1]:
+    if not STAMPS[0] <= found < STAMPS[1]:
         raise UnfitError
     return found
 
