@@ -120,8 +120,7 @@ class Analysis(ABC):
             by: a field, or several: `action`, or one of a query's.
             limit: at most so many, 1 to `MAX_COUNTED_VALUES`.
         """
-        fields = (by,) if isinstance(by, str) else tuple(by)
-        check_fields(fields)
+        fields = check_fields((by,) if isinstance(by, str) or not isinstance(by, Iterable) else by)
         rows = await self._grouped(query or Query(), fields, bounded("limit", limit, MAX_COUNTED_VALUES))
         view = await self._look()
         found = ((tuple(map(partial(value_of, view), fields, row)), int(row[-1])) for row in rows)

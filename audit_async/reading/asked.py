@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -36,18 +36,20 @@ def action_texts(actions: Any) -> list[Any]:
     return [each.value if isinstance(each, enum.Enum) else each for each in given if each is not None]
 
 
-def check_fields(fields: Sequence[Any]) -> None:
-    """Make sure that there are fields, and that events can be counted by each.
+def check_fields(fields: Iterable[Any]) -> tuple[str, ...]:
+    """Return *fields*, each once.
 
     Raises:
-        ConfigurationError: they cannot.
+        ConfigurationError: there is none, or events cannot be counted by one of them.
     """
-    for field in fields or ("",):
+    given = list(fields)
+    for field in given or [""]:
         if field not in COUNTABLE:
             raise ConfigurationError(
                 f"nothing can be counted by {field!r:.100}{meant(str(field), COUNTABLE)}",
                 hint=f"there are {', '.join(COUNTABLE)}",
             )
+    return tuple(dict.fromkeys(given))
 
 
 def bounded(name: str, given: Any, most: int) -> int:

@@ -36,6 +36,7 @@ async def test_numbers_are_those_of_a_plain_reckoning(place: Place) -> None:
         for field in COUNTABLE:
             assert plain.counted(given, field) == await reader.counts(by=field, limit=MANY), field
         pairs = ("action", "outcome")
+        assert plain.counted(given, "user_id") == await reader.counts(by=("user_id", "user_id"))
         assert plain.counted(given, *pairs) == await reader.counts(by=pairs, limit=MANY)
         assert plain.counted(some, "user_id", "action") == await reader.counts(failed, ("user_id", "action"), MANY)
         assert plain.counted(given, "action")[:3] == await reader.counts(limit=3)
@@ -201,6 +202,7 @@ def _everything_reckoned(kept: list[Any]) -> dict[str, Any]:
 WRONG: dict[str, Any] = {
     "field": lambda reader: reader.counts(by="ipaddress"),
     "no field": lambda reader: reader.counts(by=()),
+    "nothing": lambda reader: reader.counts(by=None),
     "details": lambda reader: reader.top(by="details"),
     "two for top": lambda reader: reader.top(by=("action", "outcome")),
     "unit": lambda reader: reader.activity(by="week"),
