@@ -21,7 +21,7 @@ _ALONE_SECONDS = 3.0
 _LOOK_SECONDS = 0.002
 
 # One row in ten is of a year ago, in a month of its own; one in five of last month, for which there is no partition.
-_FILL = """
+FILL = """
 INSERT INTO audit_logs (id, created_at, action, category, severity, outcome, user_id, tenant_id, resource_type,
                         resource_id, ip_address, details, metadata, tags)
 SELECT gen_random_uuid()::text, moment, 'sso.login', (ARRAY['security', 'access', 'data'])[1 + number % 3], 'info',
@@ -33,7 +33,7 @@ SELECT gen_random_uuid()::text, moment, 'sso.login', (ARRAY['security', 'access'
                        ELSE timestamptz '{now}' END + number * interval '1 millisecond' AS moment) AS at
 """
 
-_ROW = """
+ROW = """
 INSERT INTO audit_logs (id, created_at, action, category, severity, outcome, details, metadata, tags)
 VALUES (gen_random_uuid()::text, $1, 'sso.login', 'security', 'info', 'success', '{}', '{}', '[]')
 """
@@ -74,7 +74,7 @@ class Watch:
             await looker.close()
 
     async def _write(self, connection: Any) -> None:
-        insert = await connection.prepare(_ROW)
+        insert = await connection.prepare(ROW)
         while True:
             started = time.perf_counter()
             await insert.fetch(datetime.now(UTC))
@@ -141,7 +141,7 @@ async def _old_table(url: str, rows: int) -> None:
         )
         begin = now.replace(day=1, hour=0, minute=0)
         await connection.execute(
-            _FILL.format(rows=rows, old=old.isoformat(), stray=stray.isoformat(), now=begin.isoformat())
+            FILL.format(rows=rows, old=old.isoformat(), stray=stray.isoformat(), now=begin.isoformat())
         )
         await connection.execute("VACUUM ANALYZE audit_logs")
     finally:
