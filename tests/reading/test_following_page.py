@@ -21,14 +21,15 @@ PAGE = (Path(__file__).parents[2] / "docs/following.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize(("block", "call"), [(0, "watch(url)"), (1, "ship(url, None)")])
-async def test_what_the_page_shows_runs(block: int, call: str, sqlite_url: str) -> None:
+@pytest.mark.parametrize(("name", "more"), [("watch", []), ("ship", [None])])
+async def test_what_the_page_shows_runs(name: str, more: list[None], sqlite_url: str) -> None:
     """Each block prints what comes, and can be cancelled."""
     said: list[str] = []
-    names: dict[str, Any] = {"print": lambda *given: said.append(str(given[0])), "url": sqlite_url}
-    exec(BLOCKS[0] + BLOCKS[block], names)
+    names: dict[str, Any] = {"print": lambda *given: said.append(str(given[0]))}
+    for block in BLOCKS:
+        exec(block, names)
     await create_table(sqlite_url)
-    running = asyncio.create_task(eval(call, names))
+    running = asyncio.create_task(names[name](sqlite_url, *more))
     try:
         async for place in _place(sqlite_url):
             await _said(place, said)
@@ -43,7 +44,8 @@ async def _said(place: Place, said: list[str]) -> None:
     for number in range(100):
         await stored(place, [_again(event, number) for event in failed[:1]])
         try:
-            return await eventually(lambda: said, 0.5)
+            await eventually(lambda: said, 0.5)
+            return
         except TimeoutError:
             continue
 
