@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from audit_async import events
 from audit_async.cli.counted import lines
@@ -181,3 +184,19 @@ def test_real_records_are_counted(tmp_path: Path) -> None:
     assert Counter((event.user_id, event.outcome) for event in given) == {
         (each["user_id"], each["outcome"]): each["events"] for each in found
     }
+
+
+async def test_at_a_terminal_it_is_said_that_it_takes_long(postgres_url: str) -> None:
+    """Where a table is locked a terminal shows that something goes on, a pipe does not; in the time that was given
+    both say that it took too long."""
+    await filled(postgres_url, GIVEN[:1])
+    asked = ("count", postgres_url, "--all-tenants", "--timeout", "1")
+    engine = create_async_engine(postgres_url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.execute(text("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"))
+        shown = await asyncio.to_thread(at_terminal, 80, *asked)
+        piped = await asyncio.to_thread(here, *asked)
+    await engine.dispose()
+    assert (True, True) == ("Counting" in shown, "took longer than 1 s" in shown)
+    assert (1, "", False) == (piped.returncode, piped.stdout, "Counting" in piped.stderr)
+    assert "--timeout" in piped.stderr

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 
 from audit_async import AuditEvent, TableMap, events
 from audit_async.cli.listed import Listed
+from audit_async.config import COLUMN_CHARS
 from tests.shared import shared_file
 from tests.tables import run_sql
 from tests.terminal import HOSTILE, SHOWN, at_terminal, filled, filled_file, here, hostile, made
@@ -181,6 +182,15 @@ def test_no_value_is_cut(columns: int | None) -> None:
         assert len(given) == len(lines)
     else:
         assert columns >= max(map(cell_len, lines))
+
+
+def test_a_long_value_moves_its_own_line_only() -> None:
+    """Beside it the columns of the others stay as narrow as they can be."""
+    plain = [line.plain for line in Listed(None, has_tenant=False).lines(GIVEN[:3])]
+    long = events.custom("report.print", user_id="u" * 200, resource_type="r" * 200, description="x")
+    *beside, pushed = [line.plain for line in Listed(None, has_tenant=False).lines([*GIVEN[:3], long])]
+    assert max(map(len, beside)) <= max(map(len, plain)) + 2 * COLUMN_CHARS
+    assert "u" * 200 in pushed
 
 
 def test_a_terminal_gets_colours_and_headings(url: str) -> None:

@@ -24,7 +24,7 @@ from audit_async.cli import show as _show
 from audit_async.cli import stats as _stats
 from audit_async.cli import tables as _tables
 from audit_async.cli import tail as _tail
-from audit_async.cli.console import FINDING, INTERRUPTED, OK, USAGE, app, err, escape
+from audit_async.cli.console import FINDING, OK, USAGE, app, err, escape
 from audit_async.errors import AuditError, ConfigurationError
 
 COMMANDS = (
@@ -52,8 +52,6 @@ def run(arguments: list[str] | None = None) -> int:
         # `| head` has seen enough. What is still in the buffer goes nowhere, and not into a traceback at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return OK
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except ConfigurationError as error:
         return _say(error, USAGE)
     except AuditError as error:
