@@ -180,6 +180,13 @@ class AuditReader(Analysis):
         """Return what happened to one resource, from its beginning. Further pages are those of the same search."""
         return await self.search(Query(**self._of_resource(resource_type, resource_id, limit)))
 
+    async def timeline(self, user_id: Any, *, since: Any = None, until: Any = None, limit: int = PAGE_EVENTS) -> Page:
+        """Return what a user has to do with, in the order of time: did, or had done to, about or for them.
+
+        Further pages are those of `search(Query(involving=user_id, oldest_first=True, ...))`.
+        """
+        return await self.search(Query(involving=user_id, since=since, until=until, oldest_first=True, limit=limit))
+
     async def events(self, query: Query | None = None) -> AsyncIterator[AuditEvent]:
         """Yield every event that *query* asks for, over all pages, in constant memory.
 

@@ -32,7 +32,7 @@ _FIELDS = {
         name: name
         for name in (
             *("category", "severity", "severity_at_least", "outcome", "actor_type", "actor_name", "on_behalf_of"),
-            *("user_agent", "since", "until", "text", "tag"),
+            *("user_agent", "since", "until", "text", "tag", "involving"),
         )
     },
 }
@@ -55,6 +55,9 @@ class Filters:
     category: Annotated[Several, Parameter(help="security, access, data, system or financial.")] = None
     user: Annotated[Several, Parameter(help="Id of the user whom it is about.")] = None
     actor: Annotated[Several, Parameter(help="Id of whoever did it.")] = None
+    involving: Annotated[
+        Several, Parameter(help="Id of a user who did it, whom it is about, or for or to whom it was done.")
+    ] = None
     actor_name: Annotated[Several, Parameter(help="Name of whoever did it, whole.")] = None
     actor_type: Annotated[Several, Parameter(help="user, service, agent, api_key, system, job or anonymous.")] = None
     on_behalf_of: Annotated[Several, Parameter(help="Id of the one for whom it was done.")] = None

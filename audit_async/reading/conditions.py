@@ -21,6 +21,9 @@ from audit_async.reading.view import View
 _ESCAPE = "!"
 """In patterns; a backslash means something else to each database."""
 
+INVOLVED = ("user_id", "actor_id", "on_behalf_of")
+"""Fields with the id of a user who has to do with an event."""
+
 Condition = ColumnElement[bool]
 
 
@@ -42,6 +45,8 @@ def conditions(query: Query, scope: Scope, view: View, now: datetime | None = No
         found.append(one_of(view, name, values))
     for path, values in query.paths.items():
         found.append(sa.or_(*(_detail(view, path, value) for value in values)))
+    if query.involving is not None:
+        found.append(_involves(view, query.involving))
     if query.text is not None:
         found.append(_contains(_place(view, "description"), query.text))
     if query.tag is not None:
@@ -82,6 +87,18 @@ def one_of(view: View, name: str, values: tuple[Any, ...]) -> Condition:
     if None in values:
         ways.append(place.is_(None))
     return sa.or_(*ways) if ways else sa.false()
+
+
+def _involves(view: View, users: tuple[Any, ...]) -> Condition:
+    """Return the condition that one of *users* did it, or that it is about, for, or was done to one of them."""
+    ways = [one_of(view, name, users) for name in INVOLVED if view.expression(name) is not None]
+    if not ways:
+        raise ConfigurationError(
+            f"table {view.name} has no place for a user, so that nobody can be asked for", hint="leave involving out"
+        )
+    if view.expression("resource_type") is not None and view.expression("resource_id") is not None:
+        ways.append(sa.and_(one_of(view, "resource_type", ("user",)), one_of(view, "resource_id", users)))
+    return sa.or_(*ways)
 
 
 def _place(view: View, name: str) -> ColumnElement[Any]:

@@ -45,7 +45,7 @@ class MappedView(View):
         names = [column.name for column in found.columns]
         self.source = source_of(found, names)
         self._kinds = {column.name: kind_of(column, found.dialect) for column in found.columns}
-        self._covered = covered_by(self._map)
+        self._covered = covered_by(self._map) - _not_taken(self._map)
         self._column_of = {path: name for name, source in self._map.sources.items() for path in _read_as(source)}
         self.columns = [self.source.c[name] for name in names]
         self.order = self._make_order(names)
@@ -230,6 +230,16 @@ class MappedView(View):
 
 
 _TIMES = ("created_at", "created_at.epoch", "created_at.epoch_ms")
+
+
+def _not_taken(table_map: TableMap) -> set[str]:
+    """Return what a column takes only where something else is missing: else it was folded, under its own name."""
+    later = {path for source in table_map.sources.values() if isinstance(source, First) for path in source.paths[1:]}
+    return later - {
+        path
+        for source in table_map.sources.values()
+        for path in (source.paths[:1] if isinstance(source, First) else paths_of(source))
+    }
 
 
 def _read_as(source: Source) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ class Query:
         severity_at_least: of `info low medium high critical`, this one and those behind it.
         since: from then on: a time, a day, or how long ago (`24h`).
         until: before then; of a day its end.
+        involving: ids of users who did it, whom it is about, for whom or to whom it was done.
         text: is somewhere in the description, in upper or lower case.
         details: values by key in `details`; of nested objects by their keys with dots between (`geo.country`), or by a
             tuple of keys.
@@ -83,6 +84,7 @@ class Query:
     severity_at_least: Any = None
     since: Any = None
     until: Any = None
+    involving: Any = None
     text: Any = None
     details: Any = None
     tag: Any = None
@@ -103,6 +105,7 @@ class Query:
         self._set("until", None if self.until is None else read_moment("until", self.until, is_end=True))
         if self.since is not None and type(self.since) is type(self.until) and _is_empty(self.since, self.until):
             raise ConfigurationError(f"since {self.since} is not before until {self.until}", hint="exchange them")
+        self._set("involving", None if self.involving is None else _values("involving", self.involving))
         self._set("text", None if self.text is None else _text("text", self.text))
         self._set("tag", None if self.tag is None else _text("tag", self.tag))
         self._set("details", None if self.details is None else _read_details(self.details))
@@ -186,7 +189,7 @@ def _several(name: str, given: Any) -> list[Any]:
 
 def _values(name: str, given: Any) -> Wanted:
     """Return the values of field *name*, each as an event would hold it."""
-    convert = CONVERTERS["severity" if name == "severity_at_least" else name]
+    convert = CONVERTERS[{"severity_at_least": "severity", "involving": "user_id"}.get(name, name)]
     found = []
     for value in _several(name, given):
         try:

@@ -28,6 +28,7 @@ def is_asked_for(event: AuditEvent, query: Query) -> bool:
             query.named is None or any(_is_named(event, each) for each in query.named),
             all(getattr(event, name) in values for name, values in query.wanted.items()),
             all(_found(event.details, path) in map(_as_text, values) for path, values in query.paths.items()),
+            query.involving is None or any(_involves(event, user) for user in query.involving),
             query.text is None or query.text.lower() in (event.description or "").lower(),
             query.tag is None or query.tag in event.tags,
         )
@@ -36,6 +37,11 @@ def is_asked_for(event: AuditEvent, query: Query) -> bool:
 
 def _is_named(event: AuditEvent, asked: Actions) -> bool:
     return fnmatchcase(event.action, asked.text) and (asked.outcomes is None or event.outcome in asked.outcomes)
+
+
+def _involves(event: AuditEvent, user: str) -> bool:
+    done_to = event.resource_id if event.resource_type == "user" else None
+    return user in (event.user_id, event.actor_id, event.on_behalf_of, done_to)
 
 
 def _found(details: Any, path: Sequence[str]) -> str | None:

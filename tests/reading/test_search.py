@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -97,6 +98,20 @@ async def test_the_history_of_a_resource_begins_at_its_beginning(place: Place) -
         page = await reader.history("doc", 7)
     assert ids(answer(given, Query(resource_type="doc", resource_id="7", oldest_first=True))) == ids(page)
     assert len(page) > 5
+
+
+async def test_the_timeline_of_a_user_is_what_they_had_to_do_with(place: Place) -> None:
+    """What they did, and what was done to, about or for them, in the order of time and within it."""
+    given = made(200)
+    await stored(place, given)
+    asked: dict[str, Any] = {"since": START + timedelta(minutes=10), "until": START + timedelta(minutes=50)}
+    async with everything(place) as reader:
+        page = await reader.timeline("u2", **asked)
+    query = Query(involving="u2", oldest_first=True, **asked)
+    assert ids(answer(given, query)) == ids(page)
+    assert {"actor_id", "user_id", "on_behalf_of"} == {
+        name for event in page for name in ("actor_id", "user_id", "on_behalf_of") if getattr(event, name) == "u2"
+    }
 
 
 async def test_all_pages_are_walked_through(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
