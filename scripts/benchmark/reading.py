@@ -82,7 +82,7 @@ async def behavior(bench: Bench) -> list[Comparison]:
     finally:
         await connection.close()
         await theirs.close()
-    what = f"user_behavior, pages read of {rows:,} rows / four queries"
+    what = f"user_behavior, pages read, {rows:,} rows of a year / four queries"
     goal = Goal(least=20, aim=40)
     return [
         Comparison(number="P13", what=what, unit="pages", ours=of_all, theirs=four, goal=goal),
