@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit_async.config import EXPORT_PAGE_EVENTS
+from audit_async.config import EXPORT_PAGE_EVENTS, FOLLOW_TRANSACTIONS
 from audit_async.diagnostics import report
 from audit_async.reading.conditions import Condition, in_scope
 from audit_async.reading.follow_way import Look, Row, Way
@@ -62,6 +62,11 @@ class Snapshot:
         undone = {each for each in self.running if each < before.xmax}
         return self.xmax >= before.xmax and undone <= before.running
 
+    def within(self, transactions: int, before: Snapshot) -> Snapshot:
+        """Return what is known here of no more than *transactions* beyond those that were known *before*."""
+        xmax = min(self.xmax, before.xmax + transactions)
+        return Snapshot(xmax, frozenset(each for each in self.running if each < xmax))
+
     def __str__(self) -> str:
         running = sorted(self.running)
         return f"{min((*running, self.xmax))}:{self.xmax}:{','.join(map(str, running))}"
@@ -92,6 +97,7 @@ class Snapshots(Way[Seen]):
         self._commit: sa.ColumnElement[Any] = sa.type_coerce(commit, sa.BigInteger)
         self._scope = scope
         self._recorded: sa.ColumnElement[Any] = view.source.c.recorded_at
+        self._stride = FOLLOW_TRANSACTIONS
         self._key = (self._commit, *(key.column for key in view.order))
 
     async def begin(self, connection: AsyncConnection, since: datetime | None) -> Seen:
@@ -112,17 +118,24 @@ class Snapshots(Way[Seen]):
                 state = await self._went_back(connection, state, upto)
             if upto == state.seen:
                 return Look((), lambda _: state, state)
-            state = replace(state, upto=upto)
+            state = replace(state, upto=upto.within(self._stride, state.seen))
+            has_more = is_part = state.upto != upto
+        else:
+            has_more, is_part = True, False
         rows: Sequence[Row] = (await connection.execute(self.statement(state))).all()
-        has_more = len(rows) == EXPORT_PAGE_EVENTS
+        is_full = len(rows) == EXPORT_PAGE_EVENTS
+        if is_full:
+            self._stride = max(1, self._stride // 2)
+        elif is_part:
+            self._stride *= 2
         assert state.upto is not None
         done = Seen(state.upto, restored=state.restored)
 
         def at(index: int) -> Seen:
-            is_last = index == len(rows) - 1 and not has_more
+            is_last = index == len(rows) - 1 and not is_full
             return done if is_last else replace(state, key=self._key_of(rows[index]))
 
-        return Look(rows, at, at(len(rows) - 1) if has_more else done, has_more)
+        return Look(rows, at, at(len(rows) - 1) if is_full else done, has_more or is_full)
 
     def statement(self, state: Seen) -> sa.Select[Any]:
         """Return the statement for the next rows that `upto` sees and `seen` does not."""
@@ -184,9 +197,7 @@ class Snapshots(Way[Seen]):
         )
         if restored is not None and restored != state.restored:
             return Seen(Snapshot(0), restored=restored)
-        # Numbers that were not used, or lost, are handed out again.
-        xmax = min(state.seen.xmax, now.xmax)
-        return replace(state, seen=Snapshot(xmax, frozenset(each for each in state.seen.running if each < xmax)))
+        return state
 
     def write(self, state: Seen) -> str:
         key = None if state.key is None else (state.key[0], state.key[1].isoformat(), state.key[2])

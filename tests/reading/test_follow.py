@@ -32,6 +32,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what goes over pages go over many."""
     for module in ("follow", "follow_snapshots", "follow_rowids", "follow_numbers", "follow_times"):
         monkeypatch.setattr(f"audit_async.reading.{module}.EXPORT_PAGE_EVENTS", PAGE)
+    monkeypatch.setattr("audit_async.reading.follow_snapshots.FOLLOW_TRANSACTIONS", 1)
 
 
 async def test_only_what_comes_after_the_beginning_is_given(place: Place) -> None:

@@ -243,6 +243,16 @@ def test_a_snapshot_is_written_as_the_server_writes_it() -> None:
     assert Snapshot(5) == Snapshot.parse("5:10:", is_standby=True)
 
 
+def test_a_part_of_a_snapshot_is_one() -> None:
+    """What is known of the next few transactions follows what was known, and what is known in all follows it."""
+    before, now = Snapshot.parse("5:10:5,7"), Snapshot.parse("7:30:7,11,25")
+    part = now.within(4, before)
+    assert Snapshot.parse("7:14:7,11") == part
+    assert part.follows(before)
+    assert now.follows(part)
+    assert now == now.within(20, before)
+
+
 # --- plans -------------------------------------------------------------------------------------------
 
 _FILL = """
