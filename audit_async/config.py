@@ -406,8 +406,9 @@ FOLLOW_WINDOW_KEYS = 100_000
 FOLLOW_POSITION_KEYS = 2_000
 """Of them that its position holds, as 21 KiB of text; rows before them in the window come again after a restart."""
 
-MAX_POSITION_CHARS = 64 * KIB
-"""Of a follower's position: some hundred by snapshots, some thousand with many transactions under way."""
+MAX_POSITION_CHARS = 256 * KIB
+"""Of a follower's position: some hundred by snapshots; with five thousand transactions under way, more than a server
+has connections, 150 KiB."""
 
 SHOWN_DAMAGE_CHARS = 200
 """Of a value that could not be read, in the event that tells of it: enough to see what it is."""

@@ -64,6 +64,7 @@ async def test_what_is_committed_while_the_past_is_read_is_given_once(place: Pla
         found += await taken(follower, MANY + 1)
         assert sorted([*ids(given), "x1", "x2"]) == sorted(found)
         assert {"x1", "x2"} == set(found[-2:])
+        assert [] == await rest(follower, place)
 
 
 async def test_thousands_in_one_transaction_are_given_once(place: Place) -> None:
