@@ -123,18 +123,6 @@ async def test_the_database_adds_commit_order_and_clock(empty: Place) -> None:  
     assert len(found) == (2 if order == "xact_id" else 40)
 
 
-async def test_the_index_of_commits_learns_of_rows_by_itself(postgres_empty: Place) -> None:  # noqa: F811
-    """In each month, made now or later, rows get into the index of commits without a VACUUM."""
-    await create_table(postgres_empty.url)
-    await postgres_empty.execute(
-        "CREATE TABLE audit_logs_1999_01 PARTITION OF audit_logs FOR VALUES FROM ('1999-01-01') TO ('1999-02-01')"
-    )
-    found = await postgres_empty.rows(
-        "SELECT DISTINCT reloptions::text FROM pg_class WHERE relkind = 'i' AND relname LIKE 'audit_logs%xact_id_idx'"
-    )
-    assert [("{autosummarize=on}",)] == found
-
-
 async def test_a_foreign_table_is_left_alone(empty: Place) -> None:  # noqa: F811
     """No silent IF NOT EXISTS: the error names what is there, the hint what to do."""
     await empty.execute("CREATE TABLE audit_logs (id integer PRIMARY KEY, message text)")
