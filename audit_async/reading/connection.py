@@ -85,7 +85,8 @@ class ReadOnlyDatabase:
     def _too_slow(self) -> StoreError:
         return QueryTimeoutError(
             f"the question took longer than {self._seconds:g} s at {self._place.server}",
-            hint="narrow it: since= and until=, a tenant, a user or an action; or give more time by statement_seconds=",
+            hint="narrow it: since= and until=, a tenant, a user or an action; or give it more time: --timeout, "
+            "statement_seconds=",
         )
 
     @asynccontextmanager

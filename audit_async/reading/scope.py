@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -75,10 +77,10 @@ class Scope:
 def _tenant(given: Any) -> str | None:
     if given is None:
         return None
-    try:
-        tenant = to_id(given)
-    except InvalidValueError:
-        tenant = ""
+    tenant = ""
+    if isinstance(given, (str, int, bytes, uuid.UUID)) and not isinstance(given, bool):
+        with suppress(InvalidValueError):
+            tenant = to_id(given)
     if not tenant:
         raise ConfigurationError(
             f"a value of type {type(given).__name__} is no tenant: {given!r:.100}",

@@ -19,6 +19,7 @@ from scripts.benchmark.bench import Bench
 from scripts.benchmark.calls import against_logging, against_loguru, beside_cpu_bound, redaction
 from scripts.benchmark.comparison import Comparison, table
 from scripts.benchmark.disks import group_commit
+from scripts.benchmark.exporting import export
 from scripts.benchmark.following import follow
 from scripts.benchmark.indexes import our_indexes
 from scripts.benchmark.outages import outage, under_faults
@@ -52,6 +53,7 @@ ROWS: dict[str, Measurement] = {
     "add": added,
     "maintain": upkeep,
     "follow": follow,
+    "export": export,
     "mapped": mapped,
 }
 

@@ -67,7 +67,7 @@ _THEIR_FOUR = (
 async def behavior(bench: Bench) -> list[Comparison]:
     """P13: what a user did in a month, against the four queries of the service that is replaced; pages read."""
     rows = max(_LEAST_ROWS, bench.count(_ROWS))
-    ours_url, theirs_url = await _filled(bench, rows)
+    ours_url, theirs_url = await filled(bench, rows)
     connection, theirs = [await asyncpg.connect(url.replace("+asyncpg", "")) for url in (ours_url, theirs_url)]
     of_all, of_one, four = [], [], []
     try:
@@ -95,7 +95,7 @@ async def behavior(bench: Bench) -> list[Comparison]:
 async def pages(bench: Bench) -> list[Comparison]:
     """P14: a page of a tenant's listing at nine tenths of its depth, against its first page; p95 of the time."""
     rows = max(_LEAST_ROWS, bench.count(_ROWS))
-    url, _ = await _filled(bench, rows)
+    url, _ = await filled(bench, rows)
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         tenant = await connection.fetchval("SELECT tenant_id FROM audit_logs LIMIT 1")
@@ -130,7 +130,7 @@ async def pages(bench: Bench) -> list[Comparison]:
 _made: dict[int, tuple[str, str]] = {}
 
 
-async def _filled(bench: Bench, rows: int) -> tuple[str, str]:
+async def filled(bench: Bench, rows: int) -> tuple[str, str]:
     """Return the addresses of our table and of Aether's, with its own indexes, both with the same *rows* events."""
     if id(bench) not in _made:
         ours, theirs = await bench.other_url(create_table), await bench.other_url(_make_theirs)

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import unicodedata
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -25,7 +26,6 @@ from tests.exports.samples import (
     whole_event,
 )
 
-csv.field_size_limit(2**20)
 NUMBER = re.compile(r"[+-]\d+(\.\d+)?(e[+-]?\d+)?([\]}]|$)")  # behind which a bracket makes any formula a fault
 
 
@@ -38,6 +38,14 @@ def is_formula(cell: str) -> bool:
 
 def cells_of(line: str, delimiter: str = ",") -> list[str]:
     return next(csv.reader([line], delimiter=delimiter))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def long_cells() -> Iterator[None]:
+    """What Python reads of a cell is a setting of the whole process, which other tests rely on."""
+    before = csv.field_size_limit(2**20)
+    yield
+    csv.field_size_limit(before)
 
 
 @some

@@ -102,7 +102,7 @@ async def test_a_scope_has_to_be_said(sqlite_url: str) -> None:
         AuditReader(sqlite_url)
 
 
-@pytest.mark.parametrize("given", ["", object(), [""], [["t1"]], {"": 1}, b""])
+@pytest.mark.parametrize("given", ["", True, object(), [""], [["t1"]], {"": 1}, b""])
 def test_what_is_no_tenant_is_told(given: Any) -> None:
     """A slip is no scope, and the error names the ways to say one."""
     with pytest.raises(ConfigurationError, match=r"Scope.all\(\)"):
