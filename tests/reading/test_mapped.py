@@ -109,6 +109,33 @@ async def test_a_table_without_a_place_for_tenants_is_read_as_a_whole(empty: Pla
         assert 0 == len(await reader.search())
 
 
+COLLATED = {
+    "postgresql": "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+    "sqlite": "SELECT 1",
+    "mysql": "SELECT 1",
+}
+LOOSE = {"postgresql": "COLLATE loose", "sqlite": "COLLATE NOCASE", "mysql": "COLLATE utf8mb4_general_ci"}
+
+
+@pytest.mark.parametrize("empty", ["asyncpg-system", "sqlite", "mariadb"], indirect=True)
+async def test_tenants_that_a_column_takes_for_the_same_are_not(empty: Place) -> None:  # noqa: F811
+    """Where `T1` is `t1` to the database, and `t1 ` too, each tenant still sees its own rows alone, and counts them."""
+    await empty.execute(
+        COLLATED[empty.dialect],
+        f"CREATE TABLE notes (n integer PRIMARY KEY, at varchar(40), whose varchar(40) {LOOSE[empty.dialect]})",
+    )
+    tenants = ("t1", "T1", "t1 ", None)
+    for n, tenant in enumerate(tenants):
+        value = "NULL" if tenant is None else f"'{tenant}'"
+        await empty.execute(f"INSERT INTO notes VALUES ({n}, '2026-03-01T10:00:00+00:00', {value})")
+    notes = TableMap(table="notes", columns={"at": "created_at", "whose": "tenant_id"})
+    for scope in (("t1",), ("T1",), ("t1 ",), ("t1", None), ("t1", "T1")):
+        async with AuditReader(empty.url, tenant=Scope.of(*scope), table=notes) as reader:
+            found = [event.tenant_id async for event in reader.events()]
+            assert sorted(scope, key=str) == sorted(found, key=str)
+            assert len(scope) == await reader.count()
+
+
 @pytest.mark.parametrize("empty", ["asyncpg", "sqlite", "mariadb"], indirect=True)
 async def test_a_damaged_row_is_shown_for_what_it_is(empty: Place) -> None:  # noqa: F811
     """Broken JSON, a time that is none and a word that is none are told in the event, and end no listing."""
