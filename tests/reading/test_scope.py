@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import random
 import uuid
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from audit_async import AuditReader, Query, Scope, create_table
 from audit_async.errors import ConfigurationError
+from audit_async.exports import read_event
 from audit_async.reading.cursor import Cursor
 from tests.reading.log import QUERIES, ids, made, stored
 from tests.store.conftest import Place
@@ -20,7 +22,7 @@ TENANTS = ("t1", "t2", "t-3' OR '1'='1", None)
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_no_question_shows_what_is_out_of_scope(place: Place, seed: int) -> None:
-    """Of random scopes and queries, on all pages, by id, by count and by history, only events of the scope come out."""
+    """Of random scopes and queries, on pages, by id, in numbers and in files, only events of the scope come out."""
     chance = random.Random(seed)
     given = made(200, tenants=TENANTS, seed=seed)
     await stored(place, given)
@@ -31,7 +33,9 @@ async def test_no_question_shows_what_is_out_of_scope(place: Place, seed: int) -
         async with AuditReader(place.url, tenant=scope) as reader:
             found = [event async for event in reader.events(query)]
             page = await reader.search(query)
-            found += [*page, *(await reader.history("doc", "7"))]
+            found += [*page, *(await reader.history("doc", "7")), *(await reader.timeline("u1"))]
+            await reader.export(query, file=(handed_over := io.BytesIO()))
+            found += [read_event(line) for line in handed_over.getvalue().splitlines()]
             if page.next_cursor:
                 found += await reader.search(query, page.next_cursor)
             outside = chance.choice([event for event in given if not scope.covers(event.tenant_id)] or [None])
