@@ -20,7 +20,6 @@ from audit_async.reading.mapped_rows import MappedEvents, time_of_row, uuid_text
 from audit_async.reading.periods import Unit, period_of
 from audit_async.reading.spellings import texts_of
 from audit_async.reading.view import Key, View, json_column, source_of
-from audit_async.table.ddl import MYSQL
 from audit_async.table_map.adapters import STAMPS, UnfitError, adapter
 from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.mapping import TableMap
@@ -94,18 +93,6 @@ class MappedView(View):
         column = self.source.c[name]
         is_other = self._kinds[name].name in _COMPARED_AS_TEXT and self._found.dialect == "postgresql"
         return sa.cast(column, sa.Text) if is_other else column
-
-    def has_letters(self, field: str, value: str) -> ColumnElement[bool] | None:
-        name, text = self._column_of.get(field), self.bound(field, value)
-        if name is None or not isinstance(text, str):
-            return None
-        column = self.source.c[name]
-        if self._found.dialect in MYSQL:
-            # As bytes: some collations do not see blanks at the end either.
-            return sa.func.hex(column) == text.encode().hex().upper()
-        if self._found.dialect == "sqlite":
-            return sa.collate(column, "BINARY") == text
-        return sa.collate(sa.cast(column, sa.Text), "C") == text
 
     def _folded(self, field: str) -> ColumnElement[Any] | None:
         """Return where *field* is that no column holds: in the JSON column, under its own name."""

@@ -56,10 +56,6 @@ class View(ABC):
         A text has the type of a text, whatever the column is.
         """
 
-    def has_letters(self, field: str, value: str) -> ColumnElement[bool] | None:
-        """Return the condition that *field* is *value* letter by letter; None where to be equal means that anyway."""
-        return None
-
     @abstractmethod
     def bound(self, field: str, value: Any) -> Any:
         """Return *value* of *field* as it is compared with its expression."""
