@@ -32,7 +32,7 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         with contextlib.suppress(AttributeError):
-            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] -- where the locale has no ✓
+            sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # no ✓ in the locale
         self.out = console or Console(highlight=False)
         if self.out.width > WIDTH or not self.out.is_terminal:
             self.out.width = WIDTH
