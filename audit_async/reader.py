@@ -322,7 +322,7 @@ class AuditReader(Analysis):
     async def _listing(self, query: Query, now: datetime | None = None) -> Listing:
         view = await self._look()
         asked = {**query.to_dict(), "limit": None}
-        bound_to = msgspec.json.encode([str(view.name), str(self.scope), asked], order="deterministic").decode()
+        bound_to = msgspec.json.encode([str(view.name), self.scope.to_list(), asked], order="deterministic").decode()
         where = conditions(query, self.scope, view, now)
         return Listing(view=view, where=where, is_ascending=query.oldest_first, bound_to=bound_to)
 

@@ -243,7 +243,7 @@ class Follower(AsyncIterator[AuditEvent]):
     def _binding(self, view: View) -> str:
         asked = {**self._query.to_dict(), "limit": None}
         asked.pop("oldest_first", None)
-        whole = ["follow", str(view.name), str(self._scope), asked]
+        whole = ["follow", str(view.name), self._scope.to_list(), asked]
         return msgspec.json.encode(whole, order="deterministic").decode()
 
     def _read(self, position: str, way: Way[Any], bound_to: str) -> Mark:

@@ -68,6 +68,10 @@ class Scope:
         """Return whether an event of *tenant* may be seen."""
         return self.tenants is None or tenant in self.tenants
 
+    def to_list(self) -> list[str | None] | None:
+        """Return its tenants in their order, as a cursor is bound to them; None for all."""
+        return None if self.tenants is None else sorted(self.tenants, key=lambda tenant: tenant or "")
+
     def __str__(self) -> str:
         if self.tenants is None:
             return "all tenants"

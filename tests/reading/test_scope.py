@@ -88,6 +88,21 @@ async def test_a_cursor_of_another_listing_is_told(place: Place) -> None:
         assert 5 == len(await reader.search(Query(limit=5), cursor))
 
 
+@pytest.mark.parametrize(("one", "other"), [(["a, b"], ["a", "b"]), ([None], ["no tenant"]), ([], ["nothing"])])
+async def test_a_cursor_belongs_to_its_tenants_and_not_to_how_they_read(
+    sqlite_url: str, one: list[Any], other: list[Any]
+) -> None:
+    """Scopes whose texts are the same are two all the same."""
+    await create_table(sqlite_url)
+    async with AuditReader(sqlite_url, tenant=one) as reader:
+        cursor = Cursor(("2026-03-01T00:00:00.000000Z", "x")).write((await reader._listing(Query())).bound_to)
+        await reader.search(Query(), cursor)
+    async with AuditReader(sqlite_url, tenant=other) as reader:
+        assert str(reader.scope) == str(Scope.read(one))
+        with pytest.raises(ConfigurationError, match="another query, scope or table"):
+            await reader.search(Query(), cursor)
+
+
 async def test_tenants_may_be_given_as_their_ids_are(place: Place) -> None:
     """A UUID, and its text in upper case, are the tenant whose events were logged with it."""
     tenant = uuid.UUID("0190b5b2-7c4e-7d3a-9c1f-000000000001")
