@@ -244,7 +244,7 @@ class AuditReader(Analysis):
             scope=str(self.scope),
             tenant_id=self.scope.only,
             table=str(self._name),
-            bound_to=fingerprint(f"{format} {sorted(options.items())} {listing.bound_to}"),
+            bound_to=fingerprint(f"{format} {sorted(options.items())} {self._database.url!r} {listing.bound_to}"),
             batches=batches,
             on_export=self.on_export,
             on_progress=on_progress,

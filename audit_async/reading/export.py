@@ -32,7 +32,8 @@ class Exported:
     Attributes:
         format: of the file.
         path: of the file; None where it was somebody's open file, such as standard output.
-        events: that are in it, those of an earlier attempt that was continued among them.
+        events: that are in it, those of an earlier attempt that was continued among them; of one that broke off, no
+            more than these.
         query: what was asked for, as plain JSON data.
         scope: whose events, as text.
         tenant_id: whose, where it is one tenant's.
@@ -144,9 +145,10 @@ class Export:
     async def _write(self, sink: Sink, events: Sequence[AuditEvent]) -> None:
         if not events:
             return
+        # Before they are written: of a pipe that breaks, nobody knows how many have left.
+        self.events += len(events)
         # In a thread, since it takes a while and others use the loop.
         await asyncio.to_thread(sink.write, events)
-        self.events += len(events)
         if self.on_progress is not None:
             self.on_progress(self.events)
 

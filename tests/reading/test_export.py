@@ -136,6 +136,39 @@ async def test_every_export_is_told_of(log: Place, tmp_path: Path) -> None:
     assert not (tmp_path / "b.part").exists()
 
 
+async def test_a_pipe_that_breaks_at_the_first_events_is_told(log: Place) -> None:
+    """Nobody knows how many of them have left: what is told of is no fewer."""
+
+    class Broken(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise BrokenPipeError
+
+    told: list[Exported] = []
+    async with AuditReader(log.url, tenant=Scope.all(), on_export=told.append) as reader:
+        with pytest.raises(BrokenPipeError):
+            await reader.export(file=Broken())
+    assert [(False, 50)] == [(each.is_complete, each.events) for each in told]
+
+
+async def test_another_database_does_not_continue_it(log: Place, tmp_path: Path) -> None:
+    """What broke off in one is begun anew from another, however alike their tables are."""
+
+    def stop(_: int) -> None:
+        raise KeyError("enough")
+
+    async with everything(log) as reader:
+        for _ in range(2):
+            with pytest.raises(KeyError):
+                await reader.export(
+                    path=tmp_path / "out", on_progress=lambda events: stop(events) if events > 50 else None
+                )
+    url = f"sqlite+aiosqlite:///{tmp_path / 'other.db'}"
+    await create_table(url)
+    async with AuditReader(url, tenant=Scope.all()) as reader:
+        exported = await reader.export(path=tmp_path / "out")
+    assert (False, 0) == (exported.is_continued, exported.events)
+
+
 async def test_no_file_is_lost(log: Place, tmp_path: Path) -> None:
     """One that is there is kept, unless it was allowed to be replaced; then until the new one is whole."""
     path = tmp_path / "out.jsonl"
