@@ -122,12 +122,12 @@ class Snapshots(Way[Seen]):
             has_more = is_part = state.upto != upto
         else:
             has_more, is_part = True, False
+        # A look that takes too long is repeated with less to look through.
+        stride, self._stride = self._stride, max(1, self._stride // 2)
         rows: Sequence[Row] = (await connection.execute(self.statement(state))).all()
         is_full = len(rows) == EXPORT_PAGE_EVENTS
-        if is_full:
-            self._stride = max(1, self._stride // 2)
-        elif is_part:
-            self._stride *= 2
+        if not is_full:
+            self._stride = 2 * stride if is_part else stride
         assert state.upto is not None
         done = Seen(state.upto, restored=state.restored)
 

@@ -11,8 +11,10 @@ from typing import Any
 import anyio
 import asyncpg
 import pytest
+import sqlalchemy as sa
 
-from audit_async import create_table
+from audit_async import AuditReader, Scope, create_table
+from audit_async.reading.connection import QueryTimeoutError
 from audit_async.reading.follow import Follower
 from audit_async.reading.follow_snapshots import Seen, Snapshot, Snapshots
 from tests.logs import heard
@@ -295,3 +297,20 @@ async def _plan_of_a_look(place: Place, tenant: str | None) -> str:
             assert raw is not None
             values = [statement.params[name] for name in statement.positiontup or ()]
             return "\n".join(row[0] for row in await raw.fetch(f"EXPLAIN {statement}", *values))
+
+
+async def test_a_look_that_takes_too_long_is_repeated_with_less_to_look_through(postgres_place: Place) -> None:
+    """One who was away long is not stuck before a stretch of transactions that no question gets through."""
+    async with AuditReader(postgres_place.url, tenant=Scope.all(), statement_seconds=0.2) as reader:
+        view = await reader._look()
+        assert view.commit is not None
+        slow = Snapshots(view, [sa.func.pg_sleep(60).is_(None)], view.commit, reader.scope)
+        async with reader._database.transaction() as connection:
+            state = await slow.begin(connection, None)
+        await stored(postgres_place, made(3))
+        before = slow._stride
+        for looks in (1, 2):
+            with pytest.raises(QueryTimeoutError):
+                async with reader._database.transaction() as connection:
+                    await slow.look(connection, state)
+            assert before // 2**looks == slow._stride
