@@ -104,8 +104,8 @@ class ReadOnlyDatabase:
         connection = await connection.execution_options(postgresql_readonly=True)
         if has_pooler(self.url):
             # Its sessions are shared, so that a setting has to end with the transaction.
-            milliseconds = str(int(self._seconds * 1000))
-            await connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": milliseconds})
+            milliseconds = {"ms": str(_milliseconds(self._seconds))}
+            await connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), milliseconds)
         if tenant is not None:
             await connection.execute(text("SELECT set_config('audit.tenant_id', :tenant, true)"), {"tenant": tenant})
 
@@ -128,7 +128,7 @@ class ReadOnlyDatabase:
         if url.get_driver_name() == "asyncpg":
             settings = {
                 "default_transaction_read_only": "on",
-                "statement_timeout": str(int(self._seconds * 1000)),
+                "statement_timeout": str(_milliseconds(self._seconds)),
                 "idle_in_transaction_session_timeout": str(int((self._seconds + CANCEL_SECONDS) * 1000)),
             }
             url, arguments = asyncpg_arguments(url, settings)
@@ -162,10 +162,15 @@ def _only_reading(backend: str, seconds: float) -> Any:
             if "max_statement_time" in names:
                 cursor.execute(f"SET SESSION max_statement_time = {seconds:g}")
             elif names:
-                cursor.execute(f"SET SESSION max_execution_time = {int(seconds * 1000)}")
+                cursor.execute(f"SET SESSION max_execution_time = {_milliseconds(seconds)}")
         cursor.close()
 
     return set_up
+
+
+def _milliseconds(seconds: float) -> int:
+    # None of them would be no limit at all.
+    return max(1, int(seconds * 1000))
 
 
 def _is_timeout(verdict: StoreError, error: Exception) -> bool:
