@@ -158,3 +158,10 @@ def test_what_has_no_time_or_action_is_refused(said: dict[str, Any], reason: str
     """Anything else is legal: what a field cannot hold is kept beside it."""
     with pytest.raises(RefusedError, match=reason):
         from_json(**said)
+
+
+@pytest.mark.parametrize("said", [{}, {"tenant_id": None}, {"tenant_id": ""}])
+def test_a_record_that_names_no_tenant_is_of_the_one_that_was_said(said: dict[str, Any]) -> None:
+    """Null, empty and absent are the same."""
+    mapped = from_json(action="auth.login", created_at="2026-03-01", **said)
+    assert "t-0" == mapped.event.tenant_id

@@ -50,7 +50,8 @@ def read_object(body: Mapping[str, Any], reading: Reading) -> Mapped:
     if origin:
         fields["metadata"] = _beside(fields.get("metadata"), {"origin": origin})
     fields |= {"id": event_id, "created_at": moment}
-    fields.setdefault("tenant_id", reading.tenant_id)
+    if fields.get("tenant_id") in (None, ""):
+        fields["tenant_id"] = reading.tenant_id
     return Mapped(event=events.custom(action, **fields), operation=action, folded=(*others, *origin))
 
 
