@@ -70,7 +70,10 @@ def in_scope(scope: Scope, view: View) -> Iterable[Condition]:
             f"table {view.name} has no place for a tenant, so that nobody can say whose its events are",
             hint="read it with tenant=Scope.all(), where everything in it may be seen",
         )
-    yield one_of(view, "tenant_id", tuple(sorted(scope.tenants, key=lambda tenant: tenant or "")))
+    tenants = tuple(scope.to_list() or ())
+    yield one_of(view, "tenant_id", tenants)
+    if (surely := view.surely("tenant_id", tenants)) is not None:
+        yield surely
 
 
 def one_of(view: View, name: str, values: tuple[Any, ...]) -> Condition:

@@ -66,6 +66,16 @@ class JsonColumn:
         text = sa.func.json_extract_path_text(sa.cast(self.column, sa.JSON), *keys)
         return sa.case((self.column.op("IS")(sa.text("JSON")), text))
 
+    def is_readable(self) -> ColumnElement[bool] | None:
+        """Return the condition that the column is empty, or holds JSON; None where it can hold nothing else."""
+        if self.dialect == "postgresql":
+            return (
+                None
+                if self.kind in ("json", "jsonb")
+                else self.column.is_(None) | self.column.op("IS")(sa.text("JSON"))
+            )
+        return self.column.is_(None) | (sa.func.json_valid(self.column) == 1)
+
     def equals(self, path: Sequence[str], value: Any) -> ColumnElement[bool]:
         """Return the condition that *value*, a scalar, is under *path*: one key with its dots, or several."""
         texts = [self.text(each) for each in ways(path)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
+from sqlalchemy.dialects.mysql import CHAR
 
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
@@ -20,6 +21,7 @@ from audit_async.reading.mapped_rows import MappedEvents, time_of_row, uuid_text
 from audit_async.reading.periods import Unit, period_of
 from audit_async.reading.spellings import texts_of
 from audit_async.reading.view import Key, View, json_column, source_of
+from audit_async.table.ddl import MYSQL
 from audit_async.table_map.adapters import STAMPS, UnfitError, adapter
 from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.mapping import TableMap
@@ -27,6 +29,7 @@ from audit_async.table_map.rows import covered_by
 from audit_async.table_map.source import OBJECTS, Field, First, Merge, Source, paths_of
 
 _COMPARED_AS_TEXT = ("enum", "address", "array", "other")
+_UUID_CHARS = 36
 _FAILED_WELL = [Outcome.FAILURE, Outcome.DENIED, Outcome.ERROR]
 
 
@@ -198,6 +201,28 @@ class MappedView(View):
             # What no row can have: a text where the column takes numbers.
             return None
 
+    def surely(self, field: str, values: Sequence[Any]) -> ColumnElement[bool] | None:
+        place, name = self.expression(field), self._column_of.get(field)
+        found: list[ColumnElement[bool]] = []
+        if (
+            place is not None
+            and self._found.dialect != "postgresql"
+            and (name is None or self._kinds[name].name == "text")
+        ):
+            spelled = [form.encode() for value in values if value is not None for form in _spellings(value)]
+            is_one = self._bytes(place).in_(spelled)
+            found.append(place.is_(None) | is_one if None in values else is_one)
+        if name is None and None in values and self._map.fold_into is not None:
+            # Whose a row is whose JSON is damaged, nobody can say.
+            found += [readable] if (readable := self._json(self._map.fold_into).is_readable()) is not None else []
+        return sa.and_(*found) if found else None
+
+    def _bytes(self, place: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return a text as its bytes in UTF-8, which are compared to the letter, whatever its collation."""
+        if self._found.dialect in MYSQL:
+            place = sa.cast(place, CHAR(charset="utf8mb4"))
+        return sa.cast(place, sa.LargeBinary)
+
     def value(self, field: str, found: Any) -> Any:
         name = self._column_of.get(field)
         return uuid_text(found) if name is not None and self._kinds[name].name == "uuid" else found
@@ -247,6 +272,11 @@ def _read_as(source: Source) -> tuple[str, ...]:
     if isinstance(source, First):
         return source.paths[:1]
     return (source.path,) if isinstance(source, Field) and source.path not in OBJECTS else ()
+
+
+def _spellings(value: str) -> tuple[str, ...]:
+    """Return *value*, and of a UUID the upper case as well: others may have written it that way."""
+    return (value, value.upper()) if len(value) == _UUID_CHARS and uuid_text(value) == value else (value,)
 
 
 def _epoch(path: str, value: Any) -> Any:

@@ -64,6 +64,13 @@ class View(ABC):
         """Return what the expression of *field* gave, as an event has it: a UUID in whatever form is its text."""
         return found
 
+    def surely(self, field: str, values: Sequence[Any]) -> ColumnElement[bool] | None:
+        """Return what has to hold besides, for *field* to be one of *values* to the letter; None where nothing has to.
+
+        For databases that take one text for another, or cannot tell an empty value from one that they cannot read.
+        """
+        return None
+
     @abstractmethod
     def texts(self, names: Iterable[str], *given: str) -> list[str]:
         """Return what stands in the table for the canonical actions *names*, or where the caller's word is: *given*."""
