@@ -140,7 +140,7 @@ class AuditReader(Analysis):
         query = query or Query()
         listing = await self._listing(query)
         at = None if cursor is None else Cursor.read(cursor, listing.bound_to)
-        rows = await self._rows(listing.statement(at, query.limit + 1))
+        rows = await self._listed(listing, at, query.limit + 1)
         return listing.page(at, rows, query.limit)
 
     async def get(self, event_id: Any) -> AuditEvent | None:
@@ -312,7 +312,7 @@ class AuditReader(Analysis):
     ) -> AsyncIterator[tuple[Sequence[AuditEvent], Cursor | None]]:
         """Yield the events behind *cursor* in large pages, each with the cursor behind it; None behind the last."""
         while True:
-            rows = await self._rows(listing.statement(cursor, EXPORT_PAGE_EVENTS))
+            rows = await self._listed(listing, cursor, EXPORT_PAGE_EVENTS)
             is_last = len(rows) < EXPORT_PAGE_EVENTS
             cursor = None if is_last else Cursor(listing.position(rows[-1]))
             yield [listing.view.event(row) for row in rows], cursor
@@ -325,6 +325,11 @@ class AuditReader(Analysis):
         bound_to = msgspec.json.encode([str(view.name), self.scope.to_list(), asked], order="deterministic").decode()
         where = conditions(query, self.scope, view, now)
         return Listing(view=view, where=where, is_ascending=query.oldest_first, bound_to=bound_to)
+
+    async def _listed(self, listing: Listing, cursor: Cursor | None, rows: int) -> Sequence[Sequence[Any]]:
+        found = await self._rows(listing.statement(cursor, rows))
+        rest = listing.rest(cursor, rows - len(found)) if len(found) < rows else None
+        return found if rest is None else [*found, *await self._rows(rest)]
 
     async def _rows(self, statement: Select[Any]) -> Sequence[Sequence[Any]]:
         async with self._database.transaction(self.scope.only) as connection:

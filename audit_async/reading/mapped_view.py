@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
@@ -70,9 +70,18 @@ class MappedView(View):
                 f"table {self.name} has no unique key, so that its rows cannot be told apart from page to page",
                 hint=f"ALTER TABLE {self.name} ADD PRIMARY KEY, on a column that is different in each row",
             )
-        own = tuple(self._column_of.get(name, "") for name in ("id",))
-        key = next((key for key in keys if key == own), keys[0])
-        return [Key(self.source.c[name], names.index(name)) for name in dict.fromkeys((self._column_of[path], *key))]
+        time, own = self._column_of[path], (self._column_of.get("id", ""),)
+        # A key with an empty part, of which there may be several, is the last to be taken.
+        key = min(keys, key=lambda key: (key != own, any(map(self._may_be_empty, key))))
+        end: Literal["first", "last"] = "last" if self._found.dialect == "postgresql" else "first"
+        return [
+            Key(self.source.c[name], names.index(name), end if name == time and self._may_be_empty(name) else None)
+            for name in dict.fromkeys((time, *key))
+        ]
+
+    def _may_be_empty(self, name: str) -> bool:
+        column = self._found.column(name)
+        return column is not None and column.is_nullable and name not in self._found.primary_key
 
     # --- where a field is ------------------------------------------------------------------------------
 

@@ -51,10 +51,33 @@ class Listing:
 
     def statement(self, cursor: Cursor | None, rows: int) -> Select[Any]:
         """Return the statement for *rows* rows behind *cursor*, seen in its direction."""
-        goes_up = self.is_ascending != (cursor is not None and cursor.is_backward)
-        statement = sa.select(*self.view.columns).select_from(self.view.source).where(*self.where)
-        if cursor is not None:
-            statement = statement.where(_behind(self.view.order, cursor.position, goes_up))
+        if cursor is None:
+            return self._selected(rows, self._goes_up(cursor))
+        order, position = self.view.order, cursor.position
+        if order[0].empty is not None and position[0] is None:
+            within = [order[0].column.is_(None), _behind(order[1:], position[1:], self._goes_up(cursor))]
+            return self._selected(rows, self._goes_up(cursor), *within)
+        return self._selected(rows, self._goes_up(cursor), _behind(order, position, self._goes_up(cursor)))
+
+    def rest(self, cursor: Cursor | None, rows: int) -> Select[Any] | None:
+        """Return the statement for *rows* rows behind the last one that `statement` finds; None where none can be.
+
+        A row without a time is neither before nor behind any: those are at one end, and an index finds them by
+        themselves.
+        """
+        time = self.view.order[0]
+        if cursor is None or time.empty is None:
+            return None
+        goes_up, is_empty = self._goes_up(cursor), cursor.position[0] is None
+        if is_empty == ((time.empty == "last") == goes_up):
+            return None
+        return self._selected(rows, goes_up, time.column.is_not(None) if is_empty else time.column.is_(None))
+
+    def _goes_up(self, cursor: Cursor | None) -> bool:
+        return self.is_ascending != (cursor is not None and cursor.is_backward)
+
+    def _selected(self, rows: int, goes_up: bool, *within: Condition) -> Select[Any]:
+        statement = sa.select(*self.view.columns).select_from(self.view.source).where(*self.where, *within)
         order = [key.column.asc() if goes_up else key.column.desc() for key in self.view.order]
         return statement.order_by(*order).limit(rows)
 

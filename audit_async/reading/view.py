@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
@@ -24,10 +24,12 @@ class Key:
     Attributes:
         column: an expression of the table.
         place: of its value among the columns that are read.
+        empty: where the database puts rows without a value when it goes up: `first` or `last`; None where all have one.
     """
 
     column: ColumnElement[Any]
     place: int
+    empty: Literal["first", "last"] | None = None
 
 
 class View(ABC):
