@@ -50,6 +50,9 @@ class MappedView(View):
         self._kinds = {column.name: kind_of(column, found.dialect) for column in found.columns}
         self._covered = covered_by(self._map) - _not_taken(self._map)
         self._column_of = {path: name for name, source in self._map.sources.items() for path in _read_as(source)}
+        if len(found.primary_key) == 1 and (table_map.fold_into is None or "id" in self._covered):
+            # Such a row is known by its key alone: see `MappedEvents`.
+            self._column_of.setdefault("id", found.primary_key[0])
         self.columns = [self.source.c[name] for name in names]
         self.order = self._make_order(names)
         if len(found.primary_key) == 1 and self._kinds[found.primary_key[0]].name == "int":
@@ -102,9 +105,11 @@ class MappedView(View):
         return self._folded(field)
 
     def _as_text(self, name: str) -> ColumnElement[Any]:
-        column = self.source.c[name]
-        is_other = self._kinds[name].name in _COMPARED_AS_TEXT and self._found.dialect == "postgresql"
-        return sa.cast(column, sa.Text) if is_other else column
+        column, kind = self.source.c[name], self._kinds[name]
+        if kind.name not in _COMPARED_AS_TEXT or self._found.dialect != "postgresql":
+            return column
+        # A cast would put `/32` behind an address.
+        return sa.func.abbrev(column) if (kind.name, kind.form) == ("address", "") else sa.cast(column, sa.Text)
 
     def _folded(self, field: str) -> ColumnElement[Any] | None:
         """Return where *field* is that no column holds: in the JSON column, under its own name."""

@@ -1,0 +1,136 @@
+"""Tables of others have what ours never has: loose collations, rows without a time, typed addresses."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from audit_async import AuditEvent, AuditReader, Query, TableMap
+from tests.reading.log import everything, ids, pages
+from tests.reading.test_mapped import EACH_MAP, fill
+from tests.store.conftest import Place, empty  # noqa: F401 -- a fixture
+
+ON_EACH = pytest.mark.parametrize("empty", ["asyncpg", "asyncpg-system", "sqlite", "mariadb"], indirect=True)
+LOOSE = {"sqlite": "COLLATE NOCASE", "mysql": "COLLATE utf8mb4_general_ci"}
+TENANTS = ("t1", "T1", "t1 ", "té", "te", "t")
+TENANT = "0190b5b2-7c4e-7d3a-9c1f-00000000000a"
+
+
+async def of_tenant(place: Place, tenant: str | None, table: TableMap) -> list[AuditEvent]:
+    async with AuditReader(place.url, tenant=tenant, table=table) as reader:
+        found = [event async for event in reader.events()]
+        assert len(found) == await reader.count()
+    return found
+
+
+@ON_EACH
+async def test_a_column_that_takes_one_text_for_another_shows_no_other_tenant(empty: Place) -> None:  # noqa: F811
+    """Tenants are told apart to the letter, whatever the collation of their column; of a UUID case means nothing."""
+    await empty.execute(
+        "CREATE TABLE loose (id integer PRIMARY KEY, at varchar(40), what varchar(80),"
+        f" whose varchar(80) {LOOSE.get(empty.dialect, '')})",
+        *(
+            f"INSERT INTO loose VALUES ({number}, '2026-03-01 10:00:00', 'auth.login', '{tenant}')"
+            for number, tenant in enumerate([*TENANTS, TENANT])
+        ),
+    )
+    loose = TableMap(table="loose", columns={"at": "created_at", "what": "action", "whose": "tenant_id"})
+    for number, tenant in enumerate([*TENANTS, TENANT]):
+        assert [str(number)] == ids(await of_tenant(empty, tenant, loose))
+    if empty.dialect in LOOSE:
+        await empty.execute(f"UPDATE loose SET whose = '{TENANT.upper()}' WHERE id = {len(TENANTS)}")
+        assert 1 == len(await of_tenant(empty, str(uuid.UUID(TENANT)), loose))
+
+
+@ON_EACH
+async def test_a_tenant_in_json_is_told_apart_to_the_letter(empty: Place) -> None:  # noqa: F811
+    """Blanks at its end belong to it."""
+    kind = "json" if empty.dialect == "postgresql" else "text"
+    await empty.execute(
+        f"CREATE TABLE folded (id integer PRIMARY KEY, at varchar(40), what varchar(80), more {kind})",
+        *(
+            f"INSERT INTO folded VALUES ({number}, '2026-03-01', 'auth.login', '{{\"tenant_id\": \"{tenant}\"}}')"
+            for number, tenant in enumerate(TENANTS)
+        ),
+        f"INSERT INTO folded VALUES ({len(TENANTS)}, '2026-03-01 10:00:00', 'auth.login', NULL)",
+    )
+    folded = TableMap(
+        table="folded", fold_into="more", columns={"id": "id", "at": "created_at", "what": "action", "more": "details"}
+    )
+    for number, tenant in enumerate([*TENANTS, None]):
+        assert [str(number)] == ids(await of_tenant(empty, tenant, folded))
+
+
+@pytest.mark.parametrize("empty", ["sqlite", "mariadb"], indirect=True)
+async def test_a_row_of_which_nobody_can_say_whose_it_is_is_shown_to_no_tenant(empty: Place) -> None:  # noqa: F811
+    """Broken JSON, in which a tenant may stand, is not an event without a tenant; whoever sees all sees it."""
+    await empty.execute(
+        "CREATE TABLE old (id integer PRIMARY KEY, at varchar(40), what varchar(80), more text)",
+        'INSERT INTO old VALUES (1, \'2026-03-01 10:00:00\', \'auth.login\', \'{"tenant_id": "t2", "name": "cut\')',
+        "INSERT INTO old VALUES (2, '2026-03-01 10:00:00', 'auth.login', '{}')",
+    )
+    old = TableMap(
+        table="old", fold_into="more", columns={"id": "id", "at": "created_at", "what": "action", "more": "details"}
+    )
+    assert ["2"] == ids(await of_tenant(empty, None, old))
+    async with everything(empty, table=old) as reader:
+        assert 2 == len(await reader.search())
+
+
+@ON_EACH
+@pytest.mark.parametrize("oldest_first", [False, True])
+async def test_rows_without_a_time_are_on_a_page(empty: Place, oldest_first: bool) -> None:  # noqa: F811
+    """However many there are, and wherever the database puts them: each is listed once, forth and back."""
+    await empty.execute(
+        "CREATE TABLE old (id integer PRIMARY KEY, at varchar(40), what varchar(80))",
+        *(
+            f"INSERT INTO old VALUES ({n}, {time}, 'auth.login')"
+            for n, time in enumerate(["NULL", "'2026-03-01 10:00'", "'2026-03-02 10:00'", "NULL"] * 5)
+        ),
+    )
+    old = TableMap(table="old", columns={"id": "id", "at": "created_at", "what": "action"})
+    async with everything(empty, table=old) as reader:
+        for limit in (1, 3, 7, 10, 20):
+            query = Query(limit=limit, oldest_first=oldest_first)
+            listed = await pages(reader, query)
+            forth = [ids(page) for page in listed]
+            assert sorted(map(str, range(20))) == sorted(each for page in forth for each in page)
+            back, cursor = [], listed[-1].previous_cursor
+            while cursor is not None:
+                page = await reader.search(query, cursor)
+                back.append(ids(page))
+                cursor = page.previous_cursor
+            assert forth[:-1] == back[::-1]
+
+
+@EACH_MAP
+@ON_EACH
+async def test_every_event_that_is_listed_is_found_by_its_id(name: str, empty: Place) -> None:  # noqa: F811
+    """Also where its id is the key that the database gave, or none of an event."""
+    await fill(name, empty)
+    async with everything(empty, table=TableMap.ready(name)) as reader:
+        for event in (await reader.search(Query(limit=20))).events:
+            assert event == await reader.get(event.id)
+        assert await reader.get("no such id") is None
+
+
+@pytest.mark.parametrize("empty", ["asyncpg", "asyncpg-system"], indirect=True)
+async def test_an_address_with_a_type_of_its_own_is_found(empty: Place) -> None:  # noqa: F811
+    """As it is shown, of one machine without the length of its network."""
+    addresses = ("192.0.2.1", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32")
+    await empty.execute(
+        "CREATE TABLE old (id integer PRIMARY KEY, at timestamptz, what text, ip inet)",
+        *(
+            f"INSERT INTO old VALUES ({n}, '2026-03-01 10:00:00Z', 'auth.login', '{address}')"
+            for n, address in enumerate(addresses)
+        ),
+    )
+    old = TableMap(table="old", columns={"at": "created_at", "what": "action", "ip": "ip_address"})
+    async with everything(empty, table=old) as reader:
+        shown = {event.id: event.ip_address for event in await reader.search()}
+        assert {str(n): address for n, address in enumerate(addresses)} == shown
+        counted = {count.values[0] for count in await reader.counts(by="ip_address")}
+        assert set(addresses) == counted
+        for n in (0, 2):
+            assert [str(n)] == ids(await reader.search(Query(ip_address=addresses[n])))
