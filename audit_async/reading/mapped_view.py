@@ -218,24 +218,24 @@ class MappedView(View):
     def surely(self, field: str, values: Sequence[Any]) -> ColumnElement[bool] | None:
         place, name = self.expression(field), self._column_of.get(field)
         found: list[ColumnElement[bool]] = []
-        if (
-            place is not None
-            and self._found.dialect != "postgresql"
-            and (name is None or self._kinds[name].name == "text")
-        ):
-            spelled = [form.encode() for value in values if value is not None for form in _spellings(value)]
-            is_one = self._bytes(place).in_(spelled)
+        # JSON of PostgreSQL is compared to the letter anyway.
+        is_text = self._found.dialect != "postgresql" if name is None else self._kinds[name].name == "text"
+        if place is not None and is_text:
+            spelled = [form for value in values if value is not None for form in _spellings(value)]
+            is_one = self._to_the_letter(place, spelled)
             found.append(place.is_(None) | is_one if None in values else is_one)
         if name is None and None in values and self._map.fold_into is not None:
             # Whose a row is whose JSON is damaged, nobody can say.
             found += [readable] if (readable := self._json(self._map.fold_into).is_readable()) is not None else []
         return sa.and_(*found) if found else None
 
-    def _bytes(self, place: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Return a text as its bytes in UTF-8, which are compared to the letter, whatever its collation."""
+    def _to_the_letter(self, place: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that a text is one of *texts*, whatever its collation takes for the same."""
+        if self._found.dialect == "postgresql":
+            return sa.collate(sa.cast(place, sa.Text), "C").in_(texts)
         if self._found.dialect in MYSQL:
             place = sa.cast(place, CHAR(charset="utf8mb4"))
-        return sa.cast(place, sa.LargeBinary)
+        return sa.cast(place, sa.LargeBinary).in_([text.encode() for text in texts])
 
     def value(self, field: str, found: Any) -> Any:
         name = self._column_of.get(field)
