@@ -153,6 +153,8 @@ def _only_reading(backend: str, seconds: float) -> Any:
     def set_up(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         if backend == "sqlite":
+            # A text that is no UTF-8, in a table that others fill, would end every listing that comes to it.
+            connection.driver_connection.text_factory = _visibly
             cursor.execute("PRAGMA query_only = ON")
             cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         else:
@@ -166,6 +168,10 @@ def _only_reading(backend: str, seconds: float) -> Any:
         cursor.close()
 
     return set_up
+
+
+def _visibly(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 def _milliseconds(seconds: float) -> int:

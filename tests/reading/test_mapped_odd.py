@@ -6,10 +6,11 @@ import uuid
 
 import pytest
 
-from audit_async import AuditEvent, AuditReader, Query, TableMap
+from audit_async import AuditEvent, AuditReader, Query, Scope, TableMap
 from tests.reading.log import everything, ids, pages
 from tests.reading.test_mapped import EACH_MAP, fill
 from tests.store.conftest import Place, empty  # noqa: F401 -- a fixture
+from tests.tables import run_sql
 
 ON_EACH = pytest.mark.parametrize("empty", ["asyncpg", "asyncpg-system", "sqlite", "mariadb"], indirect=True)
 LOOSE = {"sqlite": "COLLATE NOCASE", "mysql": "COLLATE utf8mb4_general_ci"}
@@ -134,3 +135,16 @@ async def test_an_address_with_a_type_of_its_own_is_found(empty: Place) -> None:
         assert set(addresses) == counted
         for n in (0, 2):
             assert [str(n)] == ids(await reader.search(Query(ip_address=addresses[n])))
+
+
+async def test_a_text_that_is_no_utf8_ends_no_listing(sqlite_url: str) -> None:
+    """SQLite keeps any bytes as a text: what cannot be read of them is replaced visibly."""
+    await run_sql(
+        sqlite_url,
+        "CREATE TABLE old (id integer PRIMARY KEY, at text, what text, name text)",
+        "INSERT INTO old VALUES (1, '2026-03-01 10:00:00', 'auth.login', cast(x'c3bc41ff42' AS text))",
+        "INSERT INTO old VALUES (2, '2026-03-02 10:00:00', 'auth.login', 'b')",
+    )
+    old = TableMap(table="old", columns={"id": "id", "at": "created_at", "what": "action", "name": "actor_name"})
+    async with AuditReader(sqlite_url, tenant=Scope.all(), table=old) as reader:
+        assert ["b", "üA\N{REPLACEMENT CHARACTER}B"] == [event.actor_name for event in await reader.search()]
