@@ -147,6 +147,7 @@ class AuditReader(Analysis):
         """Return the event of that id, or None: there is none, or it is another tenant's.
 
         Raises:
+            ConfigurationError: the table keeps no id, and its key is more than one column.
             StoreError: the database is away, or refuses.
         """
         try:

@@ -6,6 +6,8 @@ goes on where it says: nothing is missing, and nothing is there twice.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -73,22 +75,27 @@ class Draft:
         """Begin anew, and return the file to write to, readable for its owner alone.
 
         Raises:
-            AuditError: it cannot be made.
+            AuditError: it cannot be made, or another export writes to it.
         """
+        # One that somebody writes to just now is not taken away from under them.
+        with suppress(OSError), os.fdopen(os.open(self._part, _GO_ON), "r+b") as other:
+            self._hold(other)
         with self.told(), suppress(FileNotFoundError):
             self._note.unlink()
         with self.told():
             self._file = os.fdopen(make_file(self._part), "wb")
+            self._hold(self._file)
         return self._file
 
     def resume(self, progress: Progress) -> BinaryIO:
         """Go on behind what *progress* speaks of.
 
         Raises:
-            AuditError: it cannot be opened.
+            AuditError: it cannot be opened, or another export writes to it.
         """
         with self.told():
             self._file = os.fdopen(os.open(self._part, _GO_ON), "r+b")
+            self._hold(self._file)
             self._file.truncate(progress.size)
             self._file.seek(progress.size)
         return self._file
@@ -119,6 +126,9 @@ class Draft:
         with self.told():
             self._file.flush()
             os.fdatasync(self._file.fileno())
+            if not os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self._part)):
+                # Two that began in the same moment: the file of that name is the other one's, and not whole.
+                raise self._held_by_another()
             self.close()
             self._part.rename(self._path)
             with suppress(FileNotFoundError):
@@ -130,6 +140,24 @@ class Draft:
         if file is not None:
             with suppress(OSError):
                 file.close()
+
+    def _hold(self, file: BinaryIO) -> None:
+        """Keep *file* for this export alone, as long as it is open.
+
+        Raises:
+            AuditError: another one has it.
+        """
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # A file system without locks cannot say.
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise self._held_by_another() from error
+
+    def _held_by_another(self) -> AuditError:
+        return AuditError(
+            f"another export writes {self._part} just now", hint="wait for its end, or give this one another name"
+        )
 
     @contextmanager
     def told(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ import pytest
 from audit_async import AuditReader, Query, Scope, create_table
 from audit_async.errors import AuditError, ConfigurationError
 from audit_async.exports import FORMATS, read_event
+from audit_async.reading.draft import Draft, Progress
 from audit_async.reading.export import Exported
 from tests.children import Child
 from tests.reading.log import everything, ids, made, stored
@@ -167,6 +168,38 @@ async def test_another_database_does_not_continue_it(log: Place, tmp_path: Path)
     async with AuditReader(url, tenant=Scope.all()) as reader:
         exported = await reader.export(path=tmp_path / "out")
     assert (False, 0) == (exported.is_continued, exported.events)
+
+
+async def test_two_exports_do_not_write_to_one_file(log: Place, tmp_path: Path) -> None:
+    """The second is told so, whether it would begin anew or go on, and the first one's file is whole."""
+    path = tmp_path / "out.jsonl"
+    told = []
+
+    def meet(_: int) -> None:
+        for way in (Draft.begin, lambda draft: draft.resume(Progress(bound_to="", began_at=""))):
+            draft = Draft(path, may_replace=False)
+            with pytest.raises(AuditError, match="another export"):
+                way(draft)
+            draft.close()
+            told.append(way)
+
+    async with everything(log) as reader:
+        await reader.export(path=path, on_progress=meet)
+    assert (2 * EVENTS // 50, EVENTS) == (len(told), len(path.read_bytes().splitlines()))
+
+
+async def test_no_half_file_gets_the_name_of_a_whole_one(log: Place, tmp_path: Path) -> None:
+    """Where another one has taken the place of the part, that is told, and the name stays free."""
+    path = tmp_path / "out.jsonl"
+
+    def take(_: int) -> None:
+        path.with_name("out.jsonl.part").unlink()
+        path.with_name("out.jsonl.part").write_text("half")
+
+    async with everything(log) as reader:
+        with pytest.raises(AuditError, match="another export"):
+            await reader.export(path=path, on_progress=take)
+    assert not path.exists()
 
 
 async def test_no_file_is_lost(log: Place, tmp_path: Path) -> None:
