@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
@@ -42,3 +45,16 @@ def eventually_sync(condition: Callable[[], T], timeout_seconds: float = 10) -> 
 def _still_time(deadline: float, condition: Callable[[], object]) -> None:
     if time.monotonic() > deadline:
         raise TimeoutError(f"never came true: {condition}")
+
+
+def removed(directory: Path) -> bool:
+    """Remove *directory*, into which others write; return whether that was all of it."""
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        return not directory.exists()
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from loguru import logger
 
 from audit_async import AuditLogger, Receipt, diagnostics, events
-from tests.polling import eventually_sync
+from tests.polling import eventually_sync, removed
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_the_journals_own_thread_does_not_wait_for_itself(audit: AuditLogger, tm
 
     diagnostics.forget_all()
     number = logger.add(sink)
-    shutil.rmtree(tmp_path / "journal")
+    eventually_sync(lambda: removed(tmp_path / "journal"))
     try:
         assert log(audit).on_disk_sync(10)
         eventually_sync(lambda: audit.flush_sync(10))

@@ -33,6 +33,9 @@ class Source(io.RawIOBase):
         position: bytes that have been read.
     """
 
+    # Of one that could not be opened there is nothing to close, as the collector does with what is left of it.
+    _file: io.FileIO | None = None
+
     def __init__(self, path: Path) -> None:
         try:
             self._file = os.fdopen(_open(path), "rb", buffering=0)
@@ -49,6 +52,7 @@ class Source(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer)  # type: ignore[arg-type]
+        assert self._file is not None
         count = self._file.readinto(view) or 0
         self._digest.update(view[:count])
         self.position += count
@@ -60,7 +64,8 @@ class Source(io.RawIOBase):
         return self._digest.hexdigest()
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         super().close()
 
 

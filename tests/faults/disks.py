@@ -14,7 +14,7 @@ from tests.faults.lab import Lab
 from tests.faults.mounts import remount
 from tests.faults.report import Report, Watched
 from tests.faults.rooms import QUICK, SMALL_SEGMENT, as_ordinary_user, disk, fill, table_away
-from tests.polling import eventually_sync
+from tests.polling import eventually_sync, removed
 
 MODES = ("log", "on_disk", "write", "require")
 HELD_SECONDS = 5.0  # beyond what was agreed: no wait of ours is that long, and no machine that slow
@@ -198,7 +198,7 @@ def no_long_files(lab: Lab) -> None:
 
 def remove(directory: Path) -> None:
     """Remove it, files and all."""
-    shutil.rmtree(directory)
+    eventually_sync(lambda: removed(directory))
 
 
 def move_away(directory: Path) -> None:
