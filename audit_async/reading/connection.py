@@ -18,9 +18,8 @@ from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, async_url
 from audit_async.table.connection import make_private
 from audit_async.table.ddl import MYSQL
-from audit_async.table.sessions import asyncmy_arguments, asyncpg_arguments, has_pooler
+from audit_async.table.sessions import MYSQL_SETTINGS, asyncmy_arguments, asyncpg_arguments, has_pooler
 
-_MYSQL_SETTINGS = "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'"
 _TIMED_OUT = {"57014", "1969", "3024", "interrupted"}
 
 
@@ -133,7 +132,7 @@ class ReadOnlyDatabase:
             }
             url, arguments = asyncpg_arguments(url, settings)
         elif url.get_driver_name() == "asyncmy":
-            arguments = {**asyncmy_arguments(url), "init_command": _MYSQL_SETTINGS}
+            arguments = {**asyncmy_arguments(url), "init_command": MYSQL_SETTINGS}
         elif backend == "sqlite":
             make_private(url.database or "", makes_file=False)
         engine = create_async_engine(

@@ -17,10 +17,7 @@ from audit_async.config import ADMIN_STATEMENT_SECONDS
 from audit_async.errors import AuditError, ConfigStoreError
 from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, async_url
-from audit_async.table.sessions import asyncmy_arguments, asyncpg_arguments, connect_seconds
-
-# What does not fit is refused, and a statement means what it says, whatever the server's default is.
-_MYSQL_SETTINGS = "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'"
+from audit_async.table.sessions import MYSQL_SETTINGS, asyncmy_arguments, asyncpg_arguments, connect_seconds
 
 
 @asynccontextmanager
@@ -50,7 +47,7 @@ async def connected(
             deadline.reschedule(None)
             is_connecting = False
             if parsed.get_backend_name() in ("mysql", "mariadb"):
-                await connection.exec_driver_sql(_MYSQL_SETTINGS)
+                await connection.exec_driver_sql(MYSQL_SETTINGS)
             yield connection
     except AuditError:
         raise
@@ -72,7 +69,7 @@ def _new_engine(url: URL, statement_seconds: float) -> AsyncEngine:
         url, arguments = asyncpg_arguments(url, {}, command_timeout=statement_seconds)
     elif url.get_driver_name() == "asyncmy":
         # Before SQLAlchemy asks for the mode: it quotes names as that says.
-        arguments = {**asyncmy_arguments(url, read_timeout=statement_seconds), "init_command": _MYSQL_SETTINGS}
+        arguments = {**asyncmy_arguments(url, read_timeout=statement_seconds), "init_command": MYSQL_SETTINGS}
     # SQLAlchemy drops the connection at a time-out, so that no roll-back behind it waits as long once more.
     return create_async_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 

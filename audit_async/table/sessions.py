@@ -13,6 +13,9 @@ from sqlalchemy import URL
 from audit_async.config import CONNECT_SECONDS, KEEPALIVE_COUNT, KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS
 from audit_async.errors import ConfigStoreError
 
+MYSQL_SETTINGS = "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'"
+"""What does not fit is refused, and a statement means what it says, whatever the server's default is."""
+
 _KEEPALIVES = {
     "tcp_keepalives_idle": str(KEEPALIVE_IDLE_SECONDS),
     "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL_SECONDS),
