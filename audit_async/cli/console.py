@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import getpass
 import os
 import re
 from collections.abc import Iterator
@@ -131,3 +132,11 @@ def moment_of(value: str) -> datetime:
     except ValueError:
         raise ConfigurationError(f"{value[:100]!r} is no time", hint="write 2026-01-31 or 2026-01-31T12:00Z") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def user_name() -> str | None:
+    """Return who started this program, as far as this machine knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return None

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from audit_async.cli.console import FINDING, OK, READING, Address, JournalDirectory, app, err, escape
+from audit_async.cli.console import FINDING, OK, READING, Address, JournalDirectory, app, err, escape, user_name
 from audit_async.cli.filters import EVERY_EVENT, Filters
-from audit_async.cli.importing import user_name
 from audit_async.cli.source import NOTHING_SAID, Source, ask, tell_nothing
 from audit_async.cli.visible import counted
 from audit_async.errors import ConfigurationError

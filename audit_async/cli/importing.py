@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import getpass
 import json as json_module
 import signal
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from audit_async.cli.console import (
     escape,
     named_tables,
     out,
+    user_name,
 )
 from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, IMPORT_WAIT_SECONDS
 from audit_async.errors import ConfigurationError
@@ -116,14 +116,6 @@ async def _import(settings: Settings, file: Path, format: str, options: dict[str
             raise
         await logger.close(CLOSE_SECONDS if report.stopped is None else 0.0)
     return report
-
-
-def user_name() -> str | None:
-    """Return who started this program, as far as this machine knows."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return None
 
 
 def _zone(name: str) -> ZoneInfo:

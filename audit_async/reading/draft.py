@@ -106,14 +106,12 @@ class Draft:
         Raises:
             AuditError: the disk is full, or does not take it.
         """
-        assert self._file is not None
         with self.told():
-            self._file.flush()
-            os.fdatasync(self._file.fileno())
+            file = self._synced()
             draft = self._note.with_name(f"{self._note.name}.new")
-            kept = msgspec.structs.replace(progress, size=self._file.tell())
-            with open(make_file(draft), "wb") as file:
-                file.write(msgspec.json.encode(kept))
+            kept = msgspec.structs.replace(progress, size=file.tell())
+            with open(make_file(draft), "wb") as note:
+                note.write(msgspec.json.encode(kept))
             draft.rename(self._note)
 
     def finish(self) -> None:
@@ -122,17 +120,22 @@ class Draft:
         Raises:
             AuditError: the disk is full, or does not take it.
         """
-        assert self._file is not None
         with self.told():
-            self._file.flush()
-            os.fdatasync(self._file.fileno())
-            if not os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self._part)):
+            file = self._synced()
+            if not os.path.samestat(os.fstat(file.fileno()), os.lstat(self._part)):
                 # Two that began in the same moment: the file of that name is the other one's, and not whole.
                 raise self._held_by_another()
             self.close()
             self._part.rename(self._path)
             with suppress(FileNotFoundError):
                 self._note.unlink()
+
+    def _synced(self) -> BinaryIO:
+        """Return the file, with everything that was written to it on disk."""
+        assert self._file is not None
+        self._file.flush()
+        os.fdatasync(self._file.fileno())
+        return self._file
 
     def close(self) -> None:
         """Close the file, and leave it as it is, to be gone on with."""

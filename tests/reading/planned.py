@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,15 +72,35 @@ async def plan_of(connection: AsyncConnection, asked: Asked, options: str = "") 
     return (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
 
 
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield each step of *plan*."""
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
 def scans(plan: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield of each scan in *plan* its kind, its table, and its index."""
-    if "Scan" in plan["Node Type"]:
-        yield plan["Node Type"], plan.get("Relation Name", ""), plan.get("Index Name", "")
-    for part in plan.get("Plans", ()):
-        yield from scans(part)
+    for node in nodes(plan):
+        if "Scan" in node["Node Type"]:
+            yield node["Node Type"], node.get("Relation Name", ""), node.get("Index Name", "")
+
+
+def scanned(steps: Iterable[dict[str, Any]]) -> int:
+    """Return how many rows were taken from the table in *steps* that were really gone, kept or not."""
+    taken = [node for node in steps if "Scan" in node["Node Type"] and node["Node Type"] != "Bitmap Index Scan"]
+    return sum(
+        int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]) for node in taken
+    )
 
 
 async def sqlite_plan(connection: AsyncConnection, asked: Asked) -> list[str]:
     """Return the lines of SQLite's plan."""
     rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.text}", asked.values)
     return [row[-1] for row in rows]
+
+
+async def mariadb_plan(connection: AsyncConnection, asked: Asked) -> list[dict[str, Any]]:
+    """Return the steps of MariaDB's plan."""
+    rows = await connection.exec_driver_sql(f"EXPLAIN {asked.text}", asked.values)
+    return [dict(row) for row in rows.mappings()]

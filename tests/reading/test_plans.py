@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from audit_async import AuditReader, Query, create_table
-from audit_async.reading.cursor import Cursor
-from tests.reading.plans import plan_of, scanned
+from tests.reading.planned import Asked, mariadb_plan, nodes, plan_of, scanned, sqlite_plan, statements
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 from tests.tables import run_sql
@@ -85,36 +84,43 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
-async def statements(reader: AuditReader, **fields: Any) -> list[Any]:
-    """Return the statements for the first page and for one in the depth."""
+async def pages(reader: AuditReader, **fields: Any) -> list[Asked]:
+    """Ask for the first page and for one in the depth, and return both statements."""
     query = Query(**fields, limit=LIMIT)
-    listing = await reader._listing(query)
-    page = await reader.search(Query(**{**fields, "limit": 500}))
-    async with reader._database.transaction(reader.scope.only) as connection:
-        row = (await connection.execute(listing.statement(None, 400))).all()[-1]
-    assert len(page) > 100
-    deep = Cursor.read(Cursor(listing.position(row)).write(listing.bound_to), listing.bound_to)
-    return [listing.statement(None, LIMIT + 1), listing.statement(deep, LIMIT + 1)]
+    deep = (await reader.search(Query(**fields, limit=400))).next_cursor
+    assert deep is not None
+    with statements(reader) as found:
+        for cursor in (None, deep):
+            assert LIMIT == len(await reader.search(query, cursor))
+    assert 2 == len(found)
+    return found
+
+
+async def gone(reader: AuditReader, statement: Asked) -> list[dict[str, Any]]:
+    """Return the steps in which PostgreSQL answers *statement*, with their rows."""
+    async with reader._database.transaction() as connection:
+        return list(nodes(await plan_of(connection, statement, "ANALYZE, TIMING OFF, ")))
 
 
 @pytest.mark.parametrize("asked", ASKED)
 @ON_POSTGRES
 async def test_a_page_reads_its_rows_on_postgres(reader: AuditReader, asked: str) -> None:
     """Through the tenant's index, at most a page and one row, and one of each partition that has to be looked at."""
-    for statement in await statements(reader, **ASKED[asked]):
-        nodes = await plan_of(reader, statement)
-        scans = [node for node in nodes if "Scan" in node["Node Type"]]
-        assert {"Index Scan"} == {node["Node Type"] for node in scans}, nodes
+    for statement in await pages(reader, **ASKED[asked]):
+        steps = await gone(reader, statement)
+        scans = [node for node in steps if "Scan" in node["Node Type"]]
+        assert {"Index Scan"} == {node["Node Type"] for node in scans}, steps
         assert all("tenant_id" in node["Index Name"] for node in scans if node["Actual Rows"])
-        assert scanned(nodes) <= LIMIT + 1 + len(scans)
+        assert scanned(steps) <= LIMIT + 1 + len(scans)
 
 
 @pytest.mark.parametrize("asked", ASKED)
 @ON_SQLITE
 async def test_a_page_reads_its_rows_on_sqlite(reader: AuditReader, asked: str) -> None:
     """Through the tenant's index, in its order: only rows of one moment are sorted."""
-    for statement in await statements(reader, **ASKED[asked]):
-        steps = [row["detail"] for row in await plan_of(reader, statement)]
+    for statement in await pages(reader, **ASKED[asked]):
+        async with reader._database.transaction() as connection:
+            steps = await sqlite_plan(connection, statement)
         assert "USING INDEX audit_logs_tenant_id_created_at_idx (tenant_id=?" in steps[0], steps
         assert steps[1:] in (
             [],
@@ -127,8 +133,9 @@ async def test_a_page_reads_its_rows_on_sqlite(reader: AuditReader, asked: str) 
 @ON_MARIADB
 async def test_a_page_reads_its_rows_on_mariadb(reader: AuditReader, asked: str) -> None:
     """Through the tenant's index, in its order, with nothing to sort."""
-    for statement in await statements(reader, **ASKED[asked]):
-        (step,) = await plan_of(reader, statement)
+    for statement in await pages(reader, **ASKED[asked]):
+        async with reader._database.transaction() as connection:
+            (step,) = await mariadb_plan(connection, statement)
         assert "audit_logs_tenant_id_created_at_idx" == step["key"], step
         assert "filesort" not in (step["Extra"] or "")
 
@@ -136,8 +143,10 @@ async def test_a_page_reads_its_rows_on_mariadb(reader: AuditReader, asked: str)
 @ON_POSTGRES
 async def test_a_users_page_reads_its_rows_on_postgres(reader: AuditReader) -> None:
     """What one user did is found through an index, without going through the tenant's other rows one by one."""
-    listing = await reader._listing(Query(user_id="u7", limit=LIMIT))
-    nodes = await plan_of(reader, listing.statement(None, LIMIT + 1))
+    with statements(reader) as found:
+        await reader.search(Query(user_id="u7", limit=LIMIT))
+    [statement] = found
+    steps = await gone(reader, statement)
     # Months without rows are looked through, which costs nothing.
-    assert 0 == scanned([node for node in nodes if node["Node Type"] == "Seq Scan"])
-    assert scanned(nodes) <= ROWS // 997 + 1
+    assert 0 == scanned(node for node in steps if node["Node Type"] == "Seq Scan")
+    assert scanned(steps) <= ROWS // 997 + 1

@@ -30,7 +30,7 @@ from audit_async.importing.formats.format import (
     words_of,
 )
 from audit_async.importing.formats.ocsf_own import OUTCOMES, SEVERITIES, fields_of, is_own
-from audit_async.importing.formats.own import read_object
+from audit_async.importing.formats.own import ORIGIN, read_object
 from audit_async.importing.formats.paths import look, object_of, without
 
 NEAREST = {
@@ -93,8 +93,7 @@ PATHS: dict[str, tuple[str, ...]] = {
 }
 """Of each field the attributes that may hold it: the first one that does counts."""
 
-_NAMES = frozenset({*EventFields.__annotations__, *AuditEvent.__struct_fields__}) - {"id", "success"}
-_ORIGIN = ("writer_id", "writer_seq", "recorded_at")
+_NAMES = frozenset({*EventFields.__annotations__, *AuditEvent.__struct_fields__}) - {"id", "success", *ORIGIN}
 
 
 def _read(body: Mapping[str, Any], reading: Reading) -> Mapped:
@@ -105,7 +104,7 @@ def _read(body: Mapping[str, Any], reading: Reading) -> Mapped:
         raise RefusedError("it has no class_uid")
     metadata = object_of(body.get("metadata"))
     given = body.get("unmapped")
-    ours = {name: value for name, value in object_of(given).items() if name in _NAMES and name not in _ORIGIN}
+    ours = {name: value for name, value in object_of(given).items() if name in _NAMES}
     moment = moment_of(ours.pop("created_at", None) or body.get("time") or body.get("time_dt"), UTC)
     event_id, moment = reading.key_of(metadata.get("uid"), moment, body)
 

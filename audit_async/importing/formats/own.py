@@ -21,12 +21,14 @@ FIELDS = frozenset({*EventFields.__annotations__, "action"})
 """That a column can be."""
 
 _OBJECTS = ("details", "metadata", "old_values", "new_values")
-_ORIGIN = ("writer_id", "writer_seq", "recorded_at")
+ORIGIN = ("writer_id", "writer_seq", "recorded_at")
+"""What an event has from the log that it was exported from, and gets anew in this one."""
+
 _UNSEEN = r"\s|\\[tnr]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}"
 _FORMULA = re.compile(rf"\A'(?=\\[tnr]|[\t\r\n]|(?:{_UNSEEN})*[=+@＝＋＠﹦﹢﹫\-－﹣−])")
 """What an export puts before a cell that a spreadsheet would run."""
 
-assert frozenset(AuditEvent.__struct_fields__) <= FIELDS | {*_ORIGIN}
+assert frozenset(AuditEvent.__struct_fields__) <= FIELDS | {*ORIGIN}
 
 
 def read_object(body: Mapping[str, Any], reading: Reading) -> Mapped:
@@ -43,10 +45,10 @@ def read_object(body: Mapping[str, Any], reading: Reading) -> Mapped:
     if isinstance(fields.get("tags"), str):
         tags = _parsed(fields["tags"])
         fields["tags"] = tags if isinstance(tags, list) else [fields["tags"]]
-    others = said({name: value for name, value in named.items() if name not in FIELDS and name not in _ORIGIN})
+    others = said({name: value for name, value in named.items() if name not in FIELDS and name not in ORIGIN})
     if others:
         fields["details"] = _beside(fields.get("details"), others)
-    origin = {name: named[name] for name in _ORIGIN if name in named}
+    origin = {name: named[name] for name in ORIGIN if name in named}
     if origin:
         fields["metadata"] = _beside(fields.get("metadata"), {"origin": origin})
     fields |= {"id": event_id, "created_at": moment}
