@@ -84,7 +84,9 @@ def test_it_says_how_full_it_is(tmp_path: Path, opened: Open) -> None:
     append_until_full(journal, is_urgent=True)
     assert journal.fullness > 0.98
     settle_all(journal)
-    assert (journal.fullness < 0.1, journal.is_refusing) == (True, False)
+    # Segments are removed in as many turns as it takes, and there is room from the first one on.
+    eventually_sync(lambda: journal.fullness < 0.1)
+    assert not journal.is_refusing
 
 
 def test_memory_keeps_its_last_for_urgent_entries(tmp_path: Path, opened: Open) -> None:
