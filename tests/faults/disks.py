@@ -184,9 +184,10 @@ def no_long_files(lab: Lab) -> None:
     """Forbid long files under way: a write that crosses the limit is done in part, and the table takes none either."""
     lab.timing = QUICK
     made = {"is_mapped": lab.chance.random() < 0.3, "segment_bytes": 1024 * 1024}
-    # Above what its ledger and its reports will have, and below the end of a segment.
-    limit = lab.chance.randrange(400_000, 900_000)
-    with Watched(lab, ENDLESS, made=made, threads=4) as child:
+    # Below the end of a segment, and above what its ledger and its reports will have: neither grows by more than 30 kB
+    # a second at that pace, however late the first event is stored.
+    limit = lab.chance.randrange(900_000, 1_000_000)
+    with Watched(lab, ENDLESS, made=made, per_second=1000, threads=4) as child:
         child.wait_for(lambda report: report.stats.stored > 20)
         _, most = resource.prlimit(child.child.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(child.child.pid, resource.RLIMIT_FSIZE, (limit, most))
