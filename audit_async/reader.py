@@ -162,9 +162,9 @@ class AuditReader(Analysis):
             at = view.order[0].column == view.bound("created_at", moment)
             rows = await self._rows(sa.select(*view.columns).where(at, *found).limit(1))
             if rows:
-                return view.event(rows[0])
+                return next(iter(view.shown(rows)), None)
         rows = await self._rows(sa.select(*view.columns).where(*found).limit(1))
-        return view.event(rows[0]) if rows else None
+        return next(iter(view.shown(rows)), None)
 
     async def count(self, query: Query | None = None) -> int:
         """Return how many events *query* asks for, on all pages.
@@ -316,7 +316,7 @@ class AuditReader(Analysis):
             rows = await self._listed(listing, cursor, EXPORT_PAGE_EVENTS)
             is_last = len(rows) < EXPORT_PAGE_EVENTS
             cursor = None if is_last else Cursor(listing.position(rows[-1]))
-            yield [listing.view.event(row) for row in rows], cursor
+            yield listing.view.shown(rows), cursor
             if is_last:
                 return
 

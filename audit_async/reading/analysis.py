@@ -272,7 +272,7 @@ class Analysis(ABC):
         view = await self._look()
         where = [*conditions(query, self.scope, view), *narrowing]
         listing = Listing(view=view, where=where, is_ascending=False, bound_to="")
-        return [view.event(row) for row in await self._rows(listing.statement(None, most))]
+        return view.shown(await self._rows(listing.statement(None, most)))
 
     async def _spelled_events(self, asked: Mapping[str, Any], limit: int) -> list[AuditEvent]:
         query, view = Query(**asked), await self._look()

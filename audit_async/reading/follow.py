@@ -289,7 +289,11 @@ class Follower(AsyncIterator[AuditEvent]):
         marks = [replace(mark, past=listing.position(row)) for row in rows]
         is_last = len(rows) < EXPORT_PAGE_EVENTS
         after = Mark(mark.state) if is_last else marks[-1]
-        events = [(way.view.event(row), partial(_same, each)) for row, each in zip(rows, marks, strict=True)]
+        events = [
+            (event, partial(_same, each))
+            for row, each in zip(rows, marks, strict=True)
+            for event in way.view.shown([row])
+        ]
         # What came meanwhile is looked for at once.
         return Found(events, after, has_more=True)
 
@@ -300,7 +304,11 @@ class Follower(AsyncIterator[AuditEvent]):
         def at(index: int) -> Mark:
             return Mark(look.at(index))
 
-        events = [(way.view.event(way.event_row(row)), partial(at, index)) for index, row in enumerate(look.rows)]
+        events = [
+            (event, partial(at, index))
+            for index, row in enumerate(look.rows)
+            for event in way.view.shown([way.event_row(row)])
+        ]
         return Found(events, Mark(look.after), has_more=look.has_more)
 
 

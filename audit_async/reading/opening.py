@@ -33,11 +33,17 @@ async def open_view(connection: AsyncConnection, table: TableName | TableMap, sc
             f"there is no table {name} to read", hint="name the right one by table=, or make it: audit-async init URL"
         )
     await _see_rows(connection, name, scope)
-    version = server_version(connection)
+    view = _view_of(table, found, server_version(connection))
+    view.scope = scope
+    return view
+
+
+def _view_of(table: TableName | TableMap, found: InspectedTable, version: tuple[int, ...]) -> View:
     if isinstance(table, TableMap):
         return MappedView(_fitting(table, found), found, version)
     if is_ours(found):
         return OwnView(found, version)
+    name = TableName(found.schema, found.name)
     return MappedView(TableMap.ready(recognise(found).name, table=str(name)), found, version)
 
 

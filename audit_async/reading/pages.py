@@ -96,7 +96,7 @@ class Listing:
             return Page(())
         before = self._cursor(kept[0], is_backward=True) if (has_more if is_backward else cursor is not None) else None
         behind = self._cursor(kept[-1]) if has_more or is_backward else None
-        return Page(tuple(map(self.view.event, kept)), behind, before)
+        return Page(tuple(self.view.shown(kept)), behind, before)
 
     def _cursor(self, row: Sequence[Any], *, is_backward: bool = False) -> str:
         return Cursor(self.position(row), is_backward).write(self.bound_to)

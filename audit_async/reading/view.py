@@ -15,6 +15,7 @@ from audit_async.events import AuditEvent
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.reading.json_text import JsonColumn
 from audit_async.reading.periods import Unit
+from audit_async.reading.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class View(ABC):
         source: the table, for statements.
         columns: those that are read, in the order in which `event` takes them.
         order: what a listing is ordered by: first the time, last what makes it unique.
+        scope: whose events may be seen.
         commit: the number of the transaction that a row was put in by, where the table has it.
         number: a number that the database hands out row by row, where the table has one.
     """
@@ -48,6 +50,7 @@ class View(ABC):
     source: sa.TableClause
     columns: Sequence[ColumnElement[Any]]
     order: Sequence[Key]
+    scope: Scope
     commit: ColumnElement[Any] | None = None
     number: ColumnElement[Any] | None = None
 
@@ -88,6 +91,14 @@ class View(ABC):
     @abstractmethod
     def moment(self, value: Any) -> datetime | None:
         """Return the time that *value* of the time's column is; None where it cannot be read."""
+
+    def shown(self, rows: Sequence[Sequence[Any]]) -> list[AuditEvent]:
+        """Return the events of *rows* that may be seen.
+
+        The scope is in every statement already. This is for rows of which the database reads something else than we
+        do: of a key that stands twice in an object of JSON one of us takes the first.
+        """
+        return [event for row in rows if self.scope.covers((event := self.event(row)).tenant_id)]
 
     @abstractmethod
     def event(self, row: Sequence[Any]) -> AuditEvent:

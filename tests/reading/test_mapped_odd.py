@@ -148,3 +148,17 @@ async def test_a_text_that_is_no_utf8_ends_no_listing(sqlite_url: str) -> None:
     old = TableMap(table="old", columns={"id": "id", "at": "created_at", "what": "action", "name": "actor_name"})
     async with AuditReader(sqlite_url, tenant=Scope.all(), table=old) as reader:
         assert ["b", "üA\N{REPLACEMENT CHARACTER}B"] == [event.actor_name for event in await reader.search()]
+
+
+@pytest.mark.parametrize("empty", ["sqlite", "mariadb"], indirect=True)
+async def test_a_row_that_names_two_tenants_is_shown_to_neither_by_halves(empty: Place) -> None:  # noqa: F811
+    """Of a key that stands twice the database may take the first, and we the last: what is shown is its own to us."""
+    await empty.execute("CREATE TABLE notes (n integer PRIMARY KEY, at varchar(40), more text)")
+    twice = '{"tenant_id": "t1", "tenant_id": "t2"}'
+    await empty.execute(f"INSERT INTO notes VALUES (1, '2026-03-01T10:00:00+00:00', '{twice}')")
+    notes = TableMap(table="notes", columns={"at": "created_at", "more": "details"}, fold_into="more")
+    for tenant in ("t1", "t2"):
+        async with AuditReader(empty.url, tenant=tenant, table=notes) as reader:
+            found = [event async for event in reader.events()]
+            page = await reader.search()
+        assert {event.tenant_id for event in [*found, *page]} <= {tenant}
