@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +51,7 @@ def conditions(query: Query, scope: Scope, view: View, now: datetime | None = No
     if query.text is not None:
         found.append(_contains(_place(view, "description"), query.text))
     if query.tag is not None:
-        found.append(_contains(_place(view, "tags"), msgspec.json.encode(query.tag).decode(), is_exact=True))
+        found.append(_has_tag(view, query.tag))
     return found
 
 
@@ -125,7 +126,7 @@ def _action(asked: Actions, view: View) -> Condition:
     elif asked.is_pattern:
         known = view.texts(name for name in TERMS if _matches(name, asked.text))
         # The names that are known, of which an index can be asked; and any other of that shape.
-        named = sa.or_(place.in_(known), place.like(_pattern(asked.text), escape=_ESCAPE))
+        named = sa.or_(place.in_(known), _is_like(view, place, asked.text))
     else:
         texts = view.texts([asked.text], asked.given)
         named = place == texts[0] if len(texts) == 1 else place.in_(texts)
@@ -147,8 +148,13 @@ def _matches(name: str, pattern: str) -> bool:
     return len(name) - len(rest[-1]) >= at and name.endswith(rest[-1])
 
 
-def _pattern(text: str) -> str:
-    return "%".join(_escaped(part) for part in text.split(ANY))
+def _is_like(view: View, place: ColumnElement[Any], pattern: str) -> Condition:
+    """Return the condition that a text is of the shape of *pattern*, in upper and lower case as it stands."""
+    parts = pattern.split(ANY)
+    if view.dialect == "sqlite":
+        # To its LIKE letters of both cases are the same. In brackets a mark stands for itself.
+        return place.op("GLOB")(ANY.join(re.sub(r"([*?\[])", r"[\1]", part) for part in parts))
+    return place.like("%".join(map(_escaped, parts)), escape=_ESCAPE)
 
 
 def _escaped(text: str) -> str:
@@ -157,10 +163,16 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _contains(place: ColumnElement[Any], text: str, *, is_exact: bool = False) -> Condition:
-    if is_exact:
-        return place.like(f"%{_escaped(text)}%", escape=_ESCAPE)
+def _contains(place: ColumnElement[Any], text: str) -> Condition:
     return sa.func.lower(place).like(f"%{_escaped(text.lower())}%", escape=_ESCAPE)
+
+
+def _has_tag(view: View, tag: str) -> Condition:
+    quoted = msgspec.json.encode(tag).decode()
+    place = _place(view, "tags")
+    if view.dialect == "sqlite":
+        return sa.func.instr(place, quoted) > 0
+    return place.like(f"%{_escaped(quoted)}%", escape=_ESCAPE)
 
 
 def _detail(view: View, path: tuple[str, ...], value: Any) -> Condition:

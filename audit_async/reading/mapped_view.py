@@ -45,6 +45,7 @@ class MappedView(View):
         self._found = found
         self._version = version
         self.name = TableName(found.schema, found.name)
+        self.dialect = found.dialect
         names = [column.name for column in found.columns]
         self.source = source_of(found, names)
         self._kinds = {column.name: kind_of(column, found.dialect) for column in found.columns}
@@ -76,7 +77,7 @@ class MappedView(View):
         time, own = self._column_of[path], (self._column_of.get("id", ""),)
         # A key with an empty part, of which there may be several, is the last to be taken.
         key = min(keys, key=lambda key: (key != own, any(map(self._may_be_empty, key))))
-        end: Literal["first", "last"] = "last" if self._found.dialect == "postgresql" else "first"
+        end: Literal["first", "last"] = "last" if self.dialect == "postgresql" else "first"
         return [
             Key(self.source.c[name], names.index(name), end if name == time and self._may_be_empty(name) else None)
             for name in dict.fromkeys((time, *key))
@@ -106,7 +107,7 @@ class MappedView(View):
 
     def _as_text(self, name: str) -> ColumnElement[Any]:
         column, kind = self.source.c[name], self._kinds[name]
-        if kind.name not in _COMPARED_AS_TEXT or self._found.dialect != "postgresql":
+        if kind.name not in _COMPARED_AS_TEXT or self.dialect != "postgresql":
             return column
         # A cast would put `/32` behind an address.
         return sa.func.abbrev(column) if (kind.name, kind.form) == ("address", "") else sa.cast(column, sa.Text)
@@ -219,7 +220,7 @@ class MappedView(View):
         place, name = self.expression(field), self._column_of.get(field)
         found: list[ColumnElement[bool]] = []
         # JSON of PostgreSQL is compared to the letter anyway.
-        is_text = self._found.dialect != "postgresql" if name is None else self._kinds[name].name == "text"
+        is_text = self.dialect != "postgresql" if name is None else self._kinds[name].name == "text"
         if place is not None and is_text:
             spelled = [form for value in values if value is not None for form in _spellings(value)]
             is_one = self._to_the_letter(place, spelled)
@@ -231,9 +232,9 @@ class MappedView(View):
 
     def _to_the_letter(self, place: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
         """Return the condition that a text is one of *texts*, whatever its collation takes for the same."""
-        if self._found.dialect == "postgresql":
+        if self.dialect == "postgresql":
             return sa.collate(sa.cast(place, sa.Text), "C").in_(texts)
-        if self._found.dialect in MYSQL:
+        if self.dialect in MYSQL:
             place = sa.cast(place, CHAR(charset="utf8mb4"))
         return sa.cast(place, sa.LargeBinary).in_([text.encode() for text in texts])
 
@@ -259,7 +260,7 @@ class MappedView(View):
     def period(self, unit: Unit) -> ColumnElement[Any]:
         name = self._column_of[self._time_path]
         share = 1000 if self._time_path.endswith("_ms") else 1
-        return period_of(self.source.c[name], self._kinds[name], self._found.dialect, unit, share)
+        return period_of(self.source.c[name], self._kinds[name], self.dialect, unit, share)
 
     def moment(self, value: Any) -> datetime | None:
         return time_of_row(self._time_path, value)

@@ -37,7 +37,7 @@ class OwnView(View):
 
     def __init__(self, found: InspectedTable, version: tuple[int, ...]) -> None:
         self.name = TableName(found.schema, found.name)
-        self._dialect = found.dialect
+        self.dialect = found.dialect
         self.source = source_of(found, [*_NAMES, *(extra for extra in ("xact_id", "seq") if found.column(extra))])
         self.columns = [self.source.c[name] for name in _NAMES]
         self.order = [Key(self.source.c[name], _NAMES.index(name)) for name in KEY]
@@ -48,12 +48,12 @@ class OwnView(View):
 
     def expression(self, field: str) -> ColumnElement[Any] | None:
         if field == "tags":
-            return sa.cast(self.source.c.tags, sa.Text) if self._dialect == "postgresql" else self.source.c.tags
+            return sa.cast(self.source.c.tags, sa.Text) if self.dialect == "postgresql" else self.source.c.tags
         return self.source.c[field] if field in _NAMES else None
 
     def bound(self, field: str, value: Any) -> Any:
         if field in _TIMES and isinstance(value, datetime):
-            return own_time(value, self._dialect)
+            return own_time(value, self.dialect)
         return value
 
     def texts(self, names: Iterable[str], *given: str) -> list[str]:
@@ -63,7 +63,7 @@ class OwnView(View):
         return self._details.equals(path, value)
 
     def period(self, unit: Unit) -> ColumnElement[Any]:
-        return period_of(self.source.c.created_at, _TIME_KINDS[self._dialect], self._dialect, unit)
+        return period_of(self.source.c.created_at, _TIME_KINDS[self.dialect], self.dialect, unit)
 
     def moment(self, value: Any) -> datetime | None:
         return Damage().moment("created_at", value)

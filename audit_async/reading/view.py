@@ -38,6 +38,7 @@ class View(ABC):
 
     Attributes:
         name: of the table.
+        dialect: of the database, as SQLAlchemy calls it.
         source: the table, for statements.
         columns: those that are read, in the order in which `event` takes them.
         order: what a listing is ordered by: first the time, last what makes it unique.
@@ -47,6 +48,7 @@ class View(ABC):
     """
 
     name: TableName
+    dialect: str
     source: sa.TableClause
     columns: Sequence[ColumnElement[Any]]
     order: Sequence[Key]

@@ -100,6 +100,17 @@ async def test_the_history_of_a_resource_begins_at_its_beginning(place: Place) -
     assert len(page) > 5
 
 
+async def test_actions_and_tags_are_found_as_they_are_written(place: Place) -> None:
+    """In another case, or where a mark of a pattern stands for itself, they are others."""
+    actions = ["app.x1", "app.x[1]", "app.xy"]
+    await stored(place, [events.custom(action, tags=["vip", "50%"], created_at=START) for action in actions])
+    async with everything(place) as reader:
+        for asked, count in (("app.x*", 3), ("APP.X*", 0), ("app.x[*", 0), ("app.?1", 0), ("*y", 1)):
+            assert count == await reader.count(Query(actions=asked)), asked
+        for tag, count in (("vip", 3), ("VIP", 0), ("50%", 3), ("5%", 0), ("vi", 0)):
+            assert count == await reader.count(Query(tag=tag)), tag
+
+
 async def test_the_timeline_of_a_user_is_what_they_had_to_do_with(place: Place) -> None:
     """What they did, and what was done to, about or for them, in the order of time and within it."""
     given = made(200)
