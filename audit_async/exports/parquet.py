@@ -72,7 +72,7 @@ def _load() -> tuple[Any, Any]:
 def _schema(arrow: Any) -> Any:
     special = {
         **dict.fromkeys(TIMES, arrow.timestamp("us", tz="UTC")),
-        "status_code": arrow.int32(),
+        "status_code": arrow.int64(),
         "duration_ms": arrow.float64(),
         "writer_seq": arrow.int64(),
         "tags": arrow.list_(arrow.string()),

@@ -7,7 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -120,6 +120,7 @@ class Follower(AsyncIterator[AuditEvent]):
         self._due = 0.0
         self._backoff = 0.0
         self._is_open = True
+        self._closed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
@@ -145,6 +146,7 @@ class Follower(AsyncIterator[AuditEvent]):
     async def aclose(self) -> None:
         """Stop: whoever waits for the next event gets the end of the iteration. Closing the reader does the same."""
         self._is_open = False
+        self._closed.set()
         looking, self._looking = self._looking, None
         if looking is None:
             return
@@ -199,7 +201,8 @@ class Follower(AsyncIterator[AuditEvent]):
         A caller who gives up waiting leaves the look under way to whoever waits next: else one who is less patient than
         the database is slow would never get an event.
         """
-        await asyncio.sleep(max(0.0, self._due - time.monotonic()))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), max(0.0, self._due - time.monotonic()))
         if not self._is_open:
             return
         if self._looking is None:

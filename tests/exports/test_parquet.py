@@ -36,7 +36,7 @@ def test_types_are_those_of_the_fields() -> None:
     schema = read(exported("parquet", [whole_event()])).schema_arrow
     types = {field.name: str(field.type) for field in schema}
     assert ["timestamp[us, tz=UTC]"] * 2 == [types["created_at"], types["recorded_at"]]
-    assert ["int32", "double", "int64", "bool"] == [
+    assert ["int64", "double", "int64", "bool"] == [
         types[name] for name in ("status_code", "duration_ms", "writer_seq", "success")
     ]
     assert {"id", "created_at", "action", "category", "severity", "outcome", "success"} == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -295,6 +296,17 @@ async def test_a_reader_that_closes_ends_its_followers(place: Place) -> None:
     """Whoever waits for a follower's next event gets the end when its reader is closed in the middle of a look."""
     async with everything(place) as reader:
         waiting = asyncio.create_task(_next(reader.follow(idle_seconds=QUICK)))
+        await asyncio.sleep(0)
+    with anyio.fail_after(WAIT_SECONDS):
+        assert await waiting is None
+
+
+@pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
+async def test_who_waits_for_the_next_look_is_woken_by_the_end(place: Place) -> None:
+    """However long it is until then."""
+    async with everything(place) as reader, reader.follow() as follower:
+        follower._due = time.monotonic() + 600
+        waiting = asyncio.create_task(_next(follower))
         await asyncio.sleep(0)
     with anyio.fail_after(WAIT_SECONDS):
         assert await waiting is None
