@@ -217,7 +217,7 @@ class AuditReader(Analysis):
         Args:
             format: `jsonl`, `csv`, `parquet`, `ocsf`, `cef` or `syslog`.
             path: of the file, for its owner alone; or
-            file: an open one for bytes, which stays open.
+            file: an open one for bytes, which stays open; the event loop waits while it is written to.
             may_replace: a file of that name.
             on_progress: is told the number of events written so far.
             options: of the format, as `bom=True` of CSV.

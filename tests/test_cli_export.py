@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import stat
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from audit_async import events
 from tests.tables import run_sql
 from tests.terminal import at_terminal, filled, filled_file, here, made
 
@@ -95,6 +100,26 @@ def test_nothing_to_export_is_exit_code_1(url: str, tmp_path: Path) -> None:
     done = here("export", url, "--tenant", "t-9", "-o", tmp_path / "out.jsonl")
     assert (1, b"") == (done.returncode, (tmp_path / "out.jsonl").read_bytes())
     assert 1 == len(asyncio.run(run_sql(url, "SELECT * FROM audit_logs WHERE action = 'audit.export'")))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_has_left_when_it_is_ended_is_told(tmp_path: Path, number: signal.Signals) -> None:
+    """Into a pipe that nobody reads any more: it ends at once, and the log says that a part of it is gone."""
+    large = [events.custom("report.print", tenant_id="t-1", description="x" * 4_000) for _ in range(200)]
+    url = filled_file(tmp_path / "audit.db", large)
+    command = [sys.executable, "-m", "audit_async", "export", url, "--tenant", "t-1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.read(1) == b"{"
+        for _ in range(2):
+            # The first one is asked for at the next step of the loop, which waits for the pipe.
+            child.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(2)
+        child.stdout.close()
+        assert 130 == child.wait(30)
+    (told,) = asyncio.run(run_sql(url, "SELECT * FROM audit_logs WHERE action = 'audit.export'"))
+    assert ("partial", 200) == (told["outcome"], told["details"]["events"])
 
 
 def test_where_the_log_cannot_be_written_the_event_waits(url: str, tmp_path: Path, journal: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,6 +63,8 @@ def export(
     given = {name: value for name, value in options.items() if value is not None}
     query = filters.query(oldest_first=oldest_first)
     reader = source.reader(address)
+    # What had left by then is in the log as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = None if quiet_log else source.settings(address, journal_dir)
     exported = ask(reader, lambda: _export(reader, query, settings, format, output, replace, given))
     if not exported.events:

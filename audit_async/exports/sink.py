@@ -33,17 +33,24 @@ class LineSink:
         self._file = file
         self._line_of = line_of
         if header:
-            file.write(header)
+            write_whole(file, header)
 
     def write(self, events: Sequence[AuditEvent]) -> None:
         try:
             data = b"".join(map(self._line_of, events))
         except UnicodeEncodeError:
             data = b"".join(map(self._line_of, map(expressible, events)))
-        self._file.write(data)
+        write_whole(self._file, data)
 
     def close(self) -> None:
         """Do nothing: lines need no end."""
+
+
+def write_whole(file: BinaryIO, data: bytes) -> None:
+    """Write all of *data*: where a signal comes in the middle a pipe takes a part, and says so by a number alone."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def expressible(event: AuditEvent) -> AuditEvent:

@@ -104,7 +104,10 @@ class Export:
         is_complete = False
         try:
             async for events, _ in self.batches(datetime.now(UTC), None):
-                await self._write(sink, events)
+                # Not in a thread: where it is a pipe that nobody reads, that thread would outlive whoever gave up.
+                self._count(events)
+                sink.write(events)
+                self._tell_progress(events)
             sink.close()
             file.flush()
             is_complete = True
@@ -124,7 +127,10 @@ class Export:
             with draft.told():
                 sink = self._open(draft, found, options)
                 async for events, cursor in self.batches(datetime.fromisoformat(progress.began_at), progress.cursor):
-                    await self._write(sink, events)
+                    self._count(events)
+                    # In a thread, since it takes a while and others use the loop.
+                    await asyncio.to_thread(sink.write, events)
+                    self._tell_progress(events)
                     if cursor is not None and can_continue(self.format):
                         progress = msgspec.structs.replace(progress, cursor=cursor, events=self.events)
                         await asyncio.to_thread(draft.note, progress)
@@ -142,14 +148,12 @@ class Export:
         self.events, self.is_continued = found.events, True
         return open_export(self.format, draft.resume(found), is_continued=True, **options)
 
-    async def _write(self, sink: Sink, events: Sequence[AuditEvent]) -> None:
-        if not events:
-            return
-        # Before they are written: of a pipe that breaks, nobody knows how many have left.
+    def _count(self, events: Sequence[AuditEvent]) -> None:
+        """Count *events* before they are written: of a pipe that breaks, nobody knows how many have left."""
         self.events += len(events)
-        # In a thread, since it takes a while and others use the loop.
-        await asyncio.to_thread(sink.write, events)
-        if self.on_progress is not None:
+
+    def _tell_progress(self, events: Sequence[AuditEvent]) -> None:
+        if self.on_progress is not None and events:
             self.on_progress(self.events)
 
     async def _tell(self, path: Path | None, is_complete: bool) -> Exported:
@@ -157,7 +161,8 @@ class Export:
             format=self.format,
             path=path,
             events=self.events,
-            query=self.query.to_dict(),
+            # A page's size means nothing here.
+            query={name: value for name, value in self.query.to_dict().items() if name != "limit"},
             scope=self.scope,
             table=self.table,
             tenant_id=self.tenant_id,
