@@ -80,7 +80,7 @@ def in_scope(scope: Scope, view: View) -> Iterable[Condition]:
 def one_of(view: View, name: str, values: tuple[Any, ...]) -> Condition:
     """Return the condition that field *name* is one of *values*, of which None means that it is empty."""
     place = _place(view, name)
-    bound = [view.bound(name, value) for value in values if value is not None]
+    bound = [view.bound(name, form) for value in values if value is not None for form in view.forms(name, value)]
     # A value that its column cannot hold is in no row.
     bound = [value for value in bound if value is not None]
     ways: list[Condition] = []

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from audit_async.config import CANCEL_SECONDS, READER_CONNECTIONS, SQLITE_WATCH_STEPS
-from audit_async.errors import AuditError, StoreError, TransientStoreError
+from audit_async.errors import AuditError, ConfigStoreError, StoreError, TransientStoreError
 from audit_async.faults import Place, translate
 from audit_async.inspection import TableName, async_url
 from audit_async.table.connection import make_private
@@ -75,6 +75,11 @@ class ReadOnlyDatabase:
             raise
         except TimeoutError as error:
             raise self._too_slow() from error
+        except OverflowError as error:
+            raise ConfigStoreError(
+                f"a row of table {self._place.table} has a time outside of the years 1 to 9999",
+                hint="ask for a time within them: since= and until=",
+            ) from error
         except Exception as error:
             if not is_connecting and not isinstance(error, (SQLAlchemyError, OSError)):
                 raise

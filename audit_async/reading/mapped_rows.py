@@ -12,6 +12,8 @@ from typing import Any
 from audit_async.events import AuditEvent, Category, Outcome, Severity
 from audit_async.events.dialects import leads_back, term_of
 from audit_async.events.event import SPELLING_KEY
+from audit_async.events.fields import CONVERTERS, to_id
+from audit_async.events.identifier import normal_uuid
 from audit_async.events.vocabulary import FAILED
 from audit_async.reading.damage import EPOCH, Damage
 from audit_async.reading.json_text import as_text
@@ -24,6 +26,7 @@ COLUMNS_KEY = "$columns"
 
 _FOLDED = {**{name: name for name in FIELDS}, "event_id": "id"}
 _TEXTS = frozenset(FIELDS) - {*OBJECTS, "tags", "created_at", "status_code", "duration_ms", "writer_seq"}
+_IDS = frozenset(name for name in _TEXTS if CONVERTERS.get(name) is to_id)
 _ENUMS: dict[str, Mapping[str, Any]] = {
     "category": {member.value: member for member in Category},
     "severity": {member.value: member for member in Severity},
@@ -127,6 +130,8 @@ class _Making:
             self._roughly = str(value)
         elif path == "tags":
             self.fields["tags"] = self.damage.tags(value)
+        elif path in _IDS:
+            self.fields[path] = normal_uuid(str(plain_value(value)))
         elif path in _TEXTS:
             self.fields[path] = str(plain_value(value))
         else:

@@ -216,6 +216,11 @@ class MappedView(View):
             # What no row can have: a text where the column takes numbers.
             return None
 
+    def forms(self, field: str, value: Any) -> tuple[Any, ...]:
+        name = self._column_of.get(field)
+        is_text = name is None or self._kinds[name].name == "text"
+        return _spellings(value) if is_text and isinstance(value, str) else (value,)
+
     def surely(self, field: str, values: Sequence[Any]) -> ColumnElement[bool] | None:
         place, name = self.expression(field), self._column_of.get(field)
         found: list[ColumnElement[bool]] = []

@@ -71,6 +71,10 @@ class View(ABC):
         """Return what the expression of *field* gave, as an event has it: a UUID in whatever form is its text."""
         return found
 
+    def forms(self, field: str, value: Any) -> tuple[Any, ...]:
+        """Return how *value* of *field* may be written in the table: other programs write UUIDs in upper case."""
+        return (value,)
+
     def surely(self, field: str, values: Sequence[Any]) -> ColumnElement[bool] | None:
         """Return what has to hold besides, for *field* to be one of *values* to the letter; None where nothing has to.
 

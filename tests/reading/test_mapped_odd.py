@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from audit_async import AuditEvent, AuditReader, Query, Scope, TableMap
+from audit_async.errors import ConfigStoreError
 from tests.reading.log import everything, ids, pages
 from tests.reading.test_mapped import EACH_MAP, fill
 from tests.store.conftest import Place, empty  # noqa: F401 -- a fixture
@@ -162,3 +163,33 @@ async def test_a_row_that_names_two_tenants_is_shown_to_neither_by_halves(empty:
             found = [event async for event in reader.events()]
             page = await reader.search()
         assert {event.tenant_id for event in [*found, *page]} <= {tenant}
+
+
+@pytest.mark.parametrize("empty", ["asyncpg-system", "sqlite", "mariadb"], indirect=True)
+async def test_ids_in_upper_case_are_the_same(empty: Place) -> None:  # noqa: F811
+    """Other programs write UUIDs in upper case: their tenants and users are found, and shown as events have them."""
+    tenant, user = str(uuid.uuid4()), str(uuid.uuid4())
+    await empty.execute(
+        "CREATE TABLE notes (n integer PRIMARY KEY, at varchar(40), whose varchar(40), who varchar(40))",
+        *(
+            f"INSERT INTO notes VALUES ({n}, '2026-03-01T10:00:0{n}+00:00', '{form(tenant)}', '{form(user)}')"
+            for n, form in enumerate((str.upper, str.lower))
+        ),
+    )
+    columns = {"at": "created_at", "whose": "tenant_id", "who": "user_id"}
+    async with AuditReader(empty.url, tenant=tenant, table=TableMap(table="notes", columns=columns)) as reader:
+        found = await reader.search(Query(user_id=user))
+    assert [(tenant, user)] * 2 == [(event.tenant_id, event.user_id) for event in found]
+
+
+@pytest.mark.parametrize("empty", ["asyncpg-system"], indirect=True)
+async def test_a_time_that_no_program_has_is_told(empty: Place) -> None:  # noqa: F811
+    """PostgreSQL keeps the year 12000, and years before the first: the error says how to ask for the others."""
+    await empty.execute(
+        "CREATE TABLE notes (n integer PRIMARY KEY, at timestamptz)",
+        "INSERT INTO notes VALUES (1, '12000-01-01'), (2, '0044-03-15 BC'), (3, '2026-03-01')",
+    )
+    async with everything(empty, table=TableMap(table="notes", columns={"at": "created_at"})) as reader:
+        with pytest.raises(ConfigStoreError, match=r"years 1 to 9999(.|\n)*until="):
+            await reader.search()
+        assert ["3"] == ids(await reader.search(Query(since="2000-01-01", until="2100-01-01")))
