@@ -380,6 +380,9 @@ the second. A look in vain takes a server half a millisecond."""
 FOLLOW_LOOK_SHARE = 0.2
 """Of the time that a follower may be looking where nothing comes: looks that take long are seldom."""
 
+FOLLOW_STRETCH_ROWS = 200_000
+"""Looked through at once on SQLite by a follower that was away: some tenths of a second."""
+
 FOLLOW_TRANSACTIONS = 1_000
 """Looked through at once by a follower that has been away, on PostgreSQL: some pages of batches. Twice as many after
 each look that fills no page, half as many after each that does: so a million rows are not sorted for each page."""

@@ -16,7 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit_async.config import EXPORT_PAGE_EVENTS
+from audit_async.config import EXPORT_PAGE_EVENTS, FOLLOW_STRETCH_ROWS
 from audit_async.reading.conditions import Condition
 from audit_async.reading.follow_way import Look, Row, Way
 from audit_async.reading.view import View
@@ -65,19 +65,30 @@ class Rowids(Way[Last]):
         if newest == state:
             return Look((), lambda _: state, state)
         known = state if await self._is_there(connection, state) else await self._rewound(connection, state)
+        # Of a follower that was away a stretch at a time, or a filter that keeps little would be looked for in all.
+        reached = await self._reached(connection, known, newest)
         statement = (
             sa.select(*self.view.columns, *self._mark)
-            .where(*self.where, self._rowid > known.number, self._rowid <= newest.number)
+            .where(*self.where, self._rowid > known.number, self._rowid <= reached.number)
             .order_by(self._rowid)
             .limit(EXPORT_PAGE_EVENTS)
         )
         rows: Sequence[Row] = (await connection.execute(statement)).all()
-        has_more = len(rows) == EXPORT_PAGE_EVENTS
+        is_cut = len(rows) == EXPORT_PAGE_EVENTS
 
         def at(index: int) -> Last:
             return _mark(rows[index][-len(self._mark) :])
 
-        return Look(rows, at, at(len(rows) - 1) if has_more else newest, has_more)
+        return Look(rows, at, at(len(rows) - 1) if is_cut else reached, is_cut or reached != newest)
+
+    async def _reached(self, connection: AsyncConnection, known: Last, newest: Last) -> Last:
+        """Return the row up to which is looked now: numbers may have gaps, so that rows are counted."""
+        if newest.number <= known.number + FOLLOW_STRETCH_ROWS:
+            return newest
+        behind = sa.select(*self._mark).select_from(self.view.source).where(self._rowid > known.number)
+        end = behind.order_by(self._rowid).offset(FOLLOW_STRETCH_ROWS - 1).limit(1)
+        found = (await connection.execute(end)).one_or_none()
+        return newest if found is None else _mark(found)
 
     async def _last(self, connection: AsyncConnection, *where: Condition) -> Last:
         """Return the last row of all: its number and a digest of its key, which show nobody's event."""

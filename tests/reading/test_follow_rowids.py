@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audit_async import TableMap, create_table, inspect_table
+from audit_async import AuditReader, TableMap, create_table, inspect_table
 from tests.polling import eventually
 from tests.reading.following import insert, rest, taken
 from tests.reading.log import everything
@@ -54,6 +54,21 @@ async def test_a_position_holds_across_a_deletion(place: Place) -> None:
         await place.execute(*(insert(place, f"new{number}") for number in range(3)))
         async with reader.follow(position=follower.position) as second:
             assert ["new0", "new1", "new2"] == await rest(second, place)
+
+
+async def test_a_follower_that_was_away_looks_through_a_stretch_at_a_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the filter keeps of each, and however far numbers are apart, it comes to the end and misses nothing."""
+    monkeypatch.setattr("audit_async.reading.follow_rowids.FOLLOW_STRETCH_ROWS", 4)
+    async with AuditReader(place.url, tenant="t1") as reader:
+        async with reader.follow() as follower:
+            position = follower.position
+        for number in range(30):
+            await place.execute(insert(place, f"x{number:02}", tenant="t1" if number in (0, 17, 29) else "t2"))
+        await _later(place, "DELETE FROM audit_logs WHERE id > 'x03' AND id < 'x16'")
+        async with reader.follow(position=position) as follower:
+            assert ["x00", "x17", "x29"] == await rest(follower, place)
 
 
 async def test_rows_before_it_may_go_away(place: Place) -> None:
