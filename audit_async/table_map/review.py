@@ -164,6 +164,13 @@ def _of_column(
             f"must not be empty: events without {_or(paths)} are refused and go to quarantine",
             f'give a constant for them: {column.name} = {{ first = ["{paths[0]}"], otherwise = ... }}',
         )
+    if "tenant_id" in paths and len(paths) > 1:
+        yield Finding(
+            WARNING,
+            column.name,
+            f"takes {_or(paths)}: readers of a tenant of that id see events of all of them",
+            "give tenant_id a column of its own, or leave the others to the JSON",
+        )
     if column.name != table_map.fold_into:
         for path in paths:
             is_key = column.name in key_of(table_map, found)

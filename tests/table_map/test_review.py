@@ -129,3 +129,10 @@ def test_findings_come_errors_first() -> None:
     ]
     assert sorted(levels, key=["error", "warning", "unknown", "info"].index) == levels
     assert {"error", "warning", "info"} == set(levels)
+
+
+def test_a_tenants_column_that_takes_other_ids_is_told() -> None:
+    """Whoever reads a tenant's events there would see those of an organization of the same id."""
+    found = table(whose="text", nullable=("whose",))
+    assert ["whose"] == said(mapped(whose=["tenant_id", "organization_id"]), found, "warning", "readers of a tenant")
+    assert [] == said(mapped(whose="tenant_id"), found, "warning", "readers of a tenant")
