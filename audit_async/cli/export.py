@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,8 +64,9 @@ def export(
     given = {name: value for name, value in options.items() if value is not None}
     query = filters.query(oldest_first=oldest_first)
     reader = source.reader(address)
-    # What had left by then is in the log as well.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if threading.current_thread() is threading.main_thread():
+        # What had left by then is in the log as well.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = None if quiet_log else source.settings(address, journal_dir)
     exported = ask(reader, lambda: _export(reader, query, settings, format, output, replace, given))
     if not exported.events:

@@ -48,7 +48,7 @@ class Draft:
         may_replace: a file that stands there already; else that is an error.
 
     Raises:
-        ConfigurationError: there is such a file, or no such folder.
+        ConfigurationError: there is such a file, it is a device or a pipe, or there is no such folder.
     """
 
     def __init__(self, path: Path, *, may_replace: bool) -> None:
@@ -56,6 +56,11 @@ class Draft:
             raise ConfigurationError(f"there is no folder {path.parent}", hint="make it, or name another file")
         if path.is_dir() or (path.exists() and not may_replace):
             raise ConfigurationError(f"there is {path} already", hint="name another file, or allow it to be replaced")
+        if path.exists() and not path.is_file():
+            # The whole file gets its name in the end: a device or a pipe would be gone.
+            raise ConfigurationError(
+                f"{path} is no file, and is not replaced by one", hint="leave --output away, and say `> FILE`; in a program open it, and give file="
+            )
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.progress")

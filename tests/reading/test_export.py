@@ -202,6 +202,16 @@ async def test_no_half_file_gets_the_name_of_a_whole_one(log: Place, tmp_path: P
     assert not path.exists()
 
 
+async def test_what_is_no_file_is_not_replaced_by_one(log: Place, tmp_path: Path) -> None:
+    """A pipe, or a device such as that which everybody throws things into."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    async with everything(log) as reader:
+        with pytest.raises(ConfigurationError, match="is no file"):
+            await reader.export(path=path, may_replace=True)
+    assert path.is_fifo()
+
+
 async def test_no_file_is_lost(log: Place, tmp_path: Path) -> None:
     """One that is there is kept, unless it was allowed to be replaced; then until the new one is whole."""
     path = tmp_path / "out.jsonl"
