@@ -339,8 +339,13 @@ PAGE_EVENTS = 100
 MAX_PAGE_EVENTS = 500
 """On a page at most: with the largest events 32 MiB. Whoever wants more takes the next page, or an export."""
 
-EXPORT_PAGE_EVENTS = 5_000
-"""Read at once by what goes through many events: some MiB, and a round trip is nothing beside them."""
+EXPORT_PAGE_EVENTS = 2_000
+"""Read at once by what goes through many events: a MiB, and a round trip is nothing beside them. Of larger pages the
+collector of Python finds more alive each time it looks, and takes a third of all the time."""
+
+EXPORT_NOTE_EVENTS = 20_000
+"""Between two notes of how far a file has come, each of which waits for the disk: a second of work, done again by
+whoever goes on after a crash."""
 
 MAX_QUERY_VALUES = 1_000
 """Of one field in a query: drivers and servers get slow, or refuse, somewhat above."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import weakref
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +34,7 @@ from audit_async.reading.analysis import Analysis
 from audit_async.reading.conditions import conditions, in_scope, one_of
 from audit_async.reading.connection import ReadOnlyDatabase
 from audit_async.reading.cursor import Cursor
-from audit_async.reading.export import Batch, Export, Exported, OnExport
+from audit_async.reading.export import Batch, Export, Exported, OnExport, Row
 from audit_async.reading.follow import Follower
 from audit_async.reading.moments import read_moment
 from audit_async.reading.opening import open_view
@@ -188,14 +190,16 @@ class AuditReader(Analysis):
         """
         return await self.search(Query(involving=user_id, since=since, until=until, oldest_first=True, limit=limit))
 
-    async def events(self, query: Query | None = None) -> AsyncIterator[AuditEvent]:
+    async def events(self, query: Query | None = None) -> AsyncGenerator[AuditEvent, None]:
         """Yield every event that *query* asks for, over all pages, in constant memory.
 
-        Between two pages nothing is held open. Raises as `search`.
+        Between two pages nothing is held open; one page is read ahead. Raises as `search`.
         """
-        async for events, _ in self._batches(await self._listing(query or Query()), None):
-            for event in events:
-                yield event
+        listing = await self._listing(query or Query())
+        async with aclosing(self._batches(listing, None)) as pages:
+            async for rows, _ in pages:
+                for event in listing.view.shown(rows):
+                    yield event
 
     async def export(
         self,
@@ -233,11 +237,12 @@ class AuditReader(Analysis):
         query = query or Query()
         listing = await self._listing(query)
 
-        async def batches(moment: datetime, after: str | None) -> AsyncIterator[Batch]:
+        async def batches(moment: datetime, after: str | None) -> AsyncGenerator[Batch, None]:
             pinned = await self._listing(query, moment)
             at = None if after is None else Cursor.read(after, pinned.bound_to)
-            async for events, cursor in self._batches(pinned, at):
-                yield events, None if cursor is None else cursor.write(pinned.bound_to)
+            async with aclosing(self._batches(pinned, at)) as pages:
+                async for rows, behind in pages:
+                    yield rows, None if behind is None else behind.write(pinned.bound_to)
 
         export = Export(
             query=query,
@@ -247,6 +252,7 @@ class AuditReader(Analysis):
             table=str(self._name),
             bound_to=fingerprint(f"{format} {sorted(options.items())} {self._database.url!r} {listing.bound_to}"),
             batches=batches,
+            shown=listing.view.shown,
             on_export=self.on_export,
             on_progress=on_progress,
         )
@@ -310,15 +316,24 @@ class AuditReader(Analysis):
 
     async def _batches(
         self, listing: Listing, cursor: Cursor | None
-    ) -> AsyncIterator[tuple[Sequence[AuditEvent], Cursor | None]]:
-        """Yield the events behind *cursor* in large pages, each with the cursor behind it; None behind the last."""
-        while True:
-            rows = await self._listed(listing, cursor, EXPORT_PAGE_EVENTS)
-            is_last = len(rows) < EXPORT_PAGE_EVENTS
-            cursor = None if is_last else Cursor(listing.position(rows[-1]))
-            yield listing.view.shown(rows), cursor
-            if is_last:
-                return
+    ) -> AsyncGenerator[tuple[Sequence[Row], Cursor | None], None]:
+        """Yield the rows behind *cursor* in large pages, each with the cursor behind it; None behind the last.
+
+        The next page is on its way while one is worked on.
+        """
+        ahead = asyncio.ensure_future(self._listed(listing, cursor, EXPORT_PAGE_EVENTS))
+        try:
+            while True:
+                rows = await ahead
+                if len(rows) < EXPORT_PAGE_EVENTS:
+                    yield rows, None
+                    return
+                cursor = Cursor(listing.position(rows[-1]))
+                ahead = asyncio.ensure_future(self._listed(listing, cursor, EXPORT_PAGE_EVENTS))
+                yield rows, cursor
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
 
     async def _listing(self, query: Query, now: datetime | None = None) -> Listing:
         view = await self._look()

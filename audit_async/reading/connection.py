@@ -128,6 +128,7 @@ class ReadOnlyDatabase:
     def _new_engine(self) -> AsyncEngine:
         url = self.url
         arguments: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         backend = url.get_backend_name()
         if url.get_driver_name() == "asyncpg":
             settings = {
@@ -136,6 +137,8 @@ class ReadOnlyDatabase:
                 "idle_in_transaction_session_timeout": str(int((self._seconds + CANCEL_SECONDS) * 1000)),
             }
             url, arguments = asyncpg_arguments(url, settings)
+            # JSON as text, of which each row tells what cannot be read; in the driver it would end the listing.
+            options["json_deserializer"] = str
         elif url.get_driver_name() == "asyncmy":
             arguments = {**asyncmy_arguments(url), "init_command": MYSQL_SETTINGS}
         elif backend == "sqlite":
@@ -147,6 +150,7 @@ class ReadOnlyDatabase:
             pool_size=READER_CONNECTIONS,
             max_overflow=0,
             pool_pre_ping=True,
+            **options,
         )
         if backend == "sqlite" or backend in MYSQL:
             event.listen(engine.sync_engine, "connect", _only_reading(backend, self._seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of an event whose own cannot be read."""
 
 M = TypeVar("M")
+
+_decode = msgspec.json.Decoder().decode
 
 
 class Damage:
@@ -39,8 +42,8 @@ class Damage:
         if not isinstance(value, (str, bytes)):
             return value
         try:
-            return msgspec.json.decode(value) if value else None
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return read_json(value) if value else None
+        except (ValueError, RecursionError):
             self.add(name, value)
             return None
 
@@ -52,14 +55,14 @@ class Damage:
     def tags(self, value: Any) -> tuple[str, ...]:
         """Return the texts of a list."""
         found = self.json("tags", value)
-        if found is None:
+        if not found and (found is None or isinstance(found, list)):
             return ()
-        return tuple(str(tag) for tag in found) if isinstance(found, list) else (str(found),)
+        return tuple(map(str, found)) if isinstance(found, list) else (str(found),)
 
     def moment(self, name: str, value: Any) -> datetime | None:
         """Return the time that *value* is; one without a zone is UTC."""
-        if value is None:
-            return None
+        if value is None or (type(value) is datetime and value.tzinfo is UTC):
+            return value
         try:
             moment = datetime.fromisoformat(value) if isinstance(value, str) else value
             if isinstance(moment, datetime):
@@ -82,3 +85,21 @@ class Damage:
         if not self.found:
             return event
         return msgspec.structs.replace(event, metadata={**event.metadata, DAMAGED_KEY: self.found})
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return what *text* says.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it is too deep.
+    """
+    try:
+        return _decode(text)
+    except ValueError:
+        # What PostgreSQL takes for JSON as well: half of a surrogate pair, a number beyond all floats.
+        return json.loads(text, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")

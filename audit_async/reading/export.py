@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +14,18 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from audit_async.config import EXPORT_NOTE_EVENTS
 from audit_async.events import AuditEvent, Outcome, custom
 from audit_async.exports import Sink, can_continue, open_export
 from audit_async.reading.draft import Draft, Progress
 from audit_async.reading.query import Query
 
-Batch = tuple[Sequence[AuditEvent], str | None]
-"""Events, and the cursor behind them; None behind the last."""
+Row = Sequence[Any]
 
-Batches = Callable[[datetime, str | None], AsyncIterator[Batch]]
+Batch = tuple[Sequence[Row], str | None]
+"""Rows, and the cursor behind them; None behind the last."""
+
+Batches = Callable[[datetime, str | None], AsyncGenerator[Batch, None]]
 """Reads on behind a cursor; times such as `24h` count back from the moment."""
 
 
@@ -81,7 +85,8 @@ class Export:
     """One export under way.
 
     Args:
-        batches: reads the events.
+        batches: reads the rows.
+        shown: makes of rows the events that may be seen.
         bound_to: what it is of: an attempt of something else is not continued.
         on_progress: is told the number of events written so far.
     """
@@ -93,6 +98,7 @@ class Export:
     table: str
     bound_to: str
     batches: Batches
+    shown: Callable[[Sequence[Row]], Sequence[AuditEvent]]
     on_export: OnExport | None = None
     on_progress: Callable[[int], None] | None = None
     events: int = 0
@@ -103,11 +109,11 @@ class Export:
         sink = open_export(self.format, file, **options)
         is_complete = False
         try:
-            async for events, _ in self.batches(datetime.now(UTC), None):
-                # Not in a thread: where it is a pipe that nobody reads, that thread would outlive whoever gave up.
-                self._count(events)
-                sink.write(events)
-                self._tell_progress(events)
+            async with aclosing(self.batches(datetime.now(UTC), None)) as batches:
+                async for rows, _ in batches:
+                    # Not in a thread: where it is a pipe that nobody reads, that would outlive whoever gave up.
+                    self._put(sink, rows)
+                    self._tell_progress(rows)
             sink.close()
             file.flush()
             is_complete = True
@@ -124,18 +130,20 @@ class Export:
         progress = found or Progress(bound_to=self.bound_to, began_at=datetime.now(UTC).isoformat())
         is_complete = False
         try:
-            with draft.told():
-                sink = self._open(draft, found, options)
-                async for events, cursor in self.batches(datetime.fromisoformat(progress.began_at), progress.cursor):
-                    self._count(events)
-                    # In a thread, since it takes a while and others use the loop.
-                    await asyncio.to_thread(sink.write, events)
-                    self._tell_progress(events)
-                    if cursor is not None and can_continue(self.format):
-                        progress = msgspec.structs.replace(progress, cursor=cursor, events=self.events)
-                        await asyncio.to_thread(draft.note, progress)
-                sink.close()
-                await asyncio.to_thread(draft.finish)
+            began_at = datetime.fromisoformat(progress.began_at)
+            async with aclosing(self.batches(began_at, progress.cursor)) as batches:
+                with draft.told():
+                    sink = self._open(draft, found, options)
+                    async for rows, cursor in batches:
+                        # In a thread, since it takes a while and others use the loop.
+                        await asyncio.to_thread(self._put, sink, rows)
+                        self._tell_progress(rows)
+                        is_due = self.events - progress.events >= EXPORT_NOTE_EVENTS
+                        if cursor is not None and is_due and can_continue(self.format):
+                            progress = msgspec.structs.replace(progress, cursor=cursor, events=self.events)
+                            await asyncio.to_thread(draft.note, progress)
+                    sink.close()
+                    await asyncio.to_thread(draft.finish)
             is_complete = True
         finally:
             draft.close()
@@ -148,12 +156,14 @@ class Export:
         self.events, self.is_continued = found.events, True
         return open_export(self.format, draft.resume(found), is_continued=True, **options)
 
-    def _count(self, events: Sequence[AuditEvent]) -> None:
-        """Count *events* before they are written: of a pipe that breaks, nobody knows how many have left."""
+    def _put(self, sink: Sink, rows: Sequence[Row]) -> None:
+        events = self.shown(rows)
+        # Before they are written: of a pipe that breaks, nobody knows how many have left.
         self.events += len(events)
+        sink.write(events)
 
-    def _tell_progress(self, events: Sequence[AuditEvent]) -> None:
-        if self.on_progress is not None and events:
+    def _tell_progress(self, rows: Sequence[Row]) -> None:
+        if self.on_progress is not None and rows:
             self.on_progress(self.events)
 
     async def _tell(self, path: Path | None, is_complete: bool) -> Exported:

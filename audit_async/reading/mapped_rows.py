@@ -15,7 +15,7 @@ from audit_async.events.event import SPELLING_KEY
 from audit_async.events.fields import CONVERTERS, to_id
 from audit_async.events.identifier import normal_uuid
 from audit_async.events.vocabulary import FAILED
-from audit_async.reading.damage import EPOCH, Damage
+from audit_async.reading.damage import EPOCH, Damage, read_json
 from audit_async.reading.json_text import as_text
 from audit_async.table_map.kinds import Kind
 from audit_async.table_map.mapping import TableMap
@@ -54,6 +54,10 @@ class MappedEvents:
         self._map = table_map
         self._names = list(names)
         self._uuids = [name for name in names if kinds[name].name == "uuid"]
+        # Where an object is wanted its text is read with an eye on damage.
+        self._json = [
+            name for name in names if kinds[name].name == "json" and not _wants_object(table_map.sources.get(name))
+        ]
         self._covered = covered
         self._key = list(key)
         # A constant says nothing; of a function only the program knows what it means, so its value is shown as it is.
@@ -70,6 +74,8 @@ class MappedEvents:
         values = dict(zip(self._names, row, strict=True))
         for name in self._uuids:
             values[name] = uuid_text(values[name])
+        for name in self._json:
+            values[name] = _plain_json(values[name])
         making = _Making(self._map.fold_into, self._covered)
         for name, read in self._readers.items():
             if values[name] is not None:
@@ -255,6 +261,19 @@ def uuid_text(value: Any) -> Any:
             return str(uuid.UUID(bytes=value))
         return None if value is None else str(uuid.UUID(str(value)))
     except ValueError:
+        return value
+
+
+def _wants_object(source: Source | None) -> bool:
+    return isinstance(source, Merge) or (isinstance(source, Field) and source.path in {*OBJECTS, "event"})
+
+
+def _plain_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_json(value)
+    except (ValueError, RecursionError):
         return value
 
 

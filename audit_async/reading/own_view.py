@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
@@ -72,17 +73,27 @@ class OwnView(View):
         fields = dict(zip(_NAMES, row, strict=True))
         damage = Damage()
         for name in OBJECTS:
-            fields[name] = damage.json_object(name, fields[name])
+            if fields[name] is not None:
+                fields[name] = damage.json_object(name, fields[name])
         fields["tags"] = damage.tags(fields["tags"])
         for name in _TIMES:
             fields[name] = damage.moment(name, fields[name])
-        term = term_of(fields["action"])
-        fields["category"] = damage.member("category", fields["category"], _CATEGORIES, term.category)
-        fields["severity"] = damage.member("severity", fields["severity"], _SEVERITIES, term.severity)
-        fields["outcome"] = damage.member("outcome", fields["outcome"], _OUTCOMES, Outcome.UNKNOWN)
         fields["details"], fields["metadata"] = fields["details"] or {}, fields["metadata"] or {}
-        fields["created_at"] = fields["created_at"] or EPOCH
-        return damage.mark(AuditEvent(**fields))
+        try:
+            event = msgspec.convert(fields, AuditEvent)
+        except (msgspec.ValidationError, RecursionError):
+            event = _roughly(fields, damage)
+        return damage.mark(event)
+
+
+def _roughly(fields: dict[str, Any], damage: Damage) -> AuditEvent:
+    """Return the event of a row in which something is of no kind that it should be."""
+    term = term_of(fields["action"])
+    fields["category"] = damage.member("category", fields["category"], _CATEGORIES, term.category)
+    fields["severity"] = damage.member("severity", fields["severity"], _SEVERITIES, term.severity)
+    fields["outcome"] = damage.member("outcome", fields["outcome"], _OUTCOMES, Outcome.UNKNOWN)
+    fields["created_at"] = fields["created_at"] or EPOCH
+    return AuditEvent(**fields)
 
 
 def own_time(moment: datetime, dialect: str) -> Any:

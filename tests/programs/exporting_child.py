@@ -9,6 +9,7 @@ import asyncio
 import sys
 
 import audit_async.reader
+import audit_async.reading.export
 from audit_async import AuditReader, Query, Scope
 
 
@@ -20,4 +21,5 @@ async def main(url: str, path: str) -> None:
 if __name__ == "__main__":
     # So that even a few events need several pages.
     setattr(audit_async.reader, "EXPORT_PAGE_EVENTS", 50)  # noqa: B010 -- it is none of its names
+    setattr(audit_async.reading.export, "EXPORT_NOTE_EVENTS", 50)  # noqa: B010
     asyncio.run(main(*sys.argv[1:]))

@@ -37,6 +37,7 @@ async def log(tmp_path: Path) -> AsyncIterator[Place]:
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of which even a few events need several."""
     monkeypatch.setattr("audit_async.reader.EXPORT_PAGE_EVENTS", 50)
+    monkeypatch.setattr("audit_async.reading.export.EXPORT_NOTE_EVENTS", 50)
 
 
 @pytest.mark.parametrize("format", FORMATS)
