@@ -59,7 +59,8 @@ class Draft:
         if path.exists() and not path.is_file():
             # The whole file gets its name in the end: a device or a pipe would be gone.
             raise ConfigurationError(
-                f"{path} is no file, and is not replaced by one", hint="leave --output away, and say `> FILE`; in a program open it, and give file="
+                f"{path} is no file, and is not replaced by one",
+                hint="leave --output away, and say `> FILE`; in a program open it, and give file=",
             )
         self._path = path
         self._part = path.with_name(f"{path.name}.part")

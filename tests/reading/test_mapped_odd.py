@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+import sqlalchemy as sa
 
 from audit_async import AuditEvent, AuditReader, Query, Scope, TableMap
 from audit_async.errors import ConfigStoreError
@@ -193,3 +194,22 @@ async def test_a_time_that_no_program_has_is_told(empty: Place) -> None:  # noqa
         with pytest.raises(ConfigStoreError, match=r"years 1 to 9999(.|\n)*until="):
             await reader.search()
         assert ["3"] == ids(await reader.search(Query(since="2000-01-01", until="2100-01-01")))
+
+
+@ON_EACH
+async def test_json_that_is_read_by_some_ends_no_listing(empty: Place) -> None:  # noqa: F811
+    """Half of a surrogate pair and a number beyond all floats are read; what is no JSON is shown; a text stays one."""
+    kind = "json" if empty.dialect == "postgresql" else "text"
+    odd = ['{"half": "\\ud800", "is": "read"}', '{"beyond": 1e400, "is": "read"}', '"a text"', "[1, 2]"]
+    await empty.execute(f"CREATE TABLE odd (id integer PRIMARY KEY, at varchar(40), what varchar(80), more {kind})")
+    async with empty.admin.begin() as connection:
+        for number, text in enumerate(odd):
+            # A quote in front of a backslash is an escape in MariaDB's texts, so that it is bound.
+            place = sa.cast(sa.bindparam("more", text, sa.Text), sa.JSON) if kind == "json" else sa.literal(text)
+            row = sa.insert(sa.table("odd", *map(sa.column, ("id", "at", "what", "more"))))
+            await connection.execute(row.values(id=number, at="2026-03-01 10:00:00", what="order.paid", more=place))
+    table = TableMap(table="odd", columns={"at": "created_at", "what": "action", "more": "details"})
+    async with AuditReader(empty.url, tenant=Scope.all(), table=table) as reader:
+        found = {event.id: event async for event in reader.events()}
+    assert ["read", "read"] == [found[id].details["is"] for id in ("0", "1")]
+    assert [{"value": "a text"}, {"value": [1, 2]}] == [found[id].details for id in ("2", "3")]
