@@ -83,3 +83,16 @@ def open_file(path: Path) -> int:
         return descriptor
     os.close(descriptor)
     raise OSError(22, "not a file", str(path))
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in *directory* survive the loss of power.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -236,16 +236,3 @@ def remove_file(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError:
         return
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in *directory* survive the loss of power.
-
-    Raises:
-        OSError: the disk refused.
-    """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

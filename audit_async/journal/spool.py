@@ -25,10 +25,11 @@ from audit_async.config import (
 )
 from audit_async.errors import JournalFullError
 from audit_async.journal.confirm import ConfirmFile, Mark, sync_mark
-from audit_async.journal.file_set import FileSet, Lock, remove_file, sync_directory
+from audit_async.journal.file_set import FileSet, Lock, remove_file
 from audit_async.journal.frame import HEADER_BYTES
 from audit_async.journal.place import Place, prepare
 from audit_async.journal.segment import SegmentHeader, SegmentReader, SegmentWriter, host_name
+from audit_async.private import sync_directory
 
 
 class Spool:

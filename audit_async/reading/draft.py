@@ -17,7 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from audit_async.errors import AuditError, ConfigurationError
-from audit_async.private import make_file, open_file
+from audit_async.private import make_file, open_file, sync_directory
 
 _GO_ON = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -135,6 +135,9 @@ class Draft:
             self._part.rename(self._path)
             with suppress(FileNotFoundError):
                 self._note.unlink()
+            # Some file systems cannot be asked for that; the file is there all the same.
+            with suppress(OSError):
+                sync_directory(self._path.parent)
 
     def _synced(self) -> BinaryIO:
         """Return the file, with everything that was written to it on disk."""

@@ -21,7 +21,7 @@ import msgspec
 from audit_async.config import MAX_QUARANTINED_BYTES
 from audit_async.diagnostics import describe
 from audit_async.errors import AuditError, ConfigurationError
-from audit_async.private import open_file
+from audit_async.private import open_file, sync_directory
 from audit_async.store.quarantine import Quarantined
 
 _NAME = re.compile(r"(?P<destination>[0-9a-f]{32})-(?P<writer>[0-9a-f]{32})-(?P<seq>[0-9]{12,})\.json")
@@ -138,11 +138,7 @@ def remove(kept: Kept) -> None:
         OSError: it cannot be removed.
     """
     kept.path.unlink(missing_ok=True)
-    descriptor = os.open(kept.path.parent, _DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(kept.path.parent)
 
 
 def _real(directory: Path) -> Path:

@@ -17,7 +17,7 @@ import msgspec
 
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
-from audit_async.private import make_directory, make_file, open_file, trusted
+from audit_async.private import make_directory, make_file, open_file, sync_directory, trusted
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,11 +113,7 @@ class Quarantine:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(self.directory)
 
 
 def _event_in(payload: bytes) -> dict[str, Any] | None:
