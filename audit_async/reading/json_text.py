@@ -16,6 +16,12 @@ from audit_async.table.ddl import MYSQL
 _IS_JSON_SINCE = (16,)
 """PostgreSQL that can be asked whether a text is JSON."""
 
+_WHOLE_ESCAPES = r"\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}"
+"""In JSON, as PostgreSQL matches it: a backslash, and both halves of a surrogate pair."""
+
+_NO_CHARACTER = r"\\u(0000|d[89a-f])"
+"""What is left of those that are none: the character 0, and half of a pair."""
+
 
 @dataclass(frozen=True, slots=True)
 class JsonColumn:
@@ -57,23 +63,32 @@ class JsonColumn:
         if self.kind == "jsonb":
             return sa.func.jsonb_extract_path_text(self.column, *keys)
         if self.kind == "json":
-            return sa.func.json_extract_path_text(self.column, *keys)
+            return sa.case((self._has_characters(), sa.func.json_extract_path_text(self.column, *keys)))
         if self.version < _IS_JSON_SINCE:
             raise ConfigurationError(
                 f"PostgreSQL {self.version[0]} cannot look into column {self.column.name}, which is a text",
                 hint="ask for what has a column of its own, or make the column json",
             )
         text = sa.func.json_extract_path_text(sa.cast(self.column, sa.JSON), *keys)
-        return sa.case((self.column.op("IS")(sa.text("JSON")), text))
+        return sa.case((self.column.op("IS")(sa.text("JSON")) & self._has_characters(), text))
+
+    def _has_characters(self) -> ColumnElement[bool]:
+        """Return the condition that every escape in the JSON is a character to PostgreSQL.
+
+        It keeps `\\u0000` and halves of surrogate pairs in a column of type json, and fails when it is asked for any
+        text of such an object.
+        """
+        text = sa.cast(self.column, sa.Text)
+        rest = sa.func.regexp_replace(text, _WHOLE_ESCAPES, " ", "gi")
+        return (sa.func.strpos(text, "\\u") == 0) | rest.op("!~*")(_NO_CHARACTER)
 
     def is_readable(self) -> ColumnElement[bool] | None:
         """Return the condition that the column is empty, or holds JSON; None where it can hold nothing else."""
         if self.dialect == "postgresql":
-            return (
-                None
-                if self.kind in ("json", "jsonb")
-                else self.column.is_(None) | self.column.op("IS")(sa.text("JSON"))
-            )
+            if self.kind == "jsonb":
+                return None
+            is_json = sa.true() if self.kind == "json" else self.column.op("IS")(sa.text("JSON"))
+            return self.column.is_(None) | (is_json & self._has_characters())
         return self.column.is_(None) | (sa.func.json_valid(self.column) == 1)
 
     def equals(self, path: Sequence[str], value: Any) -> ColumnElement[bool]:

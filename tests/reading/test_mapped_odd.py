@@ -213,3 +213,28 @@ async def test_json_that_is_read_by_some_ends_no_listing(empty: Place) -> None: 
         found = {event.id: event async for event in reader.events()}
     assert ["read", "read"] == [found[id].details["is"] for id in ("0", "1")]
     assert [{"value": "a text"}, {"value": [1, 2]}] == [found[id].details for id in ("2", "3")]
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonb", "text"])
+@pytest.mark.parametrize("empty", ["asyncpg"], indirect=True)
+async def test_an_escape_that_is_no_character_ends_no_listing(empty: Place, kind: str) -> None:  # noqa: F811
+    """PostgreSQL keeps `\\u0000` and half a pair in JSON, and fails when it is asked for a text of it."""
+    said = {
+        "plain": '{"tenant_id": "t1"}',
+        "emoji": r'{"tenant_id": "t1", "name": "\ud83d\uDE00"}',
+        "backslash": r'{"tenant_id": "t1", "name": "\\u0000 \\ud800"}',
+        "zero": r'{"tenant_id": "t1", "name": "\u0000"}',
+        "half": r'{"tenant_id": "t1", "name": "\\\uD800\n"}',
+        "other half": r'{"tenant_id": "t1", "name": "\ud83d\\\ude00"}',
+    }
+    whole = ["plain", "emoji", "backslash"]
+    said = {name: text for name, text in said.items() if kind != "jsonb" or name in whole}
+    await empty.execute(
+        f"CREATE TABLE notes (n varchar(20) PRIMARY KEY, at varchar(40), more {kind})",
+        *(f"INSERT INTO notes VALUES ('{name}', '2026-03-01T10:00:00+00:00', '{said[name]}')" for name in said),
+    )
+    notes = TableMap(table="notes", columns={"n": "id", "at": "created_at", "more": "details"}, fold_into="more")
+    assert set(whole) == set(ids(await of_tenant(empty, "t1", notes)))
+    assert [] == await of_tenant(empty, None, notes)
+    async with everything(empty, table=notes) as reader:
+        assert set(said) == set(ids([event async for event in reader.events()]))
