@@ -72,6 +72,8 @@ class Times(Way[Window]):
 
     async def look(self, connection: AsyncConnection, state: Window) -> Look[Window]:
         now = self._clock()
+        if now < state.looked:
+            state = await self._set_back(connection, state, now)
         keys = await self._keys(connection, state)
         digests = list(map(_digest, keys))
         known = set(state.given)
@@ -89,6 +91,13 @@ class Times(Way[Window]):
         given = set(found) | known
         # A row that went away between both statements is not known, should it come again.
         return Look(rows, at, Window(now, tuple(digest for digest in digests if digest in given)))
+
+    async def _set_back(self, connection: AsyncConnection, state: Window, now: datetime) -> Window:
+        """Return the state for a clock that was set back: what lies before the window was given, or came too late."""
+        earlier = Window(now)
+        before = self.view.order[0].column < self.view.bound("created_at", state.starts)
+        keys = await self._keys(connection, earlier, before)
+        return Window(now, tuple(dict.fromkeys((*map(_digest, keys), *state.given))))
 
     async def _keys(self, connection: AsyncConnection, state: Window, *where: Condition) -> list[Row]:
         """Return the keys in the window, page by page, of the newest as many as are remembered."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import anyio
 import pytest
@@ -47,6 +48,10 @@ def row(place: Place, user: str, ago: timedelta = timedelta()) -> str:
     moment = f"'{at}Z'" if place.dialect == "postgresql" else f"'{at}'"
     values = f"'{uuid.uuid4()}', 'auth.login', '{user}', {moment}"
     return f"INSERT INTO log (id, action, user_id, created_at) VALUES ({values})"
+
+
+def clock(ahead: timedelta) -> datetime:
+    return datetime.now(UTC) + ahead
 
 
 async def users(follower: Follower, count: int) -> list[str | None]:
@@ -110,6 +115,21 @@ async def test_a_window_that_is_too_full_is_said(
             await log.execute(*(row(log, f"u{n}", timedelta(seconds=9 - n)) for n in range(6)))
             assert ["u3", "u4", "u5"] == await users(follower, 3)
     assert [line for line in lines if "more than 3 rows" in line]
+
+
+@each
+async def test_a_clock_that_is_set_back_gives_nothing_again(log: Place, reader: AuditReader) -> None:
+    """Rows that a window of an earlier time holds as well were given, or were there."""
+    await log.execute(row(log, "there"), row(log, "long there", OVERLAP * 3 / 2))
+    async with reader.follow(idle_seconds=QUICK) as follower:
+        await log.execute(row(log, "first"))
+        assert ["first"] == await users(follower, 1)
+        way = follower._way
+        assert isinstance(way, Times)
+        for ahead in (-OVERLAP, OVERLAP * 2, timedelta()):
+            way._clock = partial(clock, ahead)
+            await log.execute(row(log, "then", -OVERLAP * 2))
+            assert ["then"] == await users(follower, 1)
 
 
 def test_a_window_begins_before_the_last_look() -> None:
