@@ -57,6 +57,13 @@ def test_a_dry_run_needs_no_database(tmp_path: Path) -> None:
     assert ["file"] == [each.name for each in tmp_path.iterdir()]
 
 
+def test_json_commands_no_terminal(sqlite_url: str, tmp_path: Path) -> None:
+    """Names in a file, and its own, are escaped in the report as everywhere."""
+    file = lines(tmp_path / "a\x9b2J\u202e", [{"action": "a\x9b.b", "created_at": TIME, "c\u202e": 1}])
+    done = import_(file, "jsonl", sqlite_url, "--dry-run", "--json")
+    assert (True, str(file)) == (done.stdout.isascii(), json.loads(done.stdout)["file"])
+
+
 def test_json_is_for_programs(sqlite_url: str, tmp_path: Path) -> None:
     """The whole report, one object on one line; options for tenant, zone and fields do what they say."""
     file = tmp_path / "file.csv"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json as json_module
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from audit_async.cli.console import (
     out,
     user_name,
 )
+from audit_async.cli.visible import visible_json
 from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, IMPORT_WAIT_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
@@ -92,7 +92,7 @@ def import_(
         err.print("Interrupted. Start it again, and it goes on where it was.")
         return INTERRUPTED
     if json:
-        print(json_module.dumps(report.to_dict(), ensure_ascii=False))
+        print(visible_json(report.to_dict(), is_ascii=True))
     else:
         _show(report, settings)
     return OK if report.is_complete else FINDING

@@ -39,9 +39,11 @@ class Source(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         try:
             self._file = os.fdopen(_open(path), "rb", buffering=0)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
+            # Of a link to itself Python tells in its own way.
             raise ConfigurationError(
-                f"{path}: {error.strerror or error}", hint="name a file that is there, and that you may read"
+                f"{path}: {getattr(error, 'strerror', None) or error}",
+                hint="name a file that is there, and that you may read",
             ) from error
         self.size = os.fstat(self._file.fileno()).st_size
         self.position = 0
