@@ -59,6 +59,8 @@ def test_values_are_counted(url: str) -> None:
     assert Counter((event.action, event.outcome) for event in GIVEN) == {
         (each["action"], each["outcome"]): each["events"] for each in by_two
     }
+    twice = here("count", url, "--all-tenants", "--by", "user", "--by", "user_id", "--json")
+    assert by_user == objects(twice)
     assert by_two == sorted(by_two, key=lambda each: -each["events"])
     cut = here("count", url, "--all-tenants", "--by", "tenant_id", "--limit", 2)
     assert (2, True) == (len(cut.stdout.splitlines()), "may be more than 2" in cut.stderr)

@@ -60,7 +60,7 @@ def count(
     elif by[0] in _PERIODS:
         _count_periods(reader, query, by[0], as_json=json)
     else:
-        _count_values(reader, query, list(map(field_of, by)), limit, as_json=json)
+        _count_values(reader, query, list(dict.fromkeys(map(field_of, by))), limit, as_json=json)
     return OK
 
 
