@@ -52,9 +52,14 @@ class Draft:
     """
 
     def __init__(self, path: Path, *, may_replace: bool) -> None:
-        if not path.parent.is_dir():
+        try:
+            has_folder, is_there = path.parent.is_dir(), path.exists()
+        except OSError as error:
+            # Too long, or in a folder that may not be looked into.
+            raise ConfigurationError(f"{path}: {error.strerror or error}", hint="name another file") from error
+        if not has_folder:
             raise ConfigurationError(f"there is no folder {path.parent}", hint="make it, or name another file")
-        if path.is_dir() or (path.exists() and not may_replace):
+        if path.is_dir() or (is_there and not may_replace):
             raise ConfigurationError(f"there is {path} already", hint="name another file, or allow it to be replaced")
         if path.exists() and not path.is_file():
             # The whole file gets its name in the end: a device or a pipe would be gone.
@@ -63,6 +68,7 @@ class Draft:
                 hint="leave --output away, and say `> FILE`; in a program open it, and give file=",
             )
         self._path = path
+        self._may_replace = may_replace
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.progress")
         self._file: BinaryIO | None = None
@@ -132,12 +138,29 @@ class Draft:
                 # Two that began in the same moment: the file of that name is the other one's, and not whole.
                 raise self._held_by_another()
             self.close()
-            self._part.rename(self._path)
+            self._name()
             with suppress(FileNotFoundError):
                 self._note.unlink()
             # Some file systems cannot be asked for that; the file is there all the same.
             with suppress(OSError):
                 sync_directory(self._path.parent)
+
+    def _name(self) -> None:
+        """Give the file its own name; one that came under that name meanwhile is not replaced, unless it may be."""
+        try:
+            if not self._may_replace:
+                os.link(self._part, self._path)
+                self._part.unlink()
+                return
+        except FileExistsError:
+            raise AuditError(
+                f"there is {self._path} meanwhile", hint="take it away, and run the same again, or allow a replacement"
+            ) from None
+        except OSError:
+            # A file system that gives a file no second name.
+            if self._path.exists():
+                raise
+        self._part.rename(self._path)
 
     def _synced(self) -> BinaryIO:
         """Return the file, with everything that was written to it on disk."""

@@ -229,6 +229,21 @@ async def test_no_file_is_lost(log: Place, tmp_path: Path) -> None:
     assert EVENTS == len(path.read_bytes().splitlines())
 
 
+async def test_a_file_that_came_meanwhile_is_not_replaced(log: Place, tmp_path: Path) -> None:
+    """Unless it may be; what was exported waits under its other name."""
+    path = tmp_path / "out"
+
+    def put_there(_: int) -> None:
+        path.write_text("another one")
+
+    async with everything(log) as reader:
+        with pytest.raises(AuditError, match="meanwhile"):
+            await reader.export(path=path, on_progress=put_there)
+        assert ("another one", True) == (path.read_text(), (tmp_path / "out.part").exists())
+        exported = await reader.export(path=path, may_replace=True, on_progress=put_there)
+        assert (EVENTS, EVENTS) == (exported.events, path.read_bytes().count(b"\n"))
+
+
 async def test_a_file_that_cannot_be_written_is_told(log: Place, tmp_path: Path) -> None:
     """A full disk under an open file is the caller's to know; a link in the place of the part is not followed."""
     async with everything(log) as reader:
