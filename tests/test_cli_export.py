@@ -16,6 +16,7 @@ import pytest
 from audit_async import events
 from tests.tables import run_sql
 from tests.terminal import at_terminal, filled, filled_file, here, made
+from tests.test_cli import audit_async
 
 GIVEN = made()
 
@@ -95,6 +96,22 @@ def test_misuse_is_told_with_what_is_allowed(url: str, tmp_path: Path) -> None:
     assert not [found for found in tmp_path.iterdir() if found.name.startswith("out")]
 
 
+@pytest.mark.parametrize("command", ["search", "count", "tail", "export"])
+def test_a_full_disk_behind_standard_output_is_told(command: str, url: str) -> None:
+    """In a line, and the exit code is 1."""
+    program = [sys.executable, "-m", "audit_async", command, url, "--all-tenants"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (1, False) == (done.returncode, "Traceback" in done.stderr)
+    assert "Failed: standard output: No space left on device" in done.stderr
+
+
+def test_a_name_that_no_file_can_have_is_told(url: str) -> None:
+    """In a line, as any other slip."""
+    done = here("export", url, "--all-tenants", "--output", "x" * 300)
+    assert (2, True) == (done.returncode, "File name too long" in done.stderr)
+
+
 def test_nothing_to_export_is_exit_code_1(url: str, tmp_path: Path) -> None:
     """The file is there and empty, and the log says that somebody asked."""
     done = here("export", url, "--tenant", "t-9", "-o", tmp_path / "out.jsonl")
@@ -135,7 +152,7 @@ async def test_it_is_the_same_on_a_server(postgres_url: str, tmp_path: Path) -> 
     """With the database from the environment."""
     await filled(postgres_url, GIVEN)
     asked = ("export", "--all-tenants", "-o", tmp_path / "out.jsonl")
-    done = await asyncio.to_thread(here, *asked, AUDIT_DATABASE_URL=postgres_url)
+    done = await asyncio.to_thread(audit_async, *asked, AUDIT_DATABASE_URL=postgres_url)
     assert 0 == done.returncode
     assert 40 == len((tmp_path / "out.jsonl").read_text().splitlines())
     assert 41 == (await run_sql(postgres_url, "SELECT count(*) AS n FROM audit_logs"))[0]["n"]

@@ -52,6 +52,10 @@ def run(arguments: list[str] | None = None) -> int:
         # `| head` has seen enough. What is still in the buffer goes nowhere, and not into a traceback at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return OK
+    except OSError as error:
+        # Standard output, or a file that was named: the disk is full, or the name is none.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _say(AuditError(f"{error.filename or 'standard output'}: {error.strerror or error}"), FINDING)
     except ConfigurationError as error:
         return _say(error, USAGE)
     except AuditError as error:
