@@ -22,6 +22,9 @@ _WHOLE_ESCAPES = r"\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}"
 _NO_CHARACTER = r"\\u(0000|d[89a-f])"
 """What is left of those that are none: the character 0, and half of a pair."""
 
+_LETTERS_AS_ESCAPES = ("\\u005f", "\\u006", "\\u007")
+"""How the letters of a field's name begin where they are escapes, which no program writes."""
+
 
 @dataclass(frozen=True, slots=True)
 class JsonColumn:
@@ -90,6 +93,26 @@ class JsonColumn:
             is_json = sa.true() if self.kind == "json" else self.column.op("IS")(sa.text("JSON"))
             return self.column.is_(None) | (is_json & self._has_characters())
         return self.column.is_(None) | (sa.func.json_valid(self.column) == 1)
+
+    def is_plain(self, key: str) -> ColumnElement[bool] | None:
+        """Return the condition that we and the database read the same under *key*; None where we do anyway.
+
+        Of a key that stands twice they take the first, and we the last. Some do not know a letter that is written as
+        an escape, or end a text at the character 0.
+        """
+        if self.dialect == "postgresql":
+            return None
+        location = _location([key])
+        rest = sa.func.json_remove(self.column, location)
+        if self.dialect in MYSQL:
+            found = [sa.func.json_extract(rest, location).is_(None)]
+        else:
+            # Of two paths it gives an array, in which escapes are as they stand.
+            written = sa.func.json_extract(self.column, location, location)
+            found = [sa.func.json_type(rest, location).is_(None), sa.func.instr(written, "\\u0000") == 0]
+        escapes = sa.func.lower(sa.func.replace(self.column, "\\\\", ""))
+        found += [sa.func.instr(escapes, escape) == 0 for escape in _LETTERS_AS_ESCAPES]
+        return sa.case((sa.func.json_valid(self.column) == 1, sa.and_(*found)), else_=sa.true())
 
     def equals(self, path: Sequence[str], value: Any) -> ColumnElement[bool]:
         """Return the condition that *value*, a scalar, is under *path*: one key with its dots, or several."""

@@ -137,9 +137,9 @@ class _Making:
         elif path == "tags":
             self.fields["tags"] = self.damage.tags(value)
         elif path in _IDS:
-            self.fields[path] = normal_uuid(str(plain_value(value)))
+            self.fields[path] = normal_uuid(as_text(plain_value(value)))
         elif path in _TEXTS:
-            self.fields[path] = str(plain_value(value))
+            self.fields[path] = as_text(plain_value(value))
         else:
             self._take_number(column, path, value)
 

@@ -230,9 +230,11 @@ class MappedView(View):
             spelled = [form for value in values if value is not None for form in _spellings(value)]
             is_one = self._to_the_letter(place, spelled)
             found.append(place.is_(None) | is_one if None in values else is_one)
-        if name is None and None in values and self._map.fold_into is not None:
+        if name is None and self._map.fold_into is not None:
+            folded = self._json(self._map.fold_into)
             # Whose a row is whose JSON is damaged, nobody can say.
-            found += [readable] if (readable := self._json(self._map.fold_into).is_readable()) is not None else []
+            sure = [folded.is_plain(field), folded.is_readable() if None in values else None]
+            found += [condition for condition in sure if condition is not None]
         return sa.and_(*found) if found else None
 
     def _to_the_letter(self, place: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:

@@ -196,18 +196,23 @@ async def test_a_time_that_no_program_has_is_told(empty: Place) -> None:  # noqa
         assert ["3"] == ids(await reader.search(Query(since="2000-01-01", until="2100-01-01")))
 
 
+async def put(place: Place, texts: list[str]) -> None:
+    """Fill table `odd` with rows that have *texts* as JSON."""
+    async with place.admin.begin() as connection:
+        for number, text in enumerate(texts):
+            # Bound, since a quote behind a backslash is none in MariaDB's texts.
+            more = sa.cast(sa.bindparam("more", text, sa.Text), sa.JSON) if place.dialect == "postgresql" else text
+            row = sa.insert(sa.table("odd", *map(sa.column, ("id", "at", "what", "more"))))
+            await connection.execute(row.values(id=number, at="2026-03-01 10:00:00", what="order.paid", more=more))
+
+
 @ON_EACH
 async def test_json_that_is_read_by_some_ends_no_listing(empty: Place) -> None:  # noqa: F811
     """Half of a surrogate pair and a number beyond all floats are read; what is no JSON is shown; a text stays one."""
     kind = "json" if empty.dialect == "postgresql" else "text"
     odd = ['{"half": "\\ud800", "is": "read"}', '{"beyond": 1e400, "is": "read"}', '"a text"', "[1, 2]"]
     await empty.execute(f"CREATE TABLE odd (id integer PRIMARY KEY, at varchar(40), what varchar(80), more {kind})")
-    async with empty.admin.begin() as connection:
-        for number, text in enumerate(odd):
-            # A quote in front of a backslash is an escape in MariaDB's texts, so that it is bound.
-            place = sa.cast(sa.bindparam("more", text, sa.Text), sa.JSON) if kind == "json" else sa.literal(text)
-            row = sa.insert(sa.table("odd", *map(sa.column, ("id", "at", "what", "more"))))
-            await connection.execute(row.values(id=number, at="2026-03-01 10:00:00", what="order.paid", more=place))
+    await put(empty, odd)
     table = TableMap(table="odd", columns={"at": "created_at", "what": "action", "more": "details"})
     async with AuditReader(empty.url, tenant=Scope.all(), table=table) as reader:
         found = {event.id: event async for event in reader.events()}
@@ -238,3 +243,35 @@ async def test_an_escape_that_is_no_character_ends_no_listing(empty: Place, kind
     assert [] == await of_tenant(empty, None, notes)
     async with everything(empty, table=notes) as reader:
         assert set(said) == set(ids([event async for event in reader.events()]))
+
+
+@ON_EACH
+async def test_what_is_counted_is_what_is_shown_of_odd_json(empty: Place) -> None:  # noqa: F811
+    """A tenant that stands twice in an object, or is written as escapes, or is no text: nobody counts another's row."""
+    kind = "json" if empty.dialect == "postgresql" else "text"
+    odd = [
+        '{"tenant_id": "t1", "tenant_id": "t2", "user_id": "u"}',
+        '{"tenant_id": "t2", "tenant_id": "t1", "user_id": "u"}',
+        '{"tenant_id": null, "tenant_id": "t2", "user_id": "u"}',
+        '{"tenant_id": "t2", "tenant_id": null, "user_id": "u"}',
+        r'{"\u0074enant_id": "t2", "user_id": "u"}',
+        r'{"tenant\u005fid": "t1", "user_id": "u"}',
+        '{"tenant_id": true, "user_id": "u"}',
+        '{"tenant_id": 1, "user_id": "u"}',
+        '{"tenant_id": ["t1"], "user_id": "u"}',
+        '{"tenant_id": "t1", "user_id": "u", "inner": {"tenant_id": "t2"}, "text": "\\\\\\\\u0074"}',
+        '[{"tenant_id": "t1"}]',
+        "no JSON",
+    ]
+    if empty.dialect == "sqlite":
+        odd.append(r'{"tenant_id": "t1\u0000", "user_id": "u"}')
+    await empty.execute(f"CREATE TABLE odd (id integer PRIMARY KEY, at varchar(40), what varchar(80), more {kind})")
+    table = TableMap(table="odd", columns={"at": "created_at", "what": "action", "more": "details"}, fold_into="more")
+    await put(empty, [text for text in odd if kind == "text" or text != "no JSON"])
+    seen = {}
+    for tenant in ("t1", "t2", "true", "1", None):
+        async with AuditReader(empty.url, tenant=tenant, table=table) as reader:
+            seen[tenant] = [event.id async for event in reader.events()]
+            assert len(seen[tenant]) == await reader.count()
+            assert len(seen[tenant]) == sum(top.events for top in await reader.top(by="action"))
+    assert "9" in seen["t1"]
