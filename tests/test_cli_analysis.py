@@ -76,6 +76,16 @@ def test_hours_and_days_are_counted(url: str) -> None:
     assert (48, "    40  2026-03-01 00:00Z") == (len(hours), hours[24])
 
 
+@pytest.mark.parametrize(
+    "by", [(), ("--by", "user"), ("--by", "day", "--since", "2026-03-01", "--until", "2026-03-01")]
+)
+def test_a_count_of_none_says_so(by: tuple[str, ...], url: str) -> None:
+    """Whose events were counted is told beside the number, and that an action may be misspelt."""
+    none = here("count", url, "--tenant", "t-1", "--action", "auth.logn", *by)
+    said = "No such event is there, of t-1\n  HINT: no known action is called 'auth.logn' (did you mean 'auth.login'?)"
+    assert (0, True) == (none.returncode, none.stderr.startswith(said)), none
+
+
 def test_the_most_frequent_values_are_shown(url: str) -> None:
     """With the first and the last time; filters are those of a search."""
     [first, *_] = objects(here("top", url, "--all-tenants", "--until", "2026-03-01", "--by", "ip", "--json"))
@@ -93,7 +103,11 @@ def test_what_a_user_did_is_told_in_numbers(url: str) -> None:
     shown = here("behavior", "--url", url, "u-1", "--tenant", "t-1", "--days", "1").stdout
     assert all(word in shown for word in ("u-1, in the last 1 day", "login_failed", "1 request, 100.0%"))
     nobody = here("behavior", url, "u-1", "--tenant", "t-2", "--days", 1)
-    assert (1, "") == (nobody.returncode, nobody.stdout)
+    assert (1, "", "No event of user u-1 is there, of t-2, in the last 1 day\n") == (
+        nobody.returncode,
+        nobody.stdout,
+        nobody.stderr,
+    )
     assert (2, 2) == tuple(here("behavior", url, *users, "--all-tenants").returncode for users in ((), ("a", "b")))
 
 
@@ -104,7 +118,7 @@ def test_suspicious_events_are_a_finding(url: str) -> None:
     one = here("suspicious", url, "--all-tenants", "--hours", "1", "--json")
     assert (1, [RECENT[0].id]) == (one.returncode, [json.loads(line)["id"] for line in one.stdout.splitlines()])
     none = here("suspicious", url, "--tenant", "t-2")
-    assert (0, "", True) == (none.returncode, none.stdout, "of t-2" in none.stderr)
+    assert (0, "", True) == (none.returncode, none.stdout, "of t-2, in the last 24 hours" in none.stderr)
     assert "may be more" in here("suspicious", url, "--tenant", "t-1", "--limit", 1).stderr
 
 

@@ -98,6 +98,25 @@ def test_nothing_found_is_exit_code_1(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("auth.logn", "'auth.logn' (did you mean 'auth.login'?)"),
+        ("logn_failed", "(did you mean 'login_failed'?)"),
+        ("aut.*", "'aut.*' (did you mean 'auth'?)"),
+        ("door", "a family of your own is 'door.*'"),
+        ("auth.lock*", None),
+        ("sso_login_failed", None),
+        ("api_key", None),
+    ],
+)
+def test_an_action_that_nobody_knows_may_be_a_slip(action: str, said: str | None, url: str) -> None:
+    """Where nothing is found, and it is no known action, that is told: `nothing happened` may be a wrong answer."""
+    told = here("search", url, "--tenant", "t-1", "--action", action).stderr
+    assert (said is not None) == ("HINT" in told)
+    assert (said or "") in told
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--since", "2h"), "--tenant T"),

@@ -57,6 +57,8 @@ def count(
     if not by:
         found = ask(reader, lambda: reader.count(query), err.status("Counting ..."))
         print(visible_json({"events": found}) if json else found)
+        if not found:
+            tell_nothing(reader, query)
     elif by[0] in _PERIODS:
         _count_periods(reader, query, by[0], as_json=json)
     else:
@@ -94,7 +96,7 @@ def top(
     elif found:
         rows = [(each.events, [_shown(each.value), _time(each.first_at), _time(each.last_at)]) for each in found]
         print_counted(("events", field, "first", "last"), rows)
-    return OK if found else tell_nothing(reader)
+    return OK if found else tell_nothing(reader, query)
 
 
 @app.command(group=READING)
@@ -121,7 +123,9 @@ def behavior(
         print(visible_json(found, is_ascii=True))
     elif found["event_counts"]:
         _print_behavior(found)
-    return OK if found["event_counts"] else tell_nothing(reader)
+    if found["event_counts"]:
+        return OK
+    return tell_nothing(reader, what=f"event of user {users[0][:100]}", when=f", in the last {_span(days, 'day')}")
 
 
 @app.command(group=READING)
@@ -134,8 +138,9 @@ def suspicious(
     limit: Annotated[int, Parameter(help="So many, the newest first.")] = PAGE_EVENTS,
     json: Json = False,
 ) -> int:
-    """List what was logged as suspicious or unauthorized, log-ins that failed, and requests beyond a rate limit.
+    """List what was logged as suspicious or unauthorized, failed `auth.login`, and requests beyond a rate limit.
 
+    Other log-ins that failed are no part of it: `audit-async search URL --action sso.login --outcome failure`.
     For example, in a job that looks every hour:
 
         audit-async suspicious URL --all-tenants --hours 1
@@ -148,7 +153,7 @@ def suspicious(
     if len(found) == limit:
         err.print(f"[dim]There may be more than {counted(limit, 'event')}: give a higher --limit[/]", soft_wrap=True)
     if not found:
-        tell_nothing(reader)
+        tell_nothing(reader, when=f", in the last {_span(hours, 'hour')}")
     return FINDING if found else OK
 
 
@@ -159,6 +164,8 @@ def _count_periods(reader: AuditReader, query: Query, by: str, *, as_json: bool)
             print(visible_json({"starts_at": each.starts_at, "events": each.events}))
         return
     shape = "%Y-%m-%d" if by == "day" else "%Y-%m-%d %H:%MZ"
+    if not any(each.events for each in found):
+        tell_nothing(reader, query)
     print_counted(("events", f"{by} (UTC)"), [(each.events, [each.starts_at.strftime(shape)]) for each in found])
 
 
@@ -168,6 +175,9 @@ def _count_values(reader: AuditReader, query: Query, fields: list[str], limit: i
         for each in found:
             print(visible_json({**dict(zip(fields, each.values, strict=True)), "events": each.events}, is_ascii=True))
         return
+    if not found:
+        tell_nothing(reader, query)
+        return
     print_counted(("events", *fields), [(each.events, list(map(_shown, each.values))) for each in found])
     if len(found) == limit:
         err.print(f"[dim]There may be more than {limit:,}: give a higher --limit[/]", soft_wrap=True)
@@ -176,13 +186,17 @@ def _count_values(reader: AuditReader, query: Query, fields: list[str], limit: i
 def _print_behavior(found: dict[str, Any]) -> None:
     """Print what `AuditReader.user_behavior` says, under the names that it has there."""
     counts: dict[str, int] = found["event_counts"]
-    days = f"{found['period_days']:g} {'day' if found['period_days'] == 1 else 'days'}"
+    days = _span(found["period_days"], "day")
     out.print(Text.assemble((visible(found["user_id"]), "bold"), f", in the last {days}"), soft_wrap=True)
     print_counted(("events", "action"), [(number, [visible(action)]) for action, number in counts.items()])
     requests = found["success_requests"] + found["failed_requests"]
     share = f", {found['success_rate']:.1%} of them well" if requests else ""
     out.print(f"{counted(requests, 'request')}{share}")
     out.print(f"suspicious activities: {found['suspicious_activities']:,}")
+
+
+def _span(number: float, unit: str) -> str:
+    return f"{number:,g} {unit}{'' if number == 1 else 's'}"
 
 
 def _shown(value: object) -> str:

@@ -70,7 +70,7 @@ def export(
     settings = None if quiet_log else source.settings(address, journal_dir)
     exported = ask(reader, lambda: _export(reader, query, settings, format, output, replace, given))
     if not exported.events:
-        tell_nothing(reader)
+        tell_nothing(reader, query)
     where = f" in {escape(str(output))}" if output is not None else ""
     err.print(f"[green]{counted(exported.events, 'event')}[/]{where}", soft_wrap=True)
     return OK if exported.events else FINDING

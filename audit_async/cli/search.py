@@ -57,10 +57,10 @@ def search(
         # Beside lines on the same screen nothing else can be drawn.
         waiting = None if out.is_terminal else err.status("Looking ...")
         count = ask(reader, lambda: _show_all(reader.events(query), listed, waiting, as_json=json), waiting)
-        return OK if count else tell_nothing(reader)
+        return OK if count else tell_nothing(reader, query)
     page = ask(reader, lambda: reader.search(query, cursor), err.status("Looking ..."))
     if not page.events:
-        return tell_nothing(reader)
+        return tell_nothing(reader, query)
     print_events(page.events, listed, as_json=json)
     words = [*([address] if address else []), *options(source), *options(filters)]
     words += [f"--limit={limit}"] * (limit != PAGE_EVENTS) + ["--oldest-first"] * oldest_first + ["--json"] * json

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from audit_async.reader import AuditReader
+    from audit_async.reading.query import Query
     from audit_async.reading.scope import Scope
     from audit_async.settings import Settings
     from audit_async.table_map.mapping import TableMap
@@ -128,8 +129,24 @@ def ask(reader: AuditReader, question: Callable[[], Awaitable[T]], waiting: Stat
     return asyncio.run(answer())
 
 
-def tell_nothing(reader: AuditReader) -> int:
-    err.print(f"No such event is there, of {escape(str(reader.scope))}", soft_wrap=True)
+def tell_nothing(reader: AuditReader, query: Query | None = None, *, what: str = "such event", when: str = "") -> int:
+    """Say that there is none, and return the exit code for that.
+
+    Args:
+        query: what was asked for; an action in it that nobody knows may be a slip, and the answer a wrong one.
+    """
+    err.print(f"No {escape(what)} is there, of {escape(str(reader.scope))}{when}", soft_wrap=True)
+    for each in (query and query.named) or ():
+        if not each.is_known:
+            is_slip = each.meant or "." in each.text or each.is_pattern
+            said = (
+                f"{each.given!r}{each.meant}" if is_slip else f"{each.text!r}; a family of your own is '{each.text}.*'"
+            )
+            err.print(
+                f"  [dim]HINT:[/] no known action is called {escape(said)}; "
+                "`audit-async count --by action` shows which there are",
+                soft_wrap=True,
+            )
     return FINDING
 
 

@@ -50,7 +50,7 @@ def tail(
         ask(reader, lambda: _follow(reader, query, listed, lines, as_json=json))
         return OK
     found = ask(reader, lambda: _last(reader, query, listed, lines, as_json=json), err.status("Looking ..."))
-    return OK if found or not lines else tell_nothing(reader)
+    return OK if found or not lines else tell_nothing(reader, query)
 
 
 async def _last(reader: AuditReader, query: Query, listed: Listed, lines: int, *, as_json: bool) -> set[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from audit_async.config import MAX_ACTION_CHARS
-from audit_async.errors import ConfigurationError
+from audit_async.errors import ConfigurationError, meant
 from audit_async.events.dialects import DIALECTS, LEGACY, term_of
 from audit_async.events.vocabulary import FAILED, TERMS, Outcome
 
@@ -35,6 +36,17 @@ class Actions:
     def is_pattern(self) -> bool:
         """Whether it stands for more than one name."""
         return ANY in self.text
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the vocabulary has one of them; an action in a program's own words is legal all the same."""
+        parts = ".*".join(map(re.escape, self.text.split(ANY)))
+        return any(re.fullmatch(parts, name) for name in TERMS)
+
+    @property
+    def meant(self) -> str:
+        """The known name that is nearest, for whoever asked for one that is not."""
+        return meant(self.given, (*TERMS, *FAMILIES, *LEGACY))
 
 
 def read_actions(given: Iterable[object]) -> tuple[Actions, ...]:
