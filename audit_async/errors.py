@@ -120,5 +120,6 @@ class TableDoubtError(ConfigStoreError):
 
 def meant(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` with the name in *known* that is nearest to *name*; nothing if none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    there = list(known)
+    near = difflib.get_close_matches(name, there, n=1) or difflib.get_close_matches(name.lower(), there, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

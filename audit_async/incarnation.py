@@ -344,16 +344,16 @@ class Incarnation:
         if (found.foreign or found.elsewhere) and not settings.ends_when_idle:
             report(
                 "foreign_files",
-                f"{len(found.foreign) + len(found.elsewhere)} journals in {settings.journal_dir} hold events for "
-                "another database, or of another host. `audit-async drain` with that database's address delivers them; "
-                "`drain --adopt` would bring them into this one",
+                f"{settings.journal_dir} has journals for another database, or of another host: "
+                f"{len(found.foreign) + len(found.elsewhere)}. `audit-async drain` with that database's address "
+                "delivers them; `drain --adopt` would bring them into this one",
                 every_seconds=24 * 3600,
             )
         if found.unknown:
             report(
                 "unknown_files",
-                f"{len(found.unknown)} journals in {settings.journal_dir} are in a format of another version of "
-                "audit_async. They are left as they are: deliver them with that version",
+                f"{settings.journal_dir} has journals in a format of another version of audit_async: "
+                f"{len(found.unknown)}. They are left as they are: deliver them with that version",
                 every_seconds=24 * 3600,
             )
         return found

@@ -70,6 +70,14 @@ def test_a_change_is_shown_as_old_and_new(url: str) -> None:
     assert '    "why": {\n      "ticket": 17,\n      "text": "line\\nline"\n    }' in shown
 
 
+def test_names_of_a_change_are_a_column() -> None:
+    """Those that are longer than ours, too; one that is longer than a column stands out alone."""
+    names = ("a", "TargetId.ServicePrincipalNames", "x" * 40)
+    shown = [line.plain for line in lines(events.custom("x.y", new_values=dict.fromkeys(names, 1)))]
+    at = [line.index("nothing") for line in shown if "nothing" in line]
+    assert [34, 34, 44] == at
+
+
 def test_only_what_may_be_seen_is_shown(url: str) -> None:
     """Of another tenant's event it is said that there is none; the others are shown; exit code 1."""
     other = here("show", url, CHANGE.id, "--tenant", "t-2")

@@ -13,6 +13,7 @@ from audit_async.cli.console import FINDING, OK, READING, app, err, escape, out
 from audit_async.cli.listed import OUTCOMES, SEVERITIES, printed
 from audit_async.cli.source import NOTHING_SAID, Json, Source, ask, split_words
 from audit_async.cli.visible import visible_json, visible_object, when, whole
+from audit_async.config import COLUMN_CHARS
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
 
@@ -111,7 +112,8 @@ def _change(old: dict[str, Any] | None, new: dict[str, Any] | None) -> Iterator[
     yield Text()
     yield Text("Change, old -> new", "bold")
     names = dict.fromkeys((*old, *new))
-    width = min(max((len(whole(name)) for name in names), default=0), _NAME_CHARS)
+    # A name that is longer than a column stands out, and not all the others with it.
+    width = max((len(whole(name)) for name in names if len(whole(name)) <= COLUMN_CHARS), default=0)
     for name in names:
         before, after = old.get(name, _MISSING), new.get(name, _MISSING)
         line = Text.assemble("  ", (f"{whole(name):{width}}", "dim"), "  ")

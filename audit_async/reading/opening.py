@@ -30,7 +30,8 @@ async def open_view(connection: AsyncConnection, table: TableName | TableMap, sc
     found = await inspect_through(connection, name)
     if not found.exists:
         raise ConfigStoreError(
-            f"there is no table {name} to read", hint="name the right one by table=, or make it: audit-async init URL"
+            f"there is no table {name} to read",
+            hint="name the right one: --table, table=; or make it: audit-async init URL",
         )
     await _see_rows(connection, name, scope)
     view = _view_of(table, found, server_version(connection))
