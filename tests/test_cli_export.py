@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -69,15 +70,35 @@ def test_options_of_a_format(url: str) -> None:
     assert (2, True) == (wrong.returncode, "no option 'bom'" in wrong.stderr)
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"), [("a.csv", '"id",'), ("a.CEF", "CEF:0"), ("a", '{"id":'), ("a.log", "<109>1")]
+)
+def test_a_file_holds_what_its_name_says(name: str, begins: str, url: str, tmp_path: Path) -> None:
+    """Where no format is said, nobody is handed JSON in a file that is called a table."""
+    assert 0 == here("export", url, "--tenant", "t-1", "--quiet-log", "-o", tmp_path / name).returncode
+    assert (tmp_path / name).read_text().startswith(begins)
+
+
 def test_a_file_is_not_replaced_by_a_slip(url: str, tmp_path: Path) -> None:
     """One that is there stays, unless it is said."""
     path = tmp_path / "out.csv"
     path.write_text("mine")
     asked = ("export", url, "--all-tenants", "--format", "csv", "--quiet-log", "-o", path)
     refused = here(*asked)
-    assert (2, "mine", True) == (refused.returncode, path.read_text(), "already" in refused.stderr)
+    assert (2, "mine", True) == (
+        refused.returncode,
+        path.read_text(),
+        "already\n  HINT: name another file, or replace it: --replace" in refused.stderr,
+    )
     assert 0 == here(*asked, "--replace").returncode
     assert 41 == len(path.read_text().splitlines())
+
+
+def test_what_is_no_file_is_never_replaced(url: str, tmp_path: Path) -> None:
+    """A pipe, or a device as /dev/null, stays what it is, whoever allows it to be replaced."""
+    os.mkfifo(path := tmp_path / "pipe")
+    done = here("export", url, "--all-tenants", "--quiet-log", "--replace", "-o", path)
+    assert (2, True, True) == (done.returncode, "is no file" in done.stderr, path.is_fifo())
 
 
 def test_misuse_is_told_with_what_is_allowed(url: str, tmp_path: Path) -> None:
@@ -86,6 +107,8 @@ def test_misuse_is_told_with_what_is_allowed(url: str, tmp_path: Path) -> None:
     for asked, said in (
         (("--all-tenants", "--format", "xml", "-o", path), "jsonl, csv, parquet, ocsf, cef, syslog"),
         (("--all-tenants", "-o", tmp_path / "no" / "out"), "no folder"),
+        (("--all-tenants", "-o", tmp_path), "is a folder HINT: name a file in it"),
+        (("--all-tenants", "--format", "CSV", "-o", path), "did you mean 'csv'?"),
         (("-o", path), "--all-tenants"),
         (("--all-tenants", "--replace"), "--output"),
         (("--all-tenants", "--since", "soon", "-o", path), "24h"),

@@ -80,6 +80,8 @@ def test_json_is_for_programs(sqlite_url: str, tmp_path: Path) -> None:
     ("file", "options", "named"),
     [
         ("file", ("--format", "m356"), "did you mean 'm365'"),
+        ("file", (), "--format is missing: m365, jsonl,"),
+        ("file", ("sqlite+aiosqlite:///a.db", "--format", "m365"), "The database is named by --url"),
         ("missing", ("--format", "m365"), "missing"),
         (".", ("--format", "m365"), "not a file"),
         ("file", ("--format", "csv", "--field", "created_at"), "--field"),

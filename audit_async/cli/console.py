@@ -6,13 +6,15 @@ import errno
 import getpass
 import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, MissingArgumentError, Parameter, UnusedCliTokensError
 from rich import markup
 from rich.console import Console
 from rich.panel import Panel
@@ -39,8 +41,23 @@ def escape(text: str) -> str:
 
 
 def _show_misuse(error: CycloptsError) -> Panel:
-    lines = str(error).splitlines()
+    lines = _said_of(error).splitlines()
     return Panel("\n".join(map(escape, lines)), title="Error", title_align="left", border_style="red", expand=True)
+
+
+def _said_of(error: CycloptsError) -> str:
+    """Return what is wrong with a command line, in other words than the parser's where those name no remedy."""
+    command = " ".join(("audit-async", *(error.command_chain or ())))
+    if isinstance(error, UnusedCliTokensError):
+        unused = " ".join(error.unused_tokens or ())
+        address = any("://" in word for word in error.root_input_tokens or ()) and "import" in command
+        how = "The database is named by --url, or AUDIT_DATABASE_URL." if address else f"See {command} --help."
+        return f"There is no place for: {unused}\n{how}"
+    if isinstance(error, MissingArgumentError) and error.argument:
+        name, told = error.argument.name, error.argument.parameter.help
+        if not set(error.argument.names) & set(error.root_input_tokens or ()):
+            return f"{name} is missing{f': {told}' if told else '.'}\nSee {command} --help."
+    return str(error)
 
 
 app = App(
@@ -132,6 +149,15 @@ def moment_of(value: str) -> datetime:
     except ValueError:
         raise ConfigurationError(f"{value[:100]!r} is no time", hint="write 2026-01-31 or 2026-01-31T12:00Z") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def end_as_interrupted() -> None:
+    """See to it that SIGTERM ends a command as Ctrl-C does, with what it has to say then.
+
+    Signals are the main thread's: a program that runs the tool in another one keeps its own handling.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def user_name() -> str | None:

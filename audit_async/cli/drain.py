@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,7 @@ from audit_async.cli.console import (
     Url,
     app,
     check_rights,
+    end_as_interrupted,
     err,
     escape,
     journal_directory,
@@ -151,7 +151,7 @@ def _drained(stats: Stats) -> Table:
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:
     """Run *work*; None when the user, or the service manager, interrupts it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_interrupted()
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:

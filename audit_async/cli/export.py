@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from audit_async.cli.console import FINDING, OK, READING, Address, JournalDirectory, app, err, escape, user_name
+from audit_async.cli.console import (
+    FINDING,
+    OK,
+    READING,
+    Address,
+    JournalDirectory,
+    app,
+    end_as_interrupted,
+    err,
+    escape,
+    user_name,
+)
 from audit_async.cli.filters import EVERY_EVENT, Filters
 from audit_async.cli.source import NOTHING_SAID, Source, ask, tell_nothing
 from audit_async.cli.visible import counted
@@ -34,7 +43,9 @@ def export(
     *,
     source: Source = NOTHING_SAID,
     filters: Filters = EVERY_EVENT,
-    format: Annotated[str, Parameter(help="jsonl, csv, parquet, ocsf, cef or syslog.")] = "jsonl",
+    format: Annotated[
+        str | None, Parameter(help="jsonl, csv, parquet, ocsf, cef or syslog; else as the file is called, or jsonl.")
+    ] = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="The file; else standard output.")] = None,
     replace: Annotated[bool, Parameter(help="Replace a file of that name.", negative="", show_default=False)] = False,
     oldest_first: Annotated[bool, Parameter(help="In the order of time.", negative="", show_default=False)] = False,
@@ -58,17 +69,19 @@ def export(
 
     Exit codes: 0 a file was written, 1 there are no such events, 2 wrong use.
     """
+    from audit_async.exports import format_of
+
     if output is None and replace:
         raise ConfigurationError("--replace is about a file", hint="name it: --output FILE")
     options = {"bom": bom or None, "delimiter": delimiter}
     given = {name: value for name, value in options.items() if value is not None}
     query = filters.query(oldest_first=oldest_first)
     reader = source.reader(address)
-    if threading.current_thread() is threading.main_thread():
-        # What had left by then is in the log as well.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What had left by then is in the log as well.
+    end_as_interrupted()
     settings = None if quiet_log else source.settings(address, journal_dir)
-    exported = ask(reader, lambda: _export(reader, query, settings, format, output, replace, given))
+    kind = format or format_of(output.name if output is not None else "")
+    exported = ask(reader, lambda: _export(reader, query, settings, kind, output, replace, given))
     if not exported.events:
         tell_nothing(reader, query)
     where = f" in {escape(str(output))}" if output is not None else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,13 +23,14 @@ from audit_async.cli.console import (
     OtherTable,
     Url,
     app,
+    end_as_interrupted,
     err,
     escape,
     named_tables,
     out,
     user_name,
 )
-from audit_async.cli.visible import visible_json
+from audit_async.cli.visible import counted, visible_json
 from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, IMPORT_WAIT_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
@@ -84,9 +84,9 @@ def import_(
         "logs_itself": not quiet_log,
         "wait_seconds": timeout,
     }
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_interrupted()
     try:
-        with _bar(file.name) as on_progress:
+        with _bar(file) as on_progress:
             report = asyncio.run(_import(settings, file, format, {**options, "on_progress": on_progress}))
     except KeyboardInterrupt:
         err.print("Interrupted. Start it again, and it goes on where it was.")
@@ -138,14 +138,14 @@ def _columns(given: list[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _bar(name: str) -> Iterator[Callable[[Seen], None] | None]:
+def _bar(file: Path) -> Iterator[Callable[[Seen], None] | None]:
     """Show how far it is, where a person watches."""
     if not err.is_terminal:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task(escape(name))
+        task = progress.add_task(escape(file.name), total=file.stat().st_size if file.is_file() else 0)
 
         def show(seen: Seen) -> None:
             progress.update(task, total=seen.bytes_total, completed=seen.bytes_read)
@@ -187,9 +187,9 @@ def _show(report: Report, settings: Settings) -> None:
 
 
 def _summed(report: Report) -> str:
-    count = f"{report.records:,} records: [green]{report.mapped:,} mapped[/]"
+    count = f"{counted(report.records, 'record')}: [green]{report.mapped:,} mapped[/]"
     refused = f", [red]{report.refused:,} refused[/]" if report.refused else ""
     if report.is_dry_run:
         return f"{count}{refused}. Nothing was logged"
     earlier = f", {report.earlier:,} of them by an earlier run" if report.earlier else ""
-    return f"{count}{refused}; {report.confirmed:,} have arrived{earlier}"
+    return f"{count}{refused}; {report.confirmed:,} {'has' if report.confirmed == 1 else 'have'} arrived{earlier}"

@@ -25,8 +25,8 @@ sees are escapes, so that no event takes two lines and none commands a terminal 
 
 from __future__ import annotations
 
-from audit_async.exports.formats import FORMATS, can_continue, open_export, suffix_of
+from audit_async.exports.formats import FORMATS, can_continue, format_of, open_export, suffix_of
 from audit_async.exports.jsonl import read_event
 from audit_async.exports.sink import Sink
 
-__all__ = ["FORMATS", "Sink", "can_continue", "open_export", "read_event", "suffix_of"]
+__all__ = ["FORMATS", "Sink", "can_continue", "format_of", "open_export", "read_event", "suffix_of"]

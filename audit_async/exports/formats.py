@@ -78,6 +78,12 @@ def suffix_of(format: str) -> str:
     return _format(format).suffix
 
 
+def format_of(name: str) -> str:
+    """Return the format whose suffix the file called *name* has; `jsonl` if it is none's."""
+    fitting = [format for format, found in FORMATS.items() if name.lower().endswith(found.suffix)]
+    return max(fitting, key=suffix_of, default="jsonl")
+
+
 def can_continue(format: str) -> bool:
     """Return whether a file of *format* that broke off can be gone on with.
 

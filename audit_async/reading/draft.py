@@ -59,13 +59,16 @@ class Draft:
             raise ConfigurationError(f"{path}: {error.strerror or error}", hint="name another file") from error
         if not has_folder:
             raise ConfigurationError(f"there is no folder {path.parent}", hint="make it, or name another file")
-        if path.is_dir() or (is_there and not may_replace):
-            raise ConfigurationError(f"there is {path} already", hint="name another file, or allow it to be replaced")
-        if path.exists() and not path.is_file():
-            # The whole file gets its name in the end: a device or a pipe would be gone.
+        if path.is_dir():
+            raise ConfigurationError(f"{path} is a folder", hint="name a file in it")
+        if is_there and not path.is_file():
+            # The whole file gets its name in the end: a device or a pipe would be gone, for all programs here.
             raise ConfigurationError(
-                f"{path} is no file, and is not replaced by one",
-                hint="leave --output away, and say `> FILE`; in a program open it, and give file=",
+                f"{path} is no file, and is not replaced by one", hint="name one, or let it go to standard output"
+            )
+        if is_there and not may_replace:
+            raise ConfigurationError(
+                f"there is {path} already", hint="name another file, or replace it: --replace, may_replace=True"
             )
         self._path = path
         self._may_replace = may_replace

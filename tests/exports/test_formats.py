@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet, total_allocated_bytes  # type: ignore[import-untyped,unused-ignore]
 
 from audit_async.errors import ConfigurationError
-from audit_async.exports import FORMATS, can_continue, open_export, suffix_of
+from audit_async.exports import FORMATS, can_continue, format_of, open_export, suffix_of
 from tests.exports.samples import every_action, exported, whole_event
 
 LINES = [name for name in FORMATS if can_continue(name)]
@@ -22,6 +22,12 @@ def test_the_formats_are_those_promised() -> None:
     assert ["jsonl", "csv", "parquet", "ocsf", "cef", "syslog"] == list(FORMATS)
     assert [".jsonl", ".csv", ".parquet", ".ocsf.jsonl", ".cef", ".log"] == [suffix_of(name) for name in FORMATS]
     assert {"jsonl", "csv", "ocsf", "cef", "syslog"} == set(LINES)
+
+
+def test_a_name_says_a_format() -> None:
+    """By the longest suffix that fits, in whatever case; any other name is that of JSON Lines."""
+    assert list(FORMATS) == [format_of(f"march{suffix_of(name)}") for name in FORMATS]
+    assert ["ocsf", "jsonl", "jsonl"] == [format_of(name) for name in ("A.OCSF.JSONL", "march", "csv")]
 
 
 @pytest.mark.parametrize("format", LINES)
