@@ -90,6 +90,26 @@ def test_all_is_every_page(form: tuple[str, ...], url: str) -> None:
     assert (2, True) == (refused.returncode, "exclude each other" in refused.stderr)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("command", ["search", "count", "export"])
+def test_a_disk_without_room_is_told(command: str, url: str) -> None:
+    """Who sends the output to a file gets no traceback, and no exit code that means success."""
+    asked = [
+        sys.executable,
+        "-m",
+        "audit_async",
+        command,
+        url,
+        "--tenant",
+        "t-1",
+        *["--quiet-log"] * (command == "export"),
+    ]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(asked, stdout=full, stderr=subprocess.PIPE, text=True, timeout=50, check=False)
+    said = "Failed: the output cannot be written: No space left on device\n  HINT: make room for it\n"
+    assert (1, said) == (done.returncode, done.stderr)
+
+
 def test_nothing_found_is_exit_code_1(url: str) -> None:
     """As with `grep`; who was asked for is said, and the output is empty."""
     for more in ((), ("--all",), ("--json",)):
@@ -126,6 +146,8 @@ def test_an_action_that_nobody_knows_may_be_a_slip(action: str, said: str | None
         (("--all-tenants", "--limit", "501"), "1 to 500"),
         (("--all-tenants", "--limit", "many"), "--limit"),
         (("--all-tenants", "--usr", "u-1"), "Unknown option"),
+        (("--all-tenants", "u-1"), "There is no place for: u-1"),
+        (("--all-tenants", "--user", ""), "--user is empty"),
         (("--all-tenants", "--timeout", "0"), "more than 0"),
         (("--all-tenants", "--map", "/nowhere.toml"), "/nowhere.toml"),
     ],

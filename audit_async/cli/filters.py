@@ -56,7 +56,10 @@ class Filters:
     user: Annotated[Several, Parameter(help="Id of the user whom it is about.")] = None
     actor: Annotated[Several, Parameter(help="Id of whoever did it.")] = None
     involving: Annotated[
-        Several, Parameter(help="Id of a user who did it, whom it is about, or for or to whom it was done.")
+        Several,
+        Parameter(
+            help="Id of a user who did it, whom it is about, or for or to whom it was done, but for those in details."
+        ),
     ] = None
     actor_name: Annotated[Several, Parameter(help="Name of whoever did it, whole.")] = None
     actor_type: Annotated[Several, Parameter(help="user, service, agent, api_key, system, job or anonymous.")] = None
@@ -90,6 +93,14 @@ class Filters:
         """
         from audit_async.reading.query import Query
 
+        for option in _FIELDS:
+            said = getattr(self, option)
+            # A variable of the shell that is not set; what is no text at all the query itself refuses.
+            if isinstance(said, list) and "" in said and option != "action":
+                raise ConfigurationError(
+                    f"--{option.replace('_', '-')} is empty",
+                    hint="give a value; events without one are found by --without",
+                )
         asked: dict[str, Any] = {field: getattr(self, option) for option, field in _FIELDS.items()}
         if self.resource is not None:
             kind, _, key = self.resource.partition(":")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -34,6 +35,9 @@ COMMANDS = (
 """Loading one puts its commands into `app`."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run the tool and return its exit code; errors are told in two lines, what and what to do."""
     from loguru import logger
@@ -55,7 +59,8 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         # Standard output, or a file that was named: the disk is full, or the name is none.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return _say(AuditError(f"{error.filename or 'standard output'}: {error.strerror or error}"), FINDING)
+        hint = "make room for it" if error.errno in _FULL else ""
+        return _say(AuditError(f"{error.filename or 'the output'}: {error.strerror or error}", hint=hint), FINDING)
     except ConfigurationError as error:
         return _say(error, USAGE)
     except AuditError as error:

@@ -30,7 +30,7 @@ def tail(
         bool,
         Parameter(name=["--follow", "-f"], help="Go on with those that come.", negative="", show_default=False),
     ] = False,
-    lines: Annotated[int, Parameter(name=["--lines", "-n"], help="Events to begin with.")] = TAIL_EVENTS,
+    lines: Annotated[int, Parameter(name=["--lines", "-n", "--limit"], help="Events to begin with.")] = TAIL_EVENTS,
     json: Json = False,
 ) -> int:
     """Show the last events, the newest at the end; with `-f` also those that come, until interrupted.

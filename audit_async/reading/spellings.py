@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -40,13 +39,26 @@ class Actions:
     @property
     def is_known(self) -> bool:
         """Whether the vocabulary has one of them; an action in a program's own words is legal all the same."""
-        parts = ".*".join(map(re.escape, self.text.split(ANY)))
-        return any(re.fullmatch(parts, name) for name in TERMS)
+        return any(matches(name, self.text) for name in TERMS) if self.is_pattern else self.text in TERMS
 
     @property
     def meant(self) -> str:
         """The known name that is nearest, for whoever asked for one that is not."""
         return meant(self.given, (*TERMS, *FAMILIES, *LEGACY))
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Return whether *name* is of the shape of *pattern*, in which `*` stands for any text."""
+    head, *rest = pattern.split(ANY)
+    if not name.startswith(head):
+        return False
+    at = len(head)
+    for part in rest[:-1]:
+        found = name.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(name) - len(rest[-1]) >= at and name.endswith(rest[-1])
 
 
 def read_actions(given: Iterable[object]) -> tuple[Actions, ...]:
