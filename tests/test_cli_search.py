@@ -90,26 +90,6 @@ def test_all_is_every_page(form: tuple[str, ...], url: str) -> None:
     assert (2, True) == (refused.returncode, "exclude each other" in refused.stderr)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("command", ["search", "count", "export"])
-def test_a_disk_without_room_is_told(command: str, url: str) -> None:
-    """Who sends the output to a file gets no traceback, and no exit code that means success."""
-    asked = [
-        sys.executable,
-        "-m",
-        "audit_async",
-        command,
-        url,
-        "--tenant",
-        "t-1",
-        *["--quiet-log"] * (command == "export"),
-    ]
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(asked, stdout=full, stderr=subprocess.PIPE, text=True, timeout=50, check=False)
-    said = "Failed: the output cannot be written: No space left on device\n  HINT: make room for it\n"
-    assert (1, said) == (done.returncode, done.stderr)
-
-
 def test_nothing_found_is_exit_code_1(url: str) -> None:
     """As with `grep`; who was asked for is said, and the output is empty."""
     for more in ((), ("--all",), ("--json",)):

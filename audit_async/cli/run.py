@@ -60,7 +60,7 @@ def run(arguments: list[str] | None = None) -> int:
         # Standard output, or a file that was named: the disk is full, or the name is none.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         hint = "make room for it" if error.errno in _FULL else ""
-        return _say(AuditError(f"{error.filename or 'the output'}: {error.strerror or error}", hint=hint), FINDING)
+        return _say(AuditError(f"{error.filename or 'standard output'}: {error.strerror or error}", hint=hint), FINDING)
     except ConfigurationError as error:
         return _say(error, USAGE)
     except AuditError as error:

@@ -104,6 +104,7 @@ class JsonColumn:
             return None
         location = _location([key])
         rest = sa.func.json_remove(self.column, location)
+        found: list[ColumnElement[bool]]
         if self.dialect in MYSQL:
             found = [sa.func.json_extract(rest, location).is_(None)]
         else:
