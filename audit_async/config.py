@@ -405,6 +405,10 @@ FOLLOW_GAPS = 500
 FOLLOW_BEGIN_NUMBERS = 10_000
 """Rows before the first new one among which it looks for gaps when it begins: two of the largest batches."""
 
+FOLLOW_MARKS = 8
+"""Rows with the last numbers of which it knows which they are, and some twenty before them: where numbers are used
+again from the last of these rows on, none is given twice. A position has some hundred characters more for it."""
+
 FOLLOW_OVERLAP_SECONDS = 900.0
 """That a follower by times looks back each time: a row that comes later, by its own time, it does not see."""
 

@@ -2,13 +2,14 @@
 
 So every number that is left out on the way up is waited for: its row may be committed later. Most of such gaps stay
 empty, since a number is lost with what is rolled back or replayed; after `FOLLOW_GAP_SECONDS` a gap is given up.
+Numbers begin anew where a table was emptied by TRUNCATE. That is seen by rows that were looked at: see `Marks`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit_async.config import EXPORT_PAGE_EVENTS, FOLLOW_BEGIN_NUMBERS, FOLLOW_GAP_SECONDS, FOLLOW_GAPS
 from audit_async.diagnostics import report
 from audit_async.reading.conditions import Condition
-from audit_async.reading.follow_way import Look, Way
+from audit_async.reading.follow_marks import NO_MARKS, Marks, digest
+from audit_async.reading.follow_way import Look, Row, Way
 from audit_async.reading.view import View
 
 
@@ -38,10 +40,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """What is known: every number up to *top* but those in *gaps*."""
+    """What is known: every number up to *top* but those in *gaps*, and of some rows which they are."""
 
     top: int
     gaps: tuple[Gap, ...] = ()
+    marks: Marks = NO_MARKS
 
     def taken(self, numbers: Iterable[int], now: int) -> Numbered:
         """Return the state in which *numbers*, in their order and new to this one, are known as well."""
@@ -62,11 +65,20 @@ class Numbered:
                     kept.append(Gap(gap.first, number - 1, gap.since))
                 if number < gap.last:
                     old.insert(0, Gap(number + 1, gap.last, gap.since))
-        return Numbered(top, (*kept, *old))
+        return Numbered(top, (*kept, *old), self.marks)
+
+    def seen(self, rows: Sequence[tuple[int, str]], now: int) -> Numbered:
+        """Return the state in which *rows*, their numbers and digests, are known as well."""
+        known = self.taken((number for number, _ in rows), now)
+        return replace(known, marks=self.marks.with_rows(rows))
+
+    def until(self, number: int) -> Numbered:
+        """Return the state in which nothing behind *number*, which is known, is known any more."""
+        return Numbered(number, tuple(gap for gap in self.gaps if gap.last < number), self.marks.until(number))
 
     def aged(self, now: int) -> Numbered:
         """Return the state without gaps that were waited for long enough."""
-        return Numbered(self.top, tuple(gap for gap in self.gaps if now - gap.since < FOLLOW_GAP_SECONDS))
+        return replace(self, gaps=tuple(gap for gap in self.gaps if now - gap.since < FOLLOW_GAP_SECONDS))
 
 
 class Numbers(Way[Numbered]):
@@ -92,11 +104,12 @@ class Numbers(Way[Numbered]):
 
     async def begin(self, connection: AsyncConnection, since: datetime | None) -> Numbered:
         # One statement sees one state of the table. Who has begun, and is this far behind, is not waited for.
-        statement = self._numbers().order_by(self._number.desc()).limit(FOLLOW_BEGIN_NUMBERS)
-        numbers = sorted((await connection.execute(statement)).scalars())
-        is_whole = len(numbers) < FOLLOW_BEGIN_NUMBERS
-        start = Numbered(min([0, *(number - 1 for number in numbers[:1])]) if is_whole else numbers[0] - 1)
-        return start.taken(numbers, int(self._clock()))
+        newest = self._marked().order_by(self._number.desc()).limit(FOLLOW_BEGIN_NUMBERS)
+        rows = await self._marks(connection, newest)
+        rows.reverse()
+        is_whole = len(rows) < FOLLOW_BEGIN_NUMBERS
+        start = _before(rows[0][0] if rows else None) if is_whole else Numbered(rows[0][0] - 1)
+        return start.seen(rows, int(self._clock()))
 
     def was_there(self, state: Numbered) -> Condition:
         return sa.and_(self._number <= state.top, *(sa.not_(self._within(gap)) for gap in state.gaps))
@@ -106,26 +119,60 @@ class Numbers(Way[Numbered]):
         state = self._bounded(state.aged(now))
         new = sa.or_(self._number > state.top, *(self._within(gap) for gap in state.gaps))
         # Every row's number, so that one of another tenant's is no gap to wait for; it shows nothing of the row.
-        seen = self._numbers().where(new).order_by(self._number).limit(EXPORT_PAGE_EVENTS)
-        numbers = list((await connection.execute(seen)).scalars())
-        if not numbers:
+        marked = self._marked().where(new).order_by(self._number).limit(EXPORT_PAGE_EVENTS)
+        seen = await self._marks(connection, marked)
+        rows: Sequence[Row] = ()
+        if seen:
+            statement = (
+                sa.select(*self.view.columns, self._number)
+                .where(*self.where, new, self._number <= seen[-1][0])
+                .order_by(self._number)
+            )
+            # Where each statement sees a state of its own, a row that the first one did not see has its turn later.
+            known = {number for number, _ in seen}
+            rows = [row for row in (await connection.execute(statement)).all() if row[-1] in known]
+        # What is as it was in the end was so when the others were read.
+        if (before := await self._rewound(connection, state)) is not None:
+            return Look((), lambda _: before, before, has_more=True)
+        if not seen:
             return Look((), lambda _: state, state)
-        statement = (
-            sa.select(*self.view.columns, self._number)
-            .where(*self.where, new, self._number <= numbers[-1])
-            .order_by(self._number)
-        )
-        # Where each statement sees a state of its own, a row of which the first one knew nothing has its turn later.
-        known = set(numbers)
-        rows = [row for row in (await connection.execute(statement)).all() if row[-1] in known]
 
         def at(index: int) -> Numbered:
-            return state.taken((number for number in numbers if number <= rows[index][-1]), now)
+            return state.seen([row for row in seen if row[0] <= rows[index][-1]], now)
 
-        return Look(rows, at, state.taken(numbers, now), len(numbers) == EXPORT_PAGE_EVENTS)
+        return Look(rows, at, state.seen(seen, now), len(seen) == EXPORT_PAGE_EVENTS)
 
-    def _numbers(self) -> sa.Select[Any]:
-        return sa.select(self._number).select_from(self.view.source)
+    async def _rewound(self, connection: AsyncConnection, state: Numbered) -> Numbered | None:
+        """Return the state in which numbers that are used again are new; None where none are."""
+        last = state.marks.last
+        if not last.rows or tuple(await self._there(connection, last)) == last.rows:
+            return None
+        reached = state.marks.reached(await self._there(connection, state.marks))
+        if reached == state.top:
+            return None
+        if reached is None:
+            first = (await connection.execute(sa.select(sa.func.min(self._number)))).scalar()
+            if first is None:
+                # Nothing is there to be given twice, and the numbers may as well go on.
+                return _before(None)
+        before = _before(first) if reached is None else state.until(reached)
+        report(
+            "follow numbers",
+            f"numbers of table {self.view.name} behind {before.top:,}, of {state.top:,} that were seen, are used again:"
+            " it was emptied or restored; a follower takes the rows that have them now for new",
+        )
+        return before
+
+    async def _there(self, connection: AsyncConnection, marks: Marks) -> list[tuple[int, str]]:
+        return await self._marks(connection, self._marked().where(self._number.in_(marks.numbers)))
+
+    def _marked(self) -> sa.Select[Any]:
+        keys = (key.column for key in self.view.order)
+        return sa.select(self._number, *keys).select_from(self.view.source)
+
+    @staticmethod
+    async def _marks(connection: AsyncConnection, statement: sa.Select[Any]) -> list[tuple[int, str]]:
+        return [(number, digest(key)) for number, *key in (await connection.execute(statement)).all()]
 
     def _within(self, gap: Gap) -> Condition:
         if gap.first == gap.last:
@@ -142,12 +189,22 @@ class Numbers(Way[Numbered]):
             f"table {self.view.name} has more than {FOLLOW_GAPS:,} gaps in its numbers within {FOLLOW_GAP_SECONDS:g} s:"
             f" rows up to number {given_up[-1].last:,} that are committed from now on will not be followed",
         )
-        return Numbered(state.top, state.gaps[-FOLLOW_GAPS:])
+        return replace(state, gaps=state.gaps[-FOLLOW_GAPS:])
 
     def write(self, state: Numbered) -> str:
         gaps = [[state.top - gap.first, gap.last - gap.first, gap.since] for gap in state.gaps]
-        return msgspec.json.encode([state.top, gaps]).decode()
+        marks = [[state.top - number, digest] for number, digest in state.marks.rows]
+        return msgspec.json.encode([state.top, gaps, marks]).decode()
 
     def read(self, text: str) -> Numbered:
-        top, gaps = msgspec.json.decode(text, type=tuple[int, list[tuple[int, int, int]]])
-        return Numbered(top, tuple(Gap(top - behind, top - behind + more, since) for behind, more, since in gaps))
+        top, gaps, marks = msgspec.json.decode(text, type=tuple[int, list[tuple[int, int, int]], list[tuple[int, str]]])
+        return Numbered(
+            top,
+            tuple(Gap(top - behind, top - behind + more, since) for behind, more, since in gaps),
+            Marks(tuple((top - behind, digest) for behind, digest in marks)),
+        )
+
+
+def _before(first: int | None) -> Numbered:
+    """Return the state in which nothing is known of a table with that first number, or with none."""
+    return Numbered(0 if first is None else min(0, first - 1))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime
 
+import anyio
 import pytest
 
 from audit_async import AuditReader, Scope, TableMap, inspect_table
 from audit_async.config import FOLLOW_GAP_SECONDS
 from audit_async.reading import follow_numbers
+from audit_async.reading.follow_marks import Marks
 from audit_async.reading.follow_numbers import Gap, Numbered, Numbers
 from tests.logs import heard
-from tests.reading.following import insert, put, rest, taken, transaction
-from tests.reading.log import everything
+from tests.reading.following import WAIT_SECONDS, insert, put, rest, taken, transaction
+from tests.reading.log import START, everything
 from tests.store.conftest import Place
 from tests.store.conftest import mariadb_empty as mariadb_empty
 from tests.store.conftest import mariadb_place as mariadb_place
@@ -55,7 +57,7 @@ async def test_a_position_is_read_as_it_was_written(mariadb_place: Place) -> Non
         view = await reader._look()
         assert view.number is not None
         way = Numbers(view, [], view.number)
-        state = Numbered(900, (Gap(1, 2, since=1_800_000_000), Gap(500, 500, since=1_800_000_010)))
+        state = Numbered(900, (Gap(1, 2, since=1_800_000_000), Gap(500, 500, since=1_800_000_010)), Marks(((7, "a"),)))
         assert state == way.read(way.write(state))
 
 
@@ -111,6 +113,110 @@ async def test_a_mapped_table_with_numbers_gives_late_commits(postgres_empty: Pl
             assert "more" == (await anext(follower)).user_id
         async with reader.follow(position=kept) as second:
             assert ["slow", "more"] == [(await anext(second)).user_id for _ in range(2)]
+
+
+async def test_a_table_that_was_emptied_begins_anew(mariadb_place: Place) -> None:
+    """After TRUNCATE, which lets numbers begin anew, every row that comes is given: fewer than before, or more."""
+    async with everything(mariadb_place) as reader, reader.follow(idle_seconds=QUICK) as follower:
+        for count, name in ((3, "old"), (2, "fewer"), (5, "more")):
+            rows = [f"{name}{number}" for number in range(count)]
+            with heard() as lines:
+                await mariadb_place.execute(*(insert(mariadb_place, row) for row in rows))
+                assert rows == await taken(follower, count)
+            assert (name != "old") == any("are used again" in line for line in lines)
+            kept = follower.position
+            await mariadb_place.execute("TRUNCATE TABLE audit_logs")
+        await mariadb_place.execute(*(insert(mariadb_place, f"last{number}") for number in range(9)))
+        async with reader.follow(position=kept) as second:
+            assert [f"last{number}" for number in range(9)] == await taken(second, 9)
+
+
+async def test_rows_that_are_deleted_are_no_reason_to_begin_anew(mariadb_place: Place) -> None:
+    """Of what is left when the newest rows, or most, are deleted nothing comes again, nor is a late commit missed."""
+    rows = [f"x{number}" for number in range(40)]
+    async with everything(mariadb_place) as reader, reader.follow(idle_seconds=QUICK) as follower:
+        async with transaction(mariadb_place) as slow:
+            await put(slow, insert(mariadb_place, "slow"))
+            await mariadb_place.execute(*(insert(mariadb_place, row) for row in rows))
+            assert rows == await taken(follower, 40)
+            # Each by its key: whoever looks through the table would wait for the row of the open transaction.
+            gone = f"DELETE FROM audit_logs WHERE created_at = '{START:%Y-%m-%d %H:%M:%S}' AND id = '{{}}'"
+            await mariadb_place.execute(*(gone.format(row) for row in rows[15:]))
+            await mariadb_place.execute(insert(mariadb_place, "new"))
+            assert ["new"] == await taken(follower, 1)
+            await slow.commit()
+        assert ["slow"] == await rest(follower, mariadb_place)
+        await mariadb_place.execute("DELETE FROM audit_logs", insert(mariadb_place, "newer"))
+        assert ["newer"] == await taken(follower, 1)
+
+
+async def test_a_mapped_table_that_was_emptied_begins_anew(mariadb_empty: Place) -> None:
+    """In a table of others as well, what has the numbers of rows that are gone is new."""
+    await mariadb_empty.execute(
+        "CREATE TABLE log (id bigint AUTO_INCREMENT PRIMARY KEY, action text, user_id text, at datetime(6))"
+    )
+    await _emptied_again_and_again(mariadb_empty, "TRUNCATE log")
+
+
+async def test_a_sequence_that_begins_anew_is_seen(postgres_empty: Place) -> None:
+    """With RESTART IDENTITY PostgreSQL counts from one again: what has those numbers then is new."""
+    await postgres_empty.execute("CREATE TABLE log (id bigserial PRIMARY KEY, action text, user_id text, at timestamp)")
+    await _emptied_again_and_again(postgres_empty, "TRUNCATE log RESTART IDENTITY")
+
+
+async def _emptied_again_and_again(place: Place, truncate: str) -> None:
+    table_map = TableMap(table="log", columns={"action": "action", "user_id": "user_id", "at": "created_at"})
+    row = "INSERT INTO log (action, user_id, at) VALUES ('auth.login', '{}', '2026-01-01 12:00:0{}')"
+    reader = AuditReader(place.url, tenant=Scope.all(), table=table_map)
+    async with reader, reader.follow(idle_seconds=QUICK) as follower:
+        for second, count in enumerate((3, 5, 1, 2)):
+            users = [f"{second}-{user}" for user in range(count)]
+            await place.execute(*(row.format(user, second) for user in users))
+            with anyio.fail_after(WAIT_SECONDS):
+                assert users == [(await anext(follower)).user_id for _ in users]
+            await place.execute(truncate)
+
+
+async def test_a_table_that_was_restored_gives_what_comes_behind(mariadb_place: Place) -> None:
+    """Where the last rows are lost and their numbers used again, only these are new."""
+    async with everything(mariadb_place) as reader, reader.follow(idle_seconds=QUICK) as follower:
+        rows = [f"x{number}" for number in range(20)]
+        await mariadb_place.execute(*(insert(mariadb_place, row) for row in rows))
+        assert rows == await taken(follower, 20)
+        await mariadb_place.execute(
+            "DELETE FROM audit_logs WHERE seq > 17", "ALTER TABLE audit_logs AUTO_INCREMENT = 18"
+        )
+        new = [f"y{number}" for number in range(5)]
+        await mariadb_place.execute(*(insert(mariadb_place, row) for row in new))
+        assert new == await rest(follower, mariadb_place)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_marks_are_few_and_lie_everywhere(seed: int) -> None:
+    """Of a hundred thousand numbers some tens are kept; numbers that are used again are seen not much farther away."""
+    chance = random.Random(seed)
+    marks, top = Marks(), 0
+    while top < 100_000:
+        step = chance.choice((1, 7, 500))
+        marks = marks.with_rows((number, f"old{number}") for number in range(top + 1, top + step + 1))
+        top += step
+    assert top == marks.numbers[-1]
+    assert len(marks.rows) < 25
+    for lost in (1, 3, 50, 4_000, 50_000):
+        there = [(n, f"old{n}" if n <= top - lost else f"new{n}") for n in marks.numbers]
+        reached = marks.reached(there)
+        assert reached is not None
+        assert top - 16 * lost - 600 <= reached <= top - lost
+
+
+def test_a_row_that_was_altered_is_no_number_that_is_used_again() -> None:
+    """Before a row that is as it was nothing is used again; where none is, all is."""
+    marks = Marks(((1, "a"), (5, "b"), (6, "c"), (9, "d")))
+    assert 9 == marks.reached([(1, "other"), (5, "b")])
+    assert 5 == marks.reached([(5, "b"), (6, "other")])
+    assert 9 == marks.reached([(1, "a")])
+    assert marks.reached([]) is None
+    assert marks.reached([(1, "other")]) is None
 
 
 async def test_the_index_of_numbers_is_asked(mariadb_place: Place) -> None:
