@@ -150,18 +150,21 @@ class Numbers(Way[Numbered]):
         reached = state.marks.reached(await self._there(connection, state.marks))
         if reached == state.top:
             return None
-        if reached is None:
-            first = (await connection.execute(sa.select(sa.func.min(self._number)))).scalar()
-            if first is None:
-                # Nothing is there to be given twice, and the numbers may as well go on.
-                return _before(None)
-        before = _before(first) if reached is None else state.until(reached)
+        before = await self._anew(connection) if reached is None else state.until(reached)
+        if before is None:
+            # Nothing is there to be given twice, and the numbers may as well go on.
+            return _before(None)
         report(
             "follow numbers",
             f"numbers of table {self.view.name} behind {before.top:,}, of {state.top:,} that were seen, are used again:"
             " it was emptied or restored; a follower takes the rows that have them now for new",
         )
         return before
+
+    async def _anew(self, connection: AsyncConnection) -> Numbered | None:
+        """Return the state in which all that is there is new; None where nothing is."""
+        first = (await connection.execute(sa.select(sa.func.min(self._number)))).scalar()
+        return None if first is None else _before(first)
 
     async def _there(self, connection: AsyncConnection, marks: Marks) -> list[tuple[int, str]]:
         return await self._marks(connection, self._marked().where(self._number.in_(marks.numbers)))
