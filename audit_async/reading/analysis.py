@@ -130,13 +130,15 @@ class Analysis(ABC):
         """Return how many events happened in each hour, or on each day, in UTC, in the order of time.
 
         From the query's `since`, or else the first event, to its `until`, or else now or the last event, with those in
-        which nothing happened. Events whose time cannot be read are not counted.
+        which nothing happened; where an event far away makes them too many, the longest stretches of these are left
+        out. Events whose time cannot be read are not counted.
 
         Args:
             by: `hour` or `day`.
 
         Raises:
-            ConfigurationError: they are more than `MAX_COUNTED_VALUES`.
+            ConfigurationError: those since the query's `since`, or those in which something happened, are more than
+                `MAX_COUNTED_VALUES`.
         """
         if by not in LENGTHS:
             raise ConfigurationError(f"{by!r:.100} is no period{meant(str(by), LENGTHS)}", hint="it is hour or day")

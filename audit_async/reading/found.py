@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from audit_async.config import MAX_COUNTED_VALUES
@@ -62,8 +63,11 @@ def merged_actions(rows: Iterable[Seen]) -> list[Seen]:
 def activity_of(rows: Sequence[Sequence[Any]], query: Query, unit: Unit, now: datetime) -> list[Period]:
     """Return the periods of *rows*, and those between them and up to the ends of *query*.
 
+    Where these are too many, as one event of the year 9999 makes them, the longest stretches are left out in which
+    nothing happened.
+
     Raises:
-        ConfigurationError: they are too many.
+        ConfigurationError: those that were asked for, or those in which something happened, are too many.
     """
     counts: Counter[datetime] = Counter()
     for value, events in rows:
@@ -72,16 +76,33 @@ def activity_of(rows: Sequence[Sequence[Any]], query: Query, unit: Unit, now: da
             counts[start_of(starts_at, unit)] += int(events)
     if query.starts is None and not counts:
         return []
-    first = min(counts) if query.starts is None else start_of(resolved(query.starts, now), unit)
-    if query.ends is None:
-        last = max([start_of(now, unit), *counts])
-    else:
-        last = start_of(resolved(query.ends, now) - timedelta(microseconds=1), unit)
     length = LENGTHS[unit]
-    number = (last - first) // length + 1
-    if number > MAX_COUNTED_VALUES:
+    first = min(counts) if query.starts is None else start_of(resolved(query.starts, now), unit)
+    last = start_of(now if query.ends is None else resolved(query.ends, now) - timedelta(microseconds=1), unit)
+    asked = (last - first) // length + 1
+    if len(rows) > MAX_COUNTED_VALUES or (query.starts is not None and asked > MAX_COUNTED_VALUES):
+        number = max(len(rows), asked)
         raise ConfigurationError(
             f"{number:,} {unit}s lie between {first:%Y-%m-%d} and {last:%Y-%m-%d}",
-            hint=f"ask for {MAX_COUNTED_VALUES:,} at most: by day, or with a later since=",
+            hint=f"ask for {MAX_COUNTED_VALUES:,} at most: by day, or with a later since= or an earlier until=",
         )
-    return [Period(starts_at=at, events=counts[at]) for at in (first + length * step for step in range(number))]
+    marks = sorted({first, last, *counts} if first <= last else counts)
+    return [Period(starts_at=at, events=counts[at]) for at in _with_those_between(marks, length)]
+
+
+def _with_those_between(marks: Sequence[datetime], length: timedelta) -> list[datetime]:
+    """Return *marks* and the beginnings of the periods between them, but for the longest stretches if too many."""
+    if not marks:
+        return []
+    left_out: set[datetime] = set()
+    number = (marks[-1] - marks[0]) // length + 1
+    for earlier, later in sorted(pairwise(marks), key=lambda pair: pair[0] - pair[1]):
+        if number <= MAX_COUNTED_VALUES:
+            break
+        number -= (later - earlier) // length - 1
+        left_out.add(earlier)
+    periods: list[datetime] = []
+    for earlier, later in pairwise(marks):
+        steps = 1 if earlier in left_out else (later - earlier) // length
+        periods += [earlier + length * step for step in range(steps)]
+    return [*periods, marks[-1]]

@@ -10,8 +10,9 @@ import pytest
 
 from audit_async import AuditReader, Query, Scope, create_table, events
 from audit_async.errors import ConfigurationError
+from audit_async.reading.analysis_values import Period
 from audit_async.reading.asked import COUNTABLE, LOGINS, PRIVILEGES
-from audit_async.reading.periods import LENGTHS
+from audit_async.reading.periods import LENGTHS, start_of
 from tests.reading import recent as plain
 from tests.reading.log import everything, ids, stored
 from tests.reading.recent import recent, within
@@ -66,6 +67,24 @@ async def test_activity_has_no_gaps(place: Place) -> None:
             assert {length} == {after - before for before, after in itertools.pairwise(starts)}
             for at, period in zip(starts, found, strict=True):
                 assert sum(at <= event.created_at < at + length for event in given) == period.events
+
+
+async def test_an_event_far_away_is_counted_in_its_own_hour(place: Place) -> None:
+    """One with a time of the year 9999, or long ago, ends nobody's count: what lies empty before it is left out."""
+    given = recent(60)
+    far = [datetime(9999, 12, 31, 23, 59, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)]
+    async with everything(place) as reader:
+        await stored(place, given)
+        before = {unit: await reader.activity(by=unit) for unit in LENGTHS}
+        await stored(place, [events.custom("app.opened", created_at=at) for at in far])
+        for unit, found in before.items():
+            last, first = (Period(starts_at=start_of(at, unit), events=1) for at in far)
+            assert {(period.starts_at, period.events) for period in (*found, first, last)} <= {
+                (period.starts_at, period.events) for period in await reader.activity(by=unit)
+            }
+        with pytest.raises(ConfigurationError, match="hours lie between"):
+            await reader.activity(Query(since="99999d"))
+        assert [1] == [period.events for period in await reader.activity(Query(since=far[0] - timedelta(minutes=9)))]
 
 
 async def test_an_hour_ends_with_its_last_microsecond(place: Place) -> None:
