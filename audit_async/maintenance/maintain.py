@@ -26,6 +26,7 @@ from audit_async.maintenance.maintained import Maintained, Moved, Purged
 from audit_async.maintenance.notes import Notes
 from audit_async.maintenance.purge import Purge
 from audit_async.maintenance.retention import Condition, Retention, conditions
+from audit_async.maintenance.summaries import summarise
 from audit_async.table.connection import connected
 from audit_async.table.ddl import MYSQL, holds_table
 from audit_async.table.ownership import owned
@@ -57,8 +58,8 @@ async def maintain(
     On PostgreSQL monthly partitions are made *months_ahead*, and rows in the default partition move to one of their
     own month. Then what no rule of *retention* keeps any longer goes, apart from what a legal hold keeps: a partition
     of which every row may go as a whole, other rows in batches. Each purge leaves an event `audit.purge` in its own
-    transaction. What is old goes by the server's clock. Everything is done in short transactions; killed at any moment,
-    the next run goes on.
+    transaction. What is old goes by the server's clock. At last the index by transaction, which followers use, is
+    brought up to date. Everything is done in short transactions; killed at any moment, the next run goes on.
 
     Args:
         dry_run: change nothing, and say what would be done.
@@ -99,6 +100,9 @@ async def maintain(
             if rules:
                 await run.purge(rules, detaches=detach)
             await run.count_left()
+            if partitions and not dry_run:
+                notes = await summarise(connection, where, place)
+                run.done = replace(run.done, notes=tuple(notes))
         return run.done
 
 

@@ -62,6 +62,7 @@ class Maintained:
         held: rows that are old enough to go, and that a legal hold keeps.
         left_in_default: rows of months that have no partition.
         failures: what could not be done, one sentence each; the next run tries again.
+        notes: what could not be done either, and makes reading slower and nothing else.
     """
 
     table: str
@@ -72,6 +73,7 @@ class Maintained:
     held: int = 0
     left_in_default: int = 0
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -98,4 +100,5 @@ class Maintained:
         if self.left_in_default:
             lines.append(f"left: {self.left_in_default:,} rows in the default partition, of months far away")
         lines += [f"not done: {failure}" for failure in self.failures]
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join([f"Table {self.table}{':' if lines else ' needs nothing'}", *lines])
