@@ -56,15 +56,17 @@ class MappedEvents:
         self._uuids = [name for name in names if kinds[name].name == "uuid"]
         # Where an object is wanted its text is read with an eye on damage.
         self._json = [
-            name for name in names if kinds[name].name == "json" and not _wants_object(table_map.sources.get(name))
+            name
+            for name in names
+            if kinds[name].name == "json"
+            and name != table_map.fold_into
+            and not _wants_object(table_map.sources.get(name))
         ]
         self._covered = covered
         self._key = list(key)
         # A constant says nothing; of a function only the program knows what it means, so its value is shown as it is.
         self._readers = {
-            name: read
-            for name, source in table_map.sources.items()
-            if not isinstance(source, Constant) and (read := self._reader(name, source)) is not None
+            name: read for name, source in table_map.sources.items() if (read := self._reader(name, source)) is not None
         }
         mapped = {name for name, source in table_map.sources.items() if isinstance(source, Constant)}
         self._unmapped = [name for name in names if name not in self._readers and name not in mapped | set(key)]
@@ -88,9 +90,11 @@ class MappedEvents:
         return making.event()
 
     def _reader(self, name: str, source: Source) -> Callable[[_Making, Any], None] | None:
-        """Return what takes the value of column *name*; seven cases."""
+        """Return what takes the value of column *name*; nine cases."""
         if isinstance(source, Merge):
             return lambda making, value: making.take_object(name, source.paths[0], value)
+        if name == self._map.fold_into and not isinstance(source, Field):
+            return lambda making, value: making.take_object(name, "details", value)
         if isinstance(source, First):
             path, otherwise = source.paths[0], source.otherwise
             if "action" in source.paths[1:]:

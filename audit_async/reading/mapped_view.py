@@ -117,7 +117,16 @@ class MappedView(View):
         into = self._map.fold_into
         if into is None or field in self._covered:
             return None
-        return self._json(into).text(["event_id" if field == "id" else field])
+        if field != "id":
+            return self._json(into).text([field])
+        return self._first([self._json(into).text(["event_id"])], self._key())
+
+    def _key(self) -> ColumnElement[Any] | None:
+        """Return the key of a row as the id that an event is shown with that has none: see `MappedEvents`."""
+        name = self._found.primary_key[0] if len(self._found.primary_key) == 1 else None
+        if name is None or self._kinds[name].name not in ("int", "text", "uuid"):
+            return None
+        return sa.cast(self.source.c[name], CHAR(charset="utf8mb4") if self.dialect in MYSQL else sa.Text)
 
     def _json(self, name: str) -> JsonColumn:
         return json_column(self._found, self.source, name, self._version)

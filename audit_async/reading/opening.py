@@ -52,14 +52,20 @@ def _fitting(table_map: TableMap, found: InspectedTable) -> TableMap:
     """Return the map without optional columns that are not there.
 
     Raises:
-        ConfigurationError: the table lacks others.
+        ConfigurationError: the table lacks others, or the map does not say what the column is that it folds into.
     """
     table_map = table_map.of_table(found)
+    into = table_map.fold_into
     missing = [name for name in table_map.sources if found.column(name) is None]
     if missing:
         raise ConfigurationError(
             f"the map does not fit table {table_map.table}, which has no column {', '.join(missing)}",
             hint="correct the map: `audit-async map check` says all",
+        )
+    if into is not None and into not in table_map.sources:
+        raise ConfigurationError(
+            f"the map of table {table_map.table} folds into column {into}, and does not fill it",
+            hint=f'add it to the map: {into} = "details"',
         )
     return table_map
 

@@ -13,7 +13,7 @@ from audit_async.table_map.adapters import UnfitError, adapter
 from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.rows import constant, covered_by, is_whole_or_nothing
-from audit_async.table_map.source import FIELDS, OBJECTS, Constant, First, Function, Source, paths_of
+from audit_async.table_map.source import FIELDS, OBJECTS, Constant, Field, First, Function, Source, paths_of
 
 ERROR, WARNING, UNKNOWN, INFO = LEVELS = ("error", "warning", "unknown", "info")
 
@@ -301,6 +301,13 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
             "is to take what has no column, but the map does not fill it",
             f'add it to the map: {target} = "details"',
         )
+    elif (text := _text_of(table_map.sources[target])) is not None:
+        yield Finding(
+            ERROR,
+            target,
+            f"is to take what has no column, but the map fills it from {text}, which is no object",
+            f'correct fold_into, or the map: {target} = "details"',
+        )
     elif column is not None:
         kind = kind_of(column, found.dialect)
         if kind.name not in ("json", "text") or (kind.chars or LEAST_FOLD_CHARS) < LEAST_FOLD_CHARS:
@@ -317,6 +324,11 @@ def _of_folding(table_map: TableMap, found: InspectedTable) -> Iterator[Finding]
     said = [name for name in homeless if name not in _IMPLIED]
     if said:
         yield Finding(INFO, target, f"takes what has no column: {', '.join(said)}")
+
+
+def _text_of(source: Source) -> str | None:
+    """Return the path of *source* that has a text or a number; None where it may have an object."""
+    return source.path if isinstance(source, Field) and source.path in set(FIELDS) - set(OBJECTS) else None
 
 
 def _of_actions(table_map: TableMap) -> Iterator[Finding]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from audit_async import AuditEvent, AuditReader, Query, Scope, TableMap
-from audit_async.errors import ConfigStoreError
+from audit_async.errors import ConfigStoreError, ConfigurationError
 from tests.reading.log import everything, ids, pages
 from tests.reading.test_mapped import EACH_MAP, fill
 from tests.store.conftest import Place, empty  # noqa: F401 -- a fixture
@@ -275,3 +276,48 @@ async def test_what_is_counted_is_what_is_shown_of_odd_json(empty: Place) -> Non
             assert len(seen[tenant]) == await reader.count()
             assert len(seen[tenant]) == sum(top.events for top in await reader.top(by="action"))
     assert "9" in seen["t1"]
+
+
+@ON_EACH
+async def test_what_is_folded_is_found_whatever_fills_the_column(empty: Place) -> None:  # noqa: F811
+    """A tenant in a column that a constant or a function begins is read; one that nothing fills is no such column."""
+    kind = "json" if empty.dialect == "postgresql" else "text"
+    await empty.execute(
+        f"CREATE TABLE notes (n integer PRIMARY KEY, at varchar(40), details {kind})",
+        *(
+            f'INSERT INTO notes VALUES ({n}, \'2026-03-01T10:00:00+00:00\', \'{{"tenant_id": "t{n}", "x": {n}}}\')'
+            for n in (1, 2)
+        ),
+    )
+    sources: list[Any] = [{"constant": {}}, lambda event: {}, {"first": ["details", "metadata"]}, "details"]
+    for source in sources:
+        notes = TableMap(table="notes", columns={"at": "created_at", "details": source}, fold_into="details")
+        [event] = await of_tenant(empty, "t2", notes)
+        assert ("t2", {"x": 2}) == (event.tenant_id, dict(event.details))
+    unfilled = TableMap(table="notes", columns={"at": "created_at"}, fold_into="details")
+    with pytest.raises(ConfigurationError, match=r"folds into column details, and does not fill it"):
+        await of_tenant(empty, "t2", unfilled)
+
+
+@ON_EACH
+@pytest.mark.parametrize("key", ["integer", "varchar(40)", "uuid"])
+async def test_a_row_without_an_id_is_found_by_what_it_is_shown_with(empty: Place, key: str) -> None:  # noqa: F811
+    """Old rows, whose JSON has no id, are shown with their key for one: they are found by it, others by their id."""
+    json, key = ("json", key) if empty.dialect == "postgresql" else ("text", key.replace("uuid", "varchar(40)"))
+    keys = [str(uuid.UUID(int=n)) if key == "uuid" else str(n) for n in range(3)]
+    await empty.execute(
+        f"CREATE TABLE notes (n {key} PRIMARY KEY, at varchar(40), more {json})",
+        *(
+            f"INSERT INTO notes VALUES ('{n}', '2026-03-01T10:00:00+00:00', {more})"
+            for n, more in zip(keys, ["NULL", "'{}'", '\'{"event_id": "e-3"}\''], strict=True)
+        ),
+    )
+    notes = TableMap(table="notes", columns={"at": "created_at", "more": "details"}, fold_into="more")
+    async with everything(empty, table=notes) as reader:
+        shown = ids([event async for event in reader.events()])
+        assert {*keys[:2], "e-3"} == set(shown)
+        for id in shown:
+            found = await reader.get(id)
+            assert found is not None
+            assert id == found.id
+        assert await reader.get(keys[2]) is None

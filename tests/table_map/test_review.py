@@ -136,3 +136,10 @@ def test_a_tenants_column_that_takes_other_ids_is_told() -> None:
     found = table(whose="text", nullable=("whose",))
     assert ["whose"] == said(mapped(whose=["tenant_id", "organization_id"]), found, "warning", "readers of a tenant")
     assert [] == said(mapped(whose="tenant_id"), found, "warning", "readers of a tenant")
+
+
+def test_a_text_takes_nothing_that_is_folded() -> None:
+    """What has no column goes into an object: a column that is filled from a text cannot take it."""
+    notes = TableMap(table="t", columns={"id": "id", "at": "created_at", "data": "description"}, fold_into="data")
+    assert ["data"] == said(notes, table(), "error", "from description, which is no object")
+    assert [] == said(mapped(), table(), "error", "no object")
