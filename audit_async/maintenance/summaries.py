@@ -16,7 +16,7 @@ from audit_async.inspection import TableName
 from audit_async.table.transactions import short_transaction
 
 _INDEXES = """
-SELECT part.relid::regclass::text AS partition, link.indexrelid::bigint AS index
+SELECT part.relid::regclass::text AS partition, link.indexrelid::bigint AS number
   FROM pg_partition_tree(to_regclass(:table)) AS part
   JOIN pg_index AS link ON link.indrelid = part.relid AND link.indisvalid
   JOIN pg_class AS class ON class.oid = link.indexrelid
@@ -37,7 +37,7 @@ async def summarise(connection: AsyncConnection, name: TableName, place: Place) 
             indexes = (await connection.execute(text(_INDEXES), {"table": name.quoted()})).all()
         for index in indexes:
             try:
-                await _summarise(connection, index.index)
+                await _summarise(connection, index.number)
             except DBAPIError as error:
                 if connection.invalidated:
                     raise

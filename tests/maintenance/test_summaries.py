@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from audit_async import maintain
-from audit_async.maintenance.maintain import Maintained
+from audit_async.maintenance.maintained import Maintained
 from audit_async.reading.follow_snapshots import Seen, Snapshot, Snapshots
 from tests.reading.log import everything
 from tests.reading.planned import Asked, nodes, plan_of
