@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, event, text
@@ -44,9 +44,14 @@ class ReadOnlyDatabase:
         self._seconds = statement_seconds
         self._place = Place.of(self.url, name, "read")
         self._engine: AsyncEngine | None = None
+        self._unwanted: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Close the connections. What is asked afterwards opens new ones."""
+        if self._unwanted:
+            _, late = await asyncio.wait(self._unwanted, timeout=CANCEL_SECONDS)
+            for task in late:
+                task.cancel()
         engine, self._engine = self._engine, None
         if engine is not None:
             await engine.dispose()
@@ -97,8 +102,19 @@ class ReadOnlyDatabase:
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         if self._engine is None:
             self._engine = self._new_engine()
-        async with self._engine.connect() as connection:
+        connecting = asyncio.create_task(_connect(self._engine), name="audit connect")
+        try:
+            connection = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # asyncpg tells the loop of an error that nobody can get at where it is cancelled while TLS is asked for.
+            unwanted = asyncio.create_task(_close_when_made(connecting), name="audit disconnect")
+            self._unwanted.add(unwanted)
+            unwanted.add_done_callback(self._unwanted.discard)
+            raise
+        try:
             yield connection
+        finally:
+            await asyncio.shield(asyncio.create_task(connection.close(), name="audit disconnect"))
 
     async def _begin(self, connection: AsyncConnection, tenant: str | None) -> None:
         if connection.dialect.name == "sqlite":
@@ -155,6 +171,16 @@ class ReadOnlyDatabase:
         if backend == "sqlite" or backend in MYSQL:
             event.listen(engine.sync_engine, "connect", _only_reading(backend, self._seconds))
         return engine
+
+
+async def _connect(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
+
+
+async def _close_when_made(connecting: asyncio.Task[AsyncConnection]) -> None:
+    """Let a connection come for which nobody waits any more, and close it."""
+    with suppress(Exception):
+        await (await connecting).close()
 
 
 def _only_reading(backend: str, seconds: float) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 from audit_async import AuditReader, Query, Scope, create_table
 from audit_async.errors import ConfigStoreError, StoreError, TransientStoreError
 from audit_async.reading.connection import QueryTimeoutError
+from tests.polling import eventually
 from tests.reading.log import everything, made, stored
 from tests.servers.postgres import PostgresServer
 from tests.store.conftest import Place
@@ -106,3 +109,38 @@ async def test_a_server_that_comes_back_is_read_again(postgres_binaries: Path) -
                 await reader.count()
             server.start()
             assert 0 == await reader.count()
+
+
+@pytest.mark.parametrize("empty", ["asyncpg"], indirect=True)
+async def test_who_gives_up_while_connecting_leaves_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled while its driver makes a connection, a reader leaves no error that nobody looks at, and no session."""
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(str(context)))
+    connect = loop.create_connection
+
+    async def cancelled_on_the_way(factory: Any, *args: Any, **options: Any) -> Any:
+        def protocol() -> Any:
+            loop.call_soon(asking.cancel)
+            return factory()
+
+        return await connect(protocol, *args, **options)
+
+    reader = everything(place)
+    monkeypatch.setattr(loop, "create_connection", cancelled_on_the_way)
+    asking = asyncio.create_task(reader.search())
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    monkeypatch.undo()
+    assert 0 == await reader.count()
+    await reader.close()
+    # What the driver forgot is told when it is collected.
+    await asyncio.sleep(0)
+    gc.collect()
+    assert [] == told
+    ours = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'audit'"
+    await eventually(lambda: _is_gone(place, ours))
+
+
+async def _is_gone(place: Place, sessions: str) -> bool:
+    return not await place.rows(sessions)
