@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -77,11 +78,17 @@ _KINDS: Sequence[tuple[str, type, Callable[[Any], str], Callable[[str], Any]]] =
 )
 """Types of keys that JSON has not: their mark, how they are written and read. A time is a date as well."""
 
+_ENDLESS = "f"
+"""The mark of a float that is infinite, or no number."""
+
 
 def _packed(value: Any) -> Any:
     for mark, kind, write, _ in _KINDS:
         if isinstance(value, kind):
             return [mark, write(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON has none of these, and would take them for no value at all.
+        return [_ENDLESS, repr(value)]
     return value if isinstance(value, (int, float, type(None))) else str(value)
 
 
@@ -94,4 +101,6 @@ def _unpacked(value: Any) -> Any:
     for known, _, _, read in _KINDS:
         if mark == known:
             return read(text)
+    if mark == _ENDLESS:
+        return float(text)
     raise ValueError

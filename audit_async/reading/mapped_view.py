@@ -77,11 +77,27 @@ class MappedView(View):
         time, own = self._column_of[path], (self._column_of.get("id", ""),)
         # A key with an empty part, of which there may be several, is the last to be taken.
         key = min(keys, key=lambda key: (key != own, any(map(self._may_be_empty, key))))
+        for name in (time, *key):
+            self._refuse_rounded(name)
         end: Literal["first", "last"] = "last" if self.dialect == "postgresql" else "first"
         return [
             Key(self.source.c[name], names.index(name), end if name == time and self._may_be_empty(name) else None)
             for name in dict.fromkeys((time, *key))
         ]
+
+    def _refuse_rounded(self, name: str) -> None:
+        """Refuse a key whose values the server tells rounded: none of them would lead to the next row.
+
+        Raises:
+            ConfigurationError: *name* is a float of 32 bits of MariaDB or MySQL, of which they show six digits.
+        """
+        kind = self._kinds[name]
+        if self.dialect in MYSQL and kind.name == "float" and kind.bits == 32:
+            raise ConfigurationError(
+                f"column {name} of table {self.name} is of type float, whose values the server rounds to six digits, so"
+                " that nothing can be listed by it",
+                hint=f"ALTER TABLE {self.name}: make it double, which keeps microseconds",
+            )
 
     def _may_be_empty(self, name: str) -> bool:
         column = self._found.column(name)

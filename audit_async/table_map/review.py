@@ -21,6 +21,7 @@ _ALWAYS_SET = {"id", "created_at", "action", "category", "severity", "outcome", 
 _ALWAYS_SET |= {"success", "result", "family", "created_at.epoch", "created_at.epoch_ms"}
 _WORDS = {"category": Category, "severity": Severity, "outcome": Outcome}
 _UUID_CHARS = 36
+_SINGLE_BITS = 32
 _NEVER_FOLDED = {"writer_id", "writer_seq"}
 _IMPLIED = {"category", "severity", "outcome"}
 
@@ -180,7 +181,7 @@ def _of_column(
 def _of_value(
     table_map: TableMap, column: InspectedColumn, path: str, kind: Kind, *, is_key: bool, has_constant: bool
 ) -> Iterator[Finding]:
-    """Yield what of the values of *path* does not fit; seven kinds of columns."""
+    """Yield what of the values of *path* does not fit; eight kinds of columns."""
     level, kept = (INFO, f"and is in {table_map.fold_into} whole") if table_map.fold_into else (WARNING, "and is lost")
     is_never_refused = column.is_nullable or has_constant
     instead = "refuses the event, which goes to quarantine,"
@@ -210,6 +211,13 @@ def _of_value(
         yield from _of_labels(column, path, kind, f"{instead} {kept}", level if is_never_refused else WARNING)
     elif kind.name == "date" and path == "created_at":
         yield Finding(WARNING, column.name, "keeps the day only: the time of day is lost", "use a column for the time")
+    elif kind.name == "float" and kind.bits == _SINGLE_BITS and path in ("created_at.epoch", "created_at.epoch_ms"):
+        yield Finding(
+            WARNING,
+            column.name,
+            "keeps times to a minute or two, and where the server rounds them they cannot be listed",
+            "make it double, or a column for the time",
+        )
     elif kind.name == "moment" and not kind.has_fractions:
         yield Finding(INFO, column.name, "keeps whole seconds: events of one second have no order among them")
     elif kind.name == "moment" and path not in ("created_at",) and path in FIELDS:

@@ -321,3 +321,64 @@ async def test_a_row_without_an_id_is_found_by_what_it_is_shown_with(empty: Plac
             assert found is not None
             assert id == found.id
         assert await reader.get(keys[2]) is None
+
+
+ODD_NUMBERS = {
+    "double precision": ["'NaN'", "'Infinity'", "'-Infinity'", "1e308", "1772366400.1234567", "1772366400.1234569"],
+    "real": ["'NaN'", "'Infinity'", "'-Infinity'", "1772366400", "1772366401"],
+    "numeric": ["'NaN'", "1772366400.12345671", "1772366400.12345672"],
+}
+NO_NUMBERS = ["9e999", "-9e999", "'text'", "x'00ff'", "1772366400.1234567", "1772366400.1234569", "'2026-01-01'"]
+ODD_TEXTS = ["''", "'yesterday'", "5", "5.5", "x'41'", "'2026-01-01'", "'2026-01-01T10:00:00.123456789'", "'2026-1-1'"]
+
+
+@pytest.mark.parametrize(
+    ("empty", "kind", "values"),
+    [
+        *(("asyncpg-system", kind, values) for kind, values in ODD_NUMBERS.items()),
+        ("psycopg", "double precision", ODD_NUMBERS["double precision"]),
+        ("mariadb", "double", ["-1e300", "1e300", "1772366400.1234567", "1772366400.1234569"]),
+        ("sqlite", "real", NO_NUMBERS),
+        *(("sqlite", kind, ODD_TEXTS) for kind in ("text", "datetime", "")),
+    ],
+    indirect=["empty"],
+)
+async def test_a_time_that_is_no_number_or_ties_is_on_a_page(
+    empty: Place,  # noqa: F811
+    kind: str,
+    values: list[str],
+) -> None:
+    """Whatever stands in the column for the time, each row is listed once, forth and back, page by page."""
+    values = [*values, "NULL"] * 3
+    await empty.execute(
+        f"CREATE TABLE odd (id integer PRIMARY KEY, what varchar(80), at {kind})",
+        *(f"INSERT INTO odd VALUES ({n}, 'auth.login', {value})" for n, value in enumerate(values)),
+    )
+    path = "created_at" if values[0] in ODD_TEXTS else "created_at.epoch"
+    odd = TableMap(table="odd", columns={"id": "id", "what": "action", "at": path})
+    async with everything(empty, table=odd) as reader:
+        for limit in (1, 4):
+            for oldest_first in (False, True):
+                query = Query(limit=limit, oldest_first=oldest_first)
+                listed = [await reader.search(query)]
+                while (cursor := listed[-1].next_cursor) is not None and len(listed) <= len(values):
+                    listed.append(await reader.search(query, cursor))
+                forth = [ids(page) for page in listed]
+                assert sorted(map(str, range(len(values)))) == sorted(each for page in forth for each in page)
+                back: list[list[str]] = []
+                cursor = listed[-1].previous_cursor
+                while cursor is not None and len(back) <= len(values):
+                    page = await reader.search(query, cursor)
+                    back.append(ids(page))
+                    cursor = page.previous_cursor
+                assert forth[:-1] == back[::-1]
+
+
+@pytest.mark.parametrize("empty", ["mariadb"], indirect=True)
+async def test_a_time_that_the_server_rounds_is_refused(empty: Place) -> None:  # noqa: F811
+    """MariaDB tells six digits of a single float, which lead to no next row: the map says so, and the reader does."""
+    await empty.execute("CREATE TABLE odd (id integer PRIMARY KEY, what varchar(80), at float)")
+    odd = TableMap(table="odd", columns={"what": "action", "at": "created_at.epoch"})
+    with pytest.raises(ConfigurationError, match=r"rounds to six digits(.|\n)*make it double"):
+        await of_tenant(empty, None, odd)
+    assert [finding for finding in (await odd.probe(empty.url)).findings if "cannot be listed" in finding.message]
