@@ -641,6 +641,12 @@ IMPORT_WAIT_SECONDS = 60.0
 IMPORT_LOOK_SECONDS = 0.05
 """Between two looks whether the journal has room again."""
 
+IMPORT_DIGEST_BYTES = 16
+"""Of a key, and of what an event says: two that differ never have the same one."""
+
+IMPORT_REPEATS_KIB = 8 * KIB
+"""Of memory for the keys that an import has seen: those of some 100,000 records; of a longer file they are on disk."""
+
 SHOWN_REJECTS = 20
 """Refused records that a report names: enough to see what is wrong with the file. All are counted."""
 

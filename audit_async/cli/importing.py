@@ -188,8 +188,10 @@ def _show(report: Report, settings: Settings) -> None:
 
 def _summed(report: Report) -> str:
     count = f"{counted(report.records, 'record')}: [green]{report.mapped:,} mapped[/]"
+    repeated = f" ({report.repeated:,} of them the same as one before)" if report.repeated else ""
     refused = f", [red]{report.refused:,} refused[/]" if report.refused else ""
     if report.is_dry_run:
-        return f"{count}{refused}. Nothing was logged"
+        return f"{count}{repeated}{refused}. Nothing was logged"
     earlier = f", {report.earlier:,} of them by an earlier run" if report.earlier else ""
-    return f"{count}{refused}; {report.confirmed:,} {'has' if report.confirmed == 1 else 'have'} arrived{earlier}"
+    have = "has" if report.confirmed == 1 else "have"
+    return f"{count}{repeated}{refused}; {report.confirmed:,} {have} arrived{earlier}"

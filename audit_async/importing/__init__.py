@@ -10,6 +10,7 @@ The parts, in the order of a record's way:
     records   these, cut into records: lines, the members of an array, the rows of a table
     formats   from a record to an event, one file for each kind of log
     identity  an id that is the same in every run, for records without one
+    repeats   which records have the key of one before them
     cursor    how far an earlier run has come
     report    what was mapped, folded, refused
     batches   the next records, read, mapped, counted and logged

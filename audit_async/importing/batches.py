@@ -15,6 +15,7 @@ from audit_async.events import AuditEvent
 from audit_async.importing.cursor import Chain
 from audit_async.importing.formats import Format, Mapped, Reading, RefusedError
 from audit_async.importing.records import Record
+from audit_async.importing.repeats import Repeats
 from audit_async.importing.report import Report, Tally
 from audit_async.importing.source import Source
 from audit_async.logger import AuditLogger
@@ -43,6 +44,7 @@ class Run:
     kind: Format
     reading: Reading
     logger: AuditLogger | None
+    repeats: Repeats
     rejects: BinaryIO | None
     tally: Tally = field(default_factory=Tally)
     chain: Chain = field(default_factory=Chain)
@@ -72,11 +74,12 @@ class Run:
         self.chain.add(record)
         try:
             mapped = self._mapped(record)
+            is_repeated = self.repeats.is_repeated(mapped.event, record.line)
         except RefusedError as error:
             self.tally.reject(record, error.message)
             self._write_reject(record)
             return
-        self.tally.count(mapped)
+        self.tally.count(mapped, is_repeated=is_repeated)
         if self.tally.records <= self.confirmed_before:
             self.earlier += 1
         elif self.logger is not None:

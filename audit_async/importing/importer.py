@@ -23,6 +23,7 @@ from audit_async.importing.formats import FORMATS, Format, Reading, format_named
 from audit_async.importing.formats.own import FIELDS
 from audit_async.importing.pace import import_all, in_thread
 from audit_async.importing.records import read_records
+from audit_async.importing.repeats import remembered
 from audit_async.importing.report import Report, Seen
 from audit_async.importing.source import opened
 from audit_async.logger import AuditLogger
@@ -72,6 +73,7 @@ async def import_file(
     with ExitStack() as stack:
         source, content = stack.enter_context(opened(file))
         rejected = stack.enter_context(_rejects(file, rejects))
+        repeats = stack.enter_context(remembered(has_time_in_key=_is_ours(logger)))
         cursor = None if logger is None else Cursor(file, _purpose(logger, kind, reading))
         run = Run(
             source=source,
@@ -79,6 +81,7 @@ async def import_file(
             kind=kind,
             reading=reading,
             logger=logger,
+            repeats=repeats,
             rejects=rejected,
         )
         if cursor is not None:
@@ -97,6 +100,10 @@ async def import_file(
             if logger is not None and logs_itself:
                 logger.log(_own_event(report, outcome, tenant_id))
     return report
+
+
+def _is_ours(logger: AuditLogger | None) -> bool:
+    return logger is None or isinstance(logger.settings.table, str)
 
 
 def _confirmed(cursor: Cursor, file: Path, kind: Format) -> int:

@@ -62,6 +62,7 @@ class Report:
     Attributes:
         records: in the file: `mapped + refused`.
         mapped: that became events.
+        repeated: of these, the same as one before in the file, to the last field: the table has a row for all of them.
         confirmed: of these, in the table, or kept in quarantine, when the report was made.
         earlier: of these, already confirmed by an earlier run that was interrupted.
         quarantined: of this run's, refused by the database for what is in them; they are kept on disk.
@@ -77,6 +78,7 @@ class Report:
     format: str
     records: int = 0
     mapped: int = 0
+    repeated: int = 0
     confirmed: int = 0
     earlier: int = 0
     quarantined: int = 0
@@ -104,14 +106,16 @@ class Tally:
     def __init__(self) -> None:
         self.records = 0
         self.mapped = 0
+        self.repeated = 0
         self.refused = 0
         self._mappings: Counter[tuple[str, str]] = Counter()
         self._folded: Counter[str] = Counter()
         self._rejected: list[Rejected] = []
 
-    def count(self, mapped: Mapped) -> None:
+    def count(self, mapped: Mapped, *, is_repeated: bool) -> None:
         """Count a record that became an event."""
         self.mapped += 1
+        self.repeated += is_repeated
         key = (mapped.operation, mapped.event.action)
         is_counted = key in self._mappings or len(self._mappings) < MAX_OPERATIONS
         self._mappings[key if is_counted else (OTHERS, OTHERS)] += 1
@@ -130,6 +134,7 @@ class Tally:
         return Report(
             records=self.records,
             mapped=self.mapped,
+            repeated=self.repeated,
             refused=self.refused,
             mappings=tuple(
                 OperationCount(operation=operation, action=action, count=count, is_known=action in TERMS)

@@ -10,14 +10,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
-from audit_async import AuditLogger, audit_context, create_table, events
+from audit_async import AuditLogger, TableMap, audit_context, create_table, events
 from audit_async.config import IMPORT_BATCH_RECORDS, JOURNAL_MIN_BYTES, MAX_OPERATIONS, SHOWN_REJECTS
-from audit_async.errors import ConfigurationError
+from audit_async.errors import AuditError, ConfigurationError
 from audit_async.importing import Report, Seen, import_file
 from audit_async.importing.cursor import SUFFIX
+from audit_async.importing.repeats import remembered
 from audit_async.importing.report import OTHERS
 from tests.importing.files import TIME, events_of, lines, operations_of, real_records
 from tests.logs import heard
@@ -71,6 +73,51 @@ async def test_records_that_are_alike_are_each_in_the_table(
     for _ in range(2):
         report = await import_file(file, "jsonl", audit=audit, logs_itself=False)
         assert (9, 9) == (report.confirmed, await count_rows(sqlite_url))
+
+
+async def test_two_records_of_one_key_are_not_both_said_to_be_there(
+    audit: AuditLogger, sqlite_url: str, tmp_path: Path
+) -> None:
+    """The table has a row for one of them: another that says the same counts as repeated, one that does not is
+    refused, also by a run that goes on."""
+    first, *others = (
+        {"id": "1", "created_at": TIME, "action": "a.b", "user_id": "u"},
+        {"created_at": TIME, "action": "a.c", "id": "1"},
+        {"user_id": "u", "action": "a.b", "created_at": TIME, "id": "1"},
+        {"id": "1", "created_at": "2026-03-02", "action": "a.c"},
+    )
+    file, rejects = lines(tmp_path / "file", [first, *events_of(IMPORT_BATCH_RECORDS), *others]), tmp_path / "rejects"
+    await _import_in_part(file, audit, logs_itself=False)
+    report = await import_file(file, "jsonl", audit=audit, logs_itself=False, rejects=rejects)
+    said = "it has the id and time of line 1, and says something else"
+    assert [(IMPORT_BATCH_RECORDS + 2, said)] == [(each.line, each.reason) for each in report.rejected]
+    assert (False, [others[0]]) == (
+        report.is_complete,
+        [json.loads(each) for each in rejects.read_bytes().splitlines()],
+    )
+    rows = await count_rows(sqlite_url)
+    assert (rows, rows, 1) == (report.confirmed - 1, IMPORT_BATCH_RECORDS + 2, report.repeated)
+
+
+async def test_a_table_of_somebody_else_knows_an_event_by_its_id(sqlite_url: str, tmp_path: Path) -> None:
+    """There one of two with the same id is refused, whatever their times."""
+    await run_sql(sqlite_url, "CREATE TABLE seen (id TEXT PRIMARY KEY, what TEXT)")
+    table = TableMap(table="seen", columns={"id": "id", "what": "action"}, left_out=("details",))
+    both = [{"id": "1", "created_at": f"2026-03-0{day}", "action": "a.b"} for day in (1, 2)]
+    async with AuditLogger(sqlite_url, journal_dir=tmp_path / "j", table=table) as audit:
+        report = await import_file(lines(tmp_path / "file", both), "jsonl", audit=audit, logs_itself=False)
+    assert (1, 1, 1) == (report.confirmed, report.refused, await count_rows(sqlite_url, "seen"))
+    assert "it has the id of line 1, and says something else" == report.rejected[0].reason
+
+
+def test_what_an_import_remembers_needs_room_on_disk() -> None:
+    """Where there is none it ends, and says what to do."""
+    event = events.custom("a.b")
+    with remembered(has_time_in_key=True) as repeats:
+        repeats._connection.execute("PRAGMA max_page_count=20")
+        with pytest.raises(AuditError, match="cannot be kept") as told:
+            any(repeats.is_repeated(msgspec.structs.replace(event, id=str(number)), number) for number in range(20_000))
+    assert "SQLITE_TMPDIR" in str(told.value.hint)
 
 
 async def test_an_import_tells_of_itself(audit: AuditLogger, sqlite_url: str, tmp_path: Path) -> None:
