@@ -87,6 +87,11 @@ def test_json_is_for_programs(sqlite_url: str, tmp_path: Path) -> None:
         ("file", ("--format", "csv", "--field", "created_at"), "--field"),
         ("file", ("--format", "csv", "--zone", "Mars/Base"), "--zone"),
         ("file", ("--format", "csv", "--timeout", "-1"), "--timeout"),
+        ("file", ("--format", "csv", "--timeout", "nan"), "--timeout"),
+        ("file", ("--format", "csv", "--tenant", ""), "tenant"),
+        ("file", ("--format", "csv", "--field", "x=id", "--field", "x=action"), "'x'"),
+        ("file", ("--format", "csv", "--rejects", __file__), "already"),
+        ("file", ("--format", "csv", "--replace"), "--rejects"),
     ],
 )
 def test_wrong_use_is_told_in_a_line(file: str, options: tuple[str, ...], named: str, tmp_path: Path) -> None:

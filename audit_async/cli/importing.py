@@ -59,6 +59,9 @@ def import_(
         Parameter(help='A column, or key, for a field: "when=created_at"; several by repetition.', negative=""),
     ] = None,
     rejects: Annotated[Path | None, Parameter(help="Write refused records there as they are, for mending.")] = None,
+    replace: Annotated[
+        bool, Parameter(help="Replace a file that --rejects names.", negative="", show_default=False)
+    ] = False,
     timeout: Annotated[float, Parameter(help="Seconds to wait while no event arrives.")] = IMPORT_WAIT_SECONDS,
     dry_run: Annotated[
         bool, Parameter(help="Log nothing; say what would become of the file.", negative="", show_default=False)
@@ -72,14 +75,17 @@ def import_(
 
     Exit code 0: all of it is in the table. 1: some records were refused, or not all arrived. 2: wrong use.
     """
-    if timeout < 0:
-        raise ConfigurationError(f"--timeout {timeout:g} is less than nothing", hint="give seconds")
+    if not timeout >= 0:
+        raise ConfigurationError(f"--timeout {timeout:g} is no time to wait", hint="give seconds, 0 or more")
+    if replace and rejects is None:
+        raise ConfigurationError("--replace is about a file of refused records", hint="name it: --rejects FILE")
     settings = read_settings(url, journal_dir=journal_dir, table=named_tables(table, map_file), when_full="block")
     options: dict[str, Any] = {
         "tenant_id": tenant,
         "zone": None if zone is None else _zone(zone),
         "columns": _columns(field or []),
         "rejects": rejects,
+        "may_replace": replace,
         "dry_run": dry_run,
         "logs_itself": not quiet_log,
         "wait_seconds": timeout,
@@ -133,6 +139,11 @@ def _columns(given: list[str]) -> dict[str, str]:
         column, equals, name = each.rpartition("=")
         if not equals or not column or not name:
             raise ConfigurationError(f"--field {each[:100]!r} names no field", hint='write "when=created_at"')
+        if column in found:
+            raise ConfigurationError(
+                f"--field {column[:100]!r} is said to be {found[column][:100]!r} and {name[:100]!r}",
+                hint="say one of them",
+            )
         found[column] = name
     return found
 

@@ -12,6 +12,7 @@ The parts, in the order of a record's way:
     identity  an id that is the same in every run, for records without one
     repeats   which records have the key of one before them
     cursor    how far an earlier run has come
+    rejects   what is refused, for mending
     report    what was mapped, folded, refused
     batches   the next records, read, mapped, counted and logged
     pace      batch after batch, as the table takes them

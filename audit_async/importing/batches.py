@@ -6,15 +6,14 @@ import contextvars
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from audit_async.config import IMPORT_BATCH_BYTES, IMPORT_BATCH_RECORDS
 from audit_async.diagnostics import describe
-from audit_async.errors import AuditError
 from audit_async.events import AuditEvent
 from audit_async.importing.cursor import Chain
 from audit_async.importing.formats import Format, Mapped, Reading, RefusedError
 from audit_async.importing.records import Record
+from audit_async.importing.rejects import Rejects
 from audit_async.importing.repeats import Repeats
 from audit_async.importing.report import Report, Tally
 from audit_async.importing.source import Source
@@ -45,7 +44,7 @@ class Run:
     reading: Reading
     logger: AuditLogger | None
     repeats: Repeats
-    rejects: BinaryIO | None
+    rejects: Rejects | None
     tally: Tally = field(default_factory=Tally)
     chain: Chain = field(default_factory=Chain)
     confirmed_before: int = 0
@@ -53,7 +52,6 @@ class Run:
     confirmed: int = 0
     quarantined: int = 0
     is_read: bool = False
-    header: bytes = b""
     # The caller's context is not that of what a file says: this one says nothing.
     nothing: contextvars.Context = field(default_factory=contextvars.Context)
 
@@ -77,7 +75,8 @@ class Run:
             is_repeated = self.repeats.is_repeated(mapped.event, record.line)
         except RefusedError as error:
             self.tally.reject(record, error.message)
-            self._write_reject(record)
+            if self.rejects is not None:
+                self.rejects.add(record)
             return
         self.tally.count(mapped, is_repeated=is_repeated)
         if self.tally.records <= self.confirmed_before:
@@ -98,20 +97,6 @@ class Run:
         """Log *event* as it is."""
         assert self.logger is not None
         return self.nothing.run(self.logger.log, event)
-
-    def _write_reject(self, record: Record) -> None:
-        if self.rejects is None or not record.raw:
-            return
-        try:
-            if record.header and record.header != self.header:
-                self.header = record.header
-                self.rejects.write(record.header)
-            self.rejects.write(record.raw if record.raw.endswith(b"\n") else record.raw + b"\n")
-        except OSError as error:
-            raise AuditError(
-                f"{self.rejects.name}: {error.strerror or error}",
-                hint="give what is refused another place; started again, the import goes on where it was",
-            ) from error
 
     def report(self, file: Path, stopped: str | None) -> Report:
         """Return what came of it so far."""

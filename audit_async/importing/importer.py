@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import msgspec
 
@@ -23,6 +22,7 @@ from audit_async.importing.formats import FORMATS, Format, Reading, format_named
 from audit_async.importing.formats.own import FIELDS
 from audit_async.importing.pace import import_all, in_thread
 from audit_async.importing.records import read_records
+from audit_async.importing.rejects import kept_for_mending
 from audit_async.importing.repeats import remembered
 from audit_async.importing.report import Report, Seen
 from audit_async.importing.source import opened
@@ -38,6 +38,7 @@ async def import_file(
     zone: tzinfo | None = None,
     columns: Mapping[str, str] | None = None,
     rejects: str | os.PathLike[str] | None = None,
+    may_replace: bool = False,
     dry_run: bool = False,
     logs_itself: bool = True,
     wait_seconds: float = IMPORT_WAIT_SECONDS,
@@ -56,7 +57,8 @@ async def import_file(
         tenant_id: of records that name no tenant.
         zone: of times that name none; by default UTC, for a queue of the desktop program that of this machine.
         columns: names in the file for fields of ours: `{"when": "created_at"}`.
-        rejects: a file that refused records are written to as they are, for mending.
+        rejects: a file that refused records are written to as they are, for mending; `.part` until all are in it.
+        may_replace: a file that *rejects* names, and that is there already; else that is an error.
         dry_run: map and report, and log nothing.
         logs_itself: log one `data.import` event at the end: which file, how many, how it ended.
         wait_seconds: that it waits without any event arriving in the table, before it stops and says so.
@@ -66,13 +68,19 @@ async def import_file(
         ConfigurationError: there is no such file or format, or an option cannot be meant.
     """
     file, kind = Path(path), format_named(format)
+    if tenant_id == "":
+        raise ConfigurationError("the tenant of records that name none is empty", hint="leave it out, or name one")
+    if not wait_seconds >= 0:
+        raise ConfigurationError(f"{wait_seconds!r} is no time to wait", hint="give seconds, 0 or more")
     reading = Reading(
         zone=zone or (None if kind.is_local else UTC), tenant_id=tenant_id, columns=_checked(columns or {}, kind)
     )
     logger = None if dry_run else audit or get_audit_logger()
     with ExitStack() as stack:
         source, content = stack.enter_context(opened(file))
-        rejected = stack.enter_context(_rejects(file, rejects))
+        rejected = stack.enter_context(
+            kept_for_mending(None if rejects is None else Path(rejects), file, may_replace=may_replace)
+        )
         repeats = stack.enter_context(remembered(has_time_in_key=_is_ours(logger)))
         cursor = None if logger is None else Cursor(file, _purpose(logger, kind, reading))
         run = Run(
@@ -89,6 +97,8 @@ async def import_file(
         outcome, stopped = Outcome.CANCELLED, None
         try:
             stopped = await import_all(run, cursor, wait_seconds, on_progress)
+            if rejected is not None and run.is_read:
+                await in_thread(rejected.finish)
             outcome = Outcome.SUCCESS
         except Exception:
             outcome = Outcome.ERROR
@@ -131,19 +141,10 @@ def _checked(columns: Mapping[str, str], kind: Format) -> Mapping[str, str]:
                 f"{name[:100]!r}, which column {column[:100]!r} is to be, is no field{meant(name, FIELDS)}",
                 hint=f"there are {', '.join(sorted(FIELDS))}",
             )
+        if list(columns.values()).count(name) > 1:
+            both = " and ".join(repr(each[:100]) for each, other in columns.items() if other == name)
+            raise ConfigurationError(f"columns {both} are both to be {name!r}", hint="say one of them")
     return columns
-
-
-def _rejects(file: Path, rejects: str | os.PathLike[str] | None) -> BinaryIO | nullcontext[None]:
-    if rejects is None:
-        return nullcontext(None)
-    path = Path(rejects)
-    if path.exists() and file.exists() and path.samefile(file):
-        raise ConfigurationError(f"{path} is the file that is imported", hint="give another name for what is refused")
-    try:
-        return cast(BinaryIO, path.open("wb"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror or error}", hint="name a file that you may write") from error
 
 
 def _own_event(report: Report, outcome: Outcome, tenant_id: str | None) -> AuditEvent:

@@ -194,7 +194,8 @@ class Draft:
 
     def _held_by_another(self) -> AuditError:
         return AuditError(
-            f"another export writes {self._part} just now", hint="wait for its end, or give this one another name"
+            f"another export or import writes {self._part} just now",
+            hint="wait for its end, or give this one another name",
         )
 
     @contextmanager

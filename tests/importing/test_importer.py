@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -316,19 +317,49 @@ def _count_of(report: Report, operation: str) -> int:
         ("csv", {"columns": {"when": "created"}}, "created_at"),
         ("m365", {"columns": {"when": "created_at"}}, "fixed"),
         ("jsonl", {"rejects": "file"}, "another name"),
-        ("jsonl", {"rejects": "."}, "may write"),
+        ("jsonl", {"rejects": "."}, "already"),
+        ("jsonl", {"rejects": "other"}, "already"),
+        ("jsonl", {"rejects": "none/other"}, "no folder"),
+        ("jsonl", {"columns": {"x": "id", "y": "id"}}, "'x' and 'y' are both"),
+        ("jsonl", {"tenant_id": ""}, "tenant"),
+        ("jsonl", {"wait_seconds": math.nan}, "nan is no time"),
     ],
 )
 async def test_wrong_use_is_told_before_anything_is_logged(
     format: str, options: dict[str, Any], named: str, audit: AuditLogger, tmp_path: Path
 ) -> None:
     """The message names what is right."""
-    file = lines(tmp_path / "file", events_of(1))
+    file, other = lines(tmp_path / "file", events_of(1)), lines(tmp_path / "other", [])
     if "rejects" in options:
         options = {"rejects": tmp_path / options["rejects"]}
     with pytest.raises(ConfigurationError, match=named):
         await import_file(file, format, audit=audit, **options)
-    assert (0, True) == (audit.stats().accepted, file.read_bytes() != b"")
+    assert (0, True, {file, other}) == (
+        audit.stats().accepted,
+        file.read_bytes() != b"",
+        {each for each in tmp_path.iterdir() if each.is_file() and "audit.db" not in each.name},
+    )
+
+
+async def test_what_is_refused_has_its_name_when_all_of_it_is_there(audit: AuditLogger, tmp_path: Path) -> None:
+    """A run that is cut short leaves a part, which the next one writes anew; a file that is there is replaced only by
+    who says so."""
+    file, rejects = lines(tmp_path / "file", [1, *events_of(3 * IMPORT_BATCH_RECORDS), 2]), tmp_path / "rejects"
+    await _import_in_part(file, audit, rejects=rejects)
+    assert (False, True) == (rejects.exists(), rejects.with_name("rejects.part").exists())
+    await import_file(file, "jsonl", audit=audit, rejects=rejects)
+    assert (b"1\n2\n", False) == (rejects.read_bytes(), rejects.with_name("rejects.part").exists())
+    await import_file(lines(file, [3]), "jsonl", audit=audit, rejects=rejects, may_replace=True)
+    assert b"3\n" == rejects.read_bytes()
+
+
+async def test_what_is_refused_may_go_to_a_device(tmp_path: Path) -> None:
+    """It is written to and not replaced; a full one is told."""
+    file = lines(tmp_path / "file", [1])
+    assert 1 == (await import_file(file, "jsonl", dry_run=True, rejects="/dev/null")).refused
+    with pytest.raises(AuditError, match="/dev/full") as told:
+        await import_file(file, "jsonl", dry_run=True, rejects="/dev/full")
+    assert "another place" in str(told.value.hint)
 
 
 async def test_times_without_a_zone_are_said_to_be_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
