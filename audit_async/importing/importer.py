@@ -51,7 +51,7 @@ async def import_file(
     filled into none of the events: it is not about them.
 
     Args:
-        path: of the file; one that is called `.gz` is unpacked.
+        path: of the file; what gzip has packed is unpacked.
         format: one of `FORMATS`.
         audit: the logger; that of the process by default. Not used where *dry_run* is true.
         tenant_id: of records that name no tenant.

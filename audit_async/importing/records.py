@@ -160,6 +160,8 @@ def _joined(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
 
 def _row(line: int, raw: bytes, header: bytes, names: list[str], delimiter: str) -> Record:
     fault = TOO_LONG if len(raw) > MAX_IMPORTED_BYTES else None
+    if fault is not None and raw.count(_QUOTE) % 2:
+        fault = f"{fault}: a quote in it is never closed"
     cells: list[str] = []
     if fault is None:
         try:

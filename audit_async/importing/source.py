@@ -1,4 +1,4 @@
-"""The bytes of a file: unpacked where it is called `.gz`, and in UTF-8 whatever Windows has made of them."""
+"""The bytes of a file: unpacked where they are gzip's, and in UTF-8 whatever Windows has made of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import gzip
 import hashlib
 import io
 import os
+import re
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +21,21 @@ from audit_async.private import open_file
 
 _MARKS = ((codecs.BOM_UTF8, None), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 """What a file may begin with, and the encoding that it then has."""
+
+_WITHOUT_MARK = (("utf-16-le", re.compile(rb"[^\0]\0[^\0]\0")), ("utf-16-be", re.compile(rb"\0[^\0]\0[^\0]")))
+"""The same without a mark: the first characters of what can be imported are ASCII (RFC 4627, section 3)."""
+
+_GZIP = b"\x1f\x8b\x08"
+NO_RECORDS = (
+    (b"PK\x03\x04", "a ZIP archive, or a workbook of Excel", "unpack it; save a workbook as CSV in UTF-8"),
+    (b"PAR1\x15", "Parquet", "write it as JSON Lines or CSV"),
+    (b"SQLite format 3\0", "a SQLite database", "write its table as JSON Lines or CSV"),
+    *(
+        (mark, "packed, though not by gzip", "unpack it")
+        for mark in (b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh91AY&SY")
+    ),
+)
+"""What begins in another way than any record, what it is, and what to do."""
 
 
 class UnreadableError(AuditError):
@@ -76,20 +93,53 @@ def opened(path: Path) -> Iterator[tuple[Source, io.BufferedReader]]:
     """Open *path*; give the file as it lies there, and its content in UTF-8.
 
     Raises:
-        ConfigurationError: it is not there, may not be read, or is no file.
+        ConfigurationError: it is not there, may not be read, is no file, or of a kind that holds no records.
     """
     with ExitStack() as stack:
         source = stack.enter_context(Source(path))
-        content: BinaryIO = stack.enter_context(io.BufferedReader(source, IMPORT_CHUNK_BYTES))
-        if path.suffix.lower() == ".gz":
+        content = cast(BinaryIO, stack.enter_context(io.BufferedReader(source, IMPORT_CHUNK_BYTES)))
+        begins = _beginning(path, cast("io.BufferedReader", content))
+        if path.suffix.lower() == ".gz" or begins.startswith(_GZIP):
             content = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=content)))
         text = io.BufferedReader(_Decoded(content), IMPORT_CHUNK_BYTES)
         yield source, cast("io.BufferedReader", stack.enter_context(text))
 
 
+def _beginning(path: Path, content: io.BufferedReader) -> bytes:
+    try:
+        begins = content.peek(1)
+    except OSError:
+        return b""  # a disk that fails is told by who reads on
+    for mark, what, todo in NO_RECORDS:
+        if begins.startswith(mark):
+            raise ConfigurationError(f"{path} is {what}", hint=todo)
+    return begins
+
+
 def _open(path: Path) -> int:
+    if path == Path("-") or _is_stream(path):
+        raise ConfigurationError(
+            f"{path} is standard input or another stream, and no file",
+            hint="write it to a file, and import that: an import that goes on where it was reads it a second time",
+        )
     # A link is followed: it is the caller's own file, and nothing is written to it.
     return open_file(path.resolve(strict=True))
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _encoding_of(begins: bytes) -> tuple[bytes, str | None]:
+    """Return the mark that *begins* has, and the encoding, None for UTF-8."""
+    for mark, encoding in _MARKS:
+        if begins.startswith(mark):
+            return mark, encoding
+    return b"", next((encoding for encoding, pattern in _WITHOUT_MARK if pattern.match(begins)), None)
 
 
 class _Decoded(io.RawIOBase):
@@ -126,10 +176,9 @@ class _Decoded(io.RawIOBase):
     def _in_utf8(self, read: bytes) -> bytes:
         if not self._is_begun:
             self._is_begun = True
-            for mark, encoding in _MARKS:
-                if read.startswith(mark):
-                    read = read[len(mark) :]
-                    self._decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
+            mark, encoding = _encoding_of(read)
+            read = read[len(mark) :]
+            self._decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
         return read if self._decoder is None else self._decoder.decode(read).encode("utf-8", "replace")
 
     def _end(self) -> bool:
