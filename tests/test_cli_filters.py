@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
+from cyclopts.annotations import resolve_optional
 
 from audit_async import Query, Scope, TableMap
+from audit_async.cli.console import app
 from audit_async.cli.filters import Filters, field_of
+from audit_async.cli.run import run
 from audit_async.cli.source import Source, options, split_words
+from audit_async.config import MAX_QUERY_VALUES
 from audit_async.errors import ConfigurationError
 
 
@@ -78,6 +82,25 @@ def test_what_cannot_be_meant_is_told_with_what_can(given: dict[str, Any], said:
     with pytest.raises(ConfigurationError) as refused:
         Filters(**given).query()
     assert (True, True) == (said in refused.value.message, hint in str(refused.value.hint)), refused.value
+
+
+def test_an_option_that_is_repeated_takes_one_value_at_a_time() -> None:
+    """Of every command: else the time for a thousand of them is that of a million."""
+    repeated = {
+        (command, name): argument.parameter.n_tokens
+        for command in ("search", "tail", "export", "count", "import", "maintain", "stats")
+        for argument in app[command].assemble_argument_collection()
+        for name in argument.names
+        if get_origin(resolve_optional(argument.hint)) is list and name.startswith("--")
+    }
+    assert {1} == set(repeated.values()), repeated
+    assert {("search", "--user"), ("tail", "--tenant"), ("count", "--by"), ("import", "--field")} <= repeated.keys()
+
+
+def test_more_of_one_option_than_any_takes_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the rest is looked at."""
+    assert 2 == run(["search", "--nothing", *["--user", "u"] * (MAX_QUERY_VALUES + 1)])
+    assert "--user is given 1,001 times" in capsys.readouterr().err
 
 
 def test_whose_events_are_meant_has_to_be_said() -> None:

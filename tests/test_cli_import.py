@@ -92,6 +92,8 @@ def test_json_is_for_programs(sqlite_url: str, tmp_path: Path) -> None:
         ("file", ("--format", "csv", "--field", "x=id", "--field", "x=action"), "'x'"),
         ("file", ("--format", "csv", "--rejects", __file__), "already"),
         ("file", ("--format", "csv", "--replace"), "--rejects"),
+        ("/dev/stdin", ("--format", "csv"), "write it to a file"),
+        ("pipe", ("--format", "csv", "-"), "no command reads standard input"),
     ],
 )
 def test_wrong_use_is_told_in_a_line(file: str, options: tuple[str, ...], named: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from rich.text import Text
 
-from audit_async.cli.console import FINDING, OK, READING, Address, app, err, out
+from audit_async.cli.console import FINDING, OK, READING, Address, Several, app, err, out
 from audit_async.cli.counted import print_counted
 from audit_async.cli.filters import EVERY_EVENT, Filters, field_of
 from audit_async.cli.listed import Listed, print_events
@@ -32,7 +32,7 @@ def count(
     source: Source = NOTHING_SAID,
     filters: Filters = EVERY_EVENT,
     by: Annotated[
-        list[str] | None,
+        Several,
         Parameter(
             help="For each value of a field (action, user, ...; several by repetition), hour or day.", negative=""
         ),

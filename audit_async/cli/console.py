@@ -14,7 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from cyclopts import App, CycloptsError, Group, MissingArgumentError, Parameter, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 from rich import markup
 from rich.console import Console
 from rich.panel import Panel
@@ -42,6 +50,8 @@ def escape(text: str) -> str:
 
 def _show_misuse(error: CycloptsError) -> Panel:
     lines = _said_of(error).splitlines()
+    if isinstance(error, UnknownOptionError) and "-" in (error.token.keyword, error.token.value):
+        lines.append("HINT: no command reads standard input: write it to a file, and name that.")
     return Panel("\n".join(map(escape, lines)), title="Error", title_align="left", border_style="red", expand=True)
 
 
@@ -89,9 +99,12 @@ Address = Annotated[str | None, Parameter(help="Database address, e.g. postgresq
 TableName = Annotated[str, Parameter(help="Name of the table, optionally with its schema.")]
 JournalDirectory = Annotated[Path | None, Parameter(help="Where events wait; else as the application finds it.")]
 OtherTable = Annotated[str | None, Parameter(help="Name of the table, optionally with its schema; else audit_logs.")]
+# Where it is not told how many words follow, cyclopts tries all that do, anew for each.
+Several = Annotated[list[str] | None, Parameter(n_tokens=1)]
+"""An option that may be repeated."""
 MapFiles = Annotated[
     list[Path] | None,
-    Parameter(name="--map", help="The map that the application has; several, in its order, by repetition."),
+    Parameter(name="--map", n_tokens=1, help="The map that the application has; several, in its order, by repetition."),
 ]
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from audit_async.cli.console import Several
 from audit_async.errors import ConfigurationError, meant
 
 if TYPE_CHECKING:
     from audit_async.reading.query import Query
-
-Several = list[str] | None
 
 _FIELDS = {
     "action": "actions",

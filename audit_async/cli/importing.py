@@ -21,6 +21,7 @@ from audit_async.cli.console import (
     JournalDirectory,
     MapFiles,
     OtherTable,
+    Several,
     Url,
     app,
     end_as_interrupted,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 @app.command(name="import")
 def import_(
-    file: Annotated[Path, Parameter(help="What to import; one that is called .gz is unpacked.")],
+    file: Annotated[Path, Parameter(help="What to import; what gzip has packed is unpacked.")],
     /,
     *,
     format: Annotated[str, Parameter(help="m365, jsonl, csv, ocsf or seed003-ndjson.")],
@@ -55,7 +56,7 @@ def import_(
         str | None, Parameter(help="Zone of times that name none, e.g. Europe/Berlin; else UTC, or this machine's.")
     ] = None,
     field: Annotated[
-        list[str] | None,
+        Several,
         Parameter(help='A column, or key, for a field: "when=created_at"; several by repetition.', negative=""),
     ] = None,
     rejects: Annotated[Path | None, Parameter(help="Write refused records there as they are, for mending.")] = None,

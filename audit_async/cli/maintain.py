@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from audit_async.cli.console import FINDING, OK, Address, TableName, Url, app, escape, moment_of, out
+from audit_async.cli.console import FINDING, OK, Address, Several, TableName, Url, app, escape, moment_of, out
 from audit_async.config import PARTITION_MONTHS_AHEAD
 from audit_async.errors import ConfigurationError, meant
 from audit_async.settings import read_settings
@@ -29,7 +29,7 @@ def maintain(
         int, Parameter(help="Monthly partitions from now on, on PostgreSQL.")
     ] = PARTITION_MONTHS_AHEAD,
     keep: Annotated[
-        list[str] | None,
+        Several,
         Parameter(help='Days that rows are kept: "365", "90:category=access", "30:tenant=acme".', negative=""),
     ] = None,
     detach: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
@@ -26,6 +27,7 @@ from audit_async.cli import stats as _stats
 from audit_async.cli import tables as _tables
 from audit_async.cli import tail as _tail
 from audit_async.cli.console import FINDING, OK, USAGE, app, err, escape
+from audit_async.config import MAX_QUERY_VALUES
 from audit_async.errors import AuditError, ConfigurationError
 
 COMMANDS = (
@@ -50,6 +52,7 @@ def run(arguments: list[str] | None = None) -> int:
     logger.add(sys.stderr, level="WARNING", format="<level>{level: <8}</level> {message}")
     call: Callable[..., Any] = app
     try:
+        _check_repeats(sys.argv[1:] if arguments is None else arguments)
         result = call(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -66,6 +69,15 @@ def run(arguments: list[str] | None = None) -> int:
     except AuditError as error:
         return _say(error, FINDING)
     return result if isinstance(result, int) else OK
+
+
+def _check_repeats(arguments: list[str]) -> None:
+    """Refuse more of one option than any takes, before the time is spent to read them."""
+    for option, count in Counter(each.partition("=")[0] for each in arguments if each.startswith("--")).items():
+        if count > MAX_QUERY_VALUES:
+            raise ConfigurationError(
+                f"{option[:100]} is given {count:,} times", hint=f"give it up to {MAX_QUERY_VALUES:,} times"
+            )
 
 
 def _say(error: AuditError, code: int) -> int:

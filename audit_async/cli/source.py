@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter
 
-from audit_async.cli.console import FINDING, err, escape
+from audit_async.cli.console import FINDING, Several, err, escape
 from audit_async.config import READER_STATEMENT_SECONDS, SPINNER_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class Source:
     """What a reader is opened with. The names of its attributes are those of the options."""
 
-    tenant: Annotated[list[str] | None, Parameter(help="Events of this tenant; several by repetition.")] = None
+    tenant: Annotated[Several, Parameter(help="Events of this tenant; several by repetition.")] = None
     no_tenant: Annotated[bool, Parameter(help="Events that have no tenant.")] = False
     all_tenants: Annotated[bool, Parameter(help="Everything, whosever it is.")] = False
     url: Annotated[str | None, Parameter(help="Database address with an async driver; else AUDIT_DATABASE_URL.")] = None
