@@ -21,7 +21,7 @@ from audit_async import AuditEvent, AuditLogger, create_table, events
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOSTILE = "a\x1b[31m\n[bold]:bug:\u202e\x9b2J\u200b"
-SHOWN = r"a\e[31m\n[bold]:bug:\u202e\x9b2J\u200b"
+SHOWN = r"a\x1b[31m\n[bold]:bug:\u202e\x9b2J\u200b"
 
 
 def made() -> list[AuditEvent]:

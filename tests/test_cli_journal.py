@@ -126,7 +126,7 @@ def test_what_an_event_says_commands_no_terminal(sqlite_url: str, tmp_path: Path
     shown = audit_async("journal", "show", "--journal-dir", tmp_path / "j").stdout
     assert shown.replace("\n", "").isprintable()
     assert 3 == len(shown.splitlines())
-    assert "a\\e[31mb\\x9b1m\\n\\r[bold]:bug:\\x7f\\u202e\\u2028张\\x07\\/7" in shown
+    assert "a\\x1b[31mb\\x9b1m\\n\\r[bold]:bug:\\x7f\\u202e\\u2028张\\x07\\/7" in shown
 
 
 def test_json_is_read_back_as_it_was(sqlite_url: str, tmp_path: Path) -> None:

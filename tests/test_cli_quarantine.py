@@ -263,7 +263,7 @@ def test_what_cannot_be_read_is_listed_and_stays(sqlite_url: str, tmp_path: Path
     assert (0, "") == (listed.returncode, listed.stderr)
     assert listed.stdout.replace("\n", "").isprintable()
     assert all(f"  abababab-{seq}  " in listed.stdout for seq in range(2, 8))
-    assert "[x]\\e" in listed.stdout
+    assert "[x]\\x1b" in listed.stdout
     shown = audit_async("quarantine", "show", "abababab-2", "--journal-dir", tmp_path)
     assert (1, True) == (shown.returncode, r"no event: b'\xff\x1b[31m'" in shown.stdout)
     done = audit_async("quarantine", "retry", sqlite_url, "--all", "--journal-dir", tmp_path)
@@ -284,7 +284,7 @@ def test_what_is_shown_commands_no_terminal(sqlite_url: str, tmp_path: Path) -> 
     for command in (("ls",), ("show", "abababab-1")):
         shown = audit_async("quarantine", *command, "--journal-dir", tmp_path).stdout
         assert shown.replace("\n", "").isprintable()
-        assert "\\e[31m" in shown
+        assert "\\x1b[31m" in shown
 
 
 @pytest.mark.parametrize("command", ["ls", "retry"])

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from audit_async.config import MAX_SHOWN_CHARS
+from audit_async.diagnostics import one_line
 
-_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
 _NO_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
@@ -23,8 +23,7 @@ def visible(value: object, limit: int = MAX_SHOWN_CHARS) -> str:
     Source: RUSTSEC-2025-0055; bidirectional controls as in CVE-2021-42574.
     """
     text = str(value)
-    cut = text[:limit]
-    shown = cut if cut.isprintable() else "".join(map(_escaped, cut))
+    shown = one_line(text[:limit])
     return shown if len(text) <= limit else f"{shown}[and {len(text) - limit} more]"
 
 
@@ -75,15 +74,6 @@ def when(moment: object, *, is_short: bool = False) -> str:
         # Of the year 1 or 9999, and in UTC beyond it.
         return visible(moment.isoformat(" "))
     return f"{told[:-8]}Z" if is_short else told
-
-
-def _escaped(character: str) -> str:
-    if character.isprintable():
-        return character
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _json_escaped(character: str, is_ascii: bool) -> str:

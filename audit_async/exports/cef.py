@@ -121,7 +121,7 @@ def _header(text: str) -> str:
 
 
 def _value(text: str) -> str:
-    if text.isprintable():
+    if "\n" not in text and "\r" not in text:
         return _escaped(text)
     return "\\n".join("\\r".join(map(_escaped, line.split("\r"))) for line in text.split("\n"))
 

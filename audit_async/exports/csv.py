@@ -22,7 +22,7 @@ from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
 from audit_async.events.vocabulary import Outcome
 from audit_async.exports.columns import COLUMNS, NUMBERS, OBJECTS, TIMES, given, json_text
-from audit_async.exports.lines import UNSEEN, time_text, visible
+from audit_async.exports.lines import SEEN_WITH_OTHERS, UNSEEN, time_text, visible
 from audit_async.exports.sink import LineSink
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -30,7 +30,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 _SIGNS = "=+@＝＋＠﹦﹢﹫"
 _MINUS = r"\-－﹣−"
-_BLANK = f"\\s{UNSEEN}\u00ad\u200c\u200d"
+_BLANK = f"\\s{UNSEEN}{SEEN_WITH_OTHERS}"
 _FORMULA = re.compile(rf"[\t\r\n]|[{_BLANK}]*[{_SIGNS}{_MINUS}]")
 _NUMBER_ENDS = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?[,\]}]"
 _BOM = b"\xef\xbb\xbf"

@@ -6,15 +6,28 @@ import re
 import sys
 from datetime import UTC, datetime
 
-UNSEEN = "\0-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
-"""What ends a line, commands a terminal, turns the direction of reading or is not seen, as the inside of a class of
-characters. Joiners, which scripts and emoji need, are not in it."""
+_FORMATS = "\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+_FORMATS += "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+_BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+_BEYOND = f"\x7f-\x9f\u2028\u2029\ud800-\udfff{_FORMATS}{_BLANK_LETTERS}"
+
+UNSEEN = f"\0-\x1f{_BEYOND}"
+"""As the inside of a class of characters: control characters, ends of lines and paragraphs, halves of characters (Cc,
+Zl, Zp, Cs), format characters (Cf) and letters that are drawn as nothing.
+
+Not in it are blanks; what has no meaning yet or a private one, which is drawn as a box; format characters that are
+drawn, around Arabic and Syriac numbers; and those without which scripts and emoji fall apart, `SEEN_WITH_OTHERS`. A
+list, since the categories grow with each version of Python, and the same event gives the same line.
+
+Source: Unicode 15.1, PropList.txt (Prepended_Concatenation_Mark) and DerivedCoreProperties.txt
+(Default_Ignorable_Code_Point).
+"""
+
+SEEN_WITH_OTHERS = "\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"
+"""Joiners and selectors of a variant: they change what stands beside them, and alone are not seen."""
 
 _UNSEEN = re.compile(f"[{UNSEEN}]")
-_UNSEEN_IN_JSON = re.compile(
-    rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b\x8e\x8f\xa8-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf"
-)
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_UNSEEN_IN_JSON = re.compile(f"[{_BEYOND}]")
 
 
 def visible(text: str) -> str:
@@ -22,7 +35,7 @@ def visible(text: str) -> str:
 
     A backslash stays as it is: what is exported this way is for people.
     """
-    return text if text.isprintable() else _UNSEEN.sub(_escape, text)
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub(_escape, text)
 
 
 def one_line_json(data: bytes) -> bytes:
@@ -30,7 +43,9 @@ def one_line_json(data: bytes) -> bytes:
 
     JSON itself escapes those below U+0020 only: U+2028 or U+0085 would end a line for some readers.
     """
-    return data if data.isascii() and b"\x7f" not in data else _UNSEEN_IN_JSON.sub(_json_escape, data)
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return _UNSEEN_IN_JSON.sub(_json_escape, data.decode()).encode()
 
 
 def time_text(moment: datetime) -> str:
@@ -57,10 +72,9 @@ def our_version() -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    code = ord(character)
-    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    return match[0].encode("unicode_escape").decode()
 
 
-def _json_escape(match: re.Match[bytes]) -> bytes:
-    return b"\\u%04x" % ord(match[0].decode())
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

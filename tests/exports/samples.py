@@ -165,11 +165,10 @@ def line_of(format: str, event: AuditEvent, **options: Any) -> str:
 
 
 def is_unseen(character: str) -> bool:
-    """Return whether *character* ends a line, is a command, or turns the direction of reading."""
+    """Return whether *character* is one that no line has, by its category and what is drawn of it."""
     kind = unicodedata.category(character)
-    return (
-        kind in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(character) in _DIRECTIONS or character in "\ufeff\u200b"
-    )
+    return (kind in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in _DRAWN) or character in _BLANK_LETTERS
 
 
-_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_DRAWN = "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+_BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u2065"

@@ -44,16 +44,13 @@ def parsed(line: str) -> tuple[list[str], dict[str, str]]:
 
 def shown(text: str) -> str:
     """Return *text* as it is found in a line."""
-    return "".join(c if c in "\r\n" or not escaped(c) else _escape(c) for c in text)
-
-
-def escaped(character: str) -> bool:
-    return is_unseen(character) or character in "\u061c\u200e\u200f" or "\u2060" <= character <= "\u2069"
+    return "".join(c if c in "\r\n" or not is_unseen(c) else _escape(c) for c in text)
 
 
 def _escape(character: str) -> str:
     code = ord(character)
-    return {"\t": "\\t"}.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    number = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return {"\t": "\\t"}.get(character, number)
 
 
 def fields_in(pairs: dict[str, str]) -> dict[str, str]:

@@ -31,7 +31,9 @@ NUMBER = re.compile(r"[+-]\d+(\.\d+)?(e[+-]?\d+)?([\]}]|$)")  # behind which a b
 
 def is_formula(cell: str) -> bool:
     """Return whether a spreadsheet could take *cell* for a formula, with everything that it may skip skipped."""
-    first = cell.lstrip("\u200b\u200c\u200d\u2060\ufeff\u00ad \t\r\n\v\f\u00a0\u3000\x1c\x1d\x1e\x1f\x85\u2028\u2029")
+    first = cell.lstrip(
+        "\u200b\u200c\u200d\u2060\ufeff\u00ad \t\r\n\v\f\u00a0\u3000\x1c\x1d\x1e\x1f\x85\u2028\u2029\ufe0f"
+    )
     start = unicodedata.normalize("NFKC", first[:1])
     return start in {"=", "+", "-", "@", "\N{MINUS SIGN}"} and not NUMBER.match(first)
 
@@ -99,7 +101,11 @@ def test_real_events_are_rows_of_one_length() -> None:
         ("\n1", "'\\n1"),
         ("＝1", "'＝1"),
         ("  =1", "'  =1"),
-        ("\u200d\u00ad=1", "'\u200d\u00ad=1"),
+        ("\u200d\u00ad=1", "'\u200d\\xad=1"),
+        ("\u180e=1", "'\\u180e=1"),
+        ("\u2800\u115f\u034f=1", "'\\u2800\\u115f\\u034f=1"),
+        ("\U000e0041=1", "'\\U000e0041=1"),
+        ("\ufe0f=1", "'\ufe0f=1"),
         ("x;=1", "x;'=1"),
         ("x,=1", "x,=1"),
         ("\x1b[0m\0", "\\x1b[0m\\x00"),

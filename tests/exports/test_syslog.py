@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 
 from audit_async import AuditEvent, Severity, events
 from audit_async.config import SYSLOG_LINE_BYTES
-from tests.exports.samples import any_event, every_action, line_of, nasty_events, real_events, some, whole_event
-from tests.exports.test_cef import escaped
+from tests.exports.samples import (
+    any_event,
+    every_action,
+    is_unseen,
+    line_of,
+    nasty_events,
+    real_events,
+    some,
+    whole_event,
+)
 
 # The grammar of RFC 5424, section 6.
 LINE = re.compile(
@@ -34,9 +42,12 @@ def parsed(line: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def shown(text: str) -> str:
     named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return "".join(
-        named.get(c) or (f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}") if escaped(c) else c for c in text
-    )
+    return "".join(named.get(c) or _number(c) if is_unseen(c) else c for c in text)
+
+
+def _number(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 @some

@@ -13,6 +13,7 @@ from typing import Any
 from audit_async import events
 from audit_async.events.event import AuditEvent
 from audit_async.events.fields import EventFields
+from audit_async.exports.lines import SEEN_WITH_OTHERS
 from audit_async.importing.formats.format import Format, Mapped, Reading, RefusedError, moment_of, said
 from audit_async.importing.records import parse_json
 from audit_async.text import unused_name
@@ -24,7 +25,7 @@ _OBJECTS = ("details", "metadata", "old_values", "new_values")
 ORIGIN = ("writer_id", "writer_seq", "recorded_at")
 """What an event has from the log that it was exported from, and gets anew in this one."""
 
-_UNSEEN = r"\s|\\[tnr]|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}"
+_UNSEEN = rf"\s|[{SEEN_WITH_OTHERS}]|\\[tnr]|\\x[0-9a-f]{{2}}|\\u[0-9a-f]{{4}}|\\U[0-9a-f]{{8}}"
 _FORMULA = re.compile(rf"\A'(?=\\[tnr]|[\t\r\n]|(?:{_UNSEEN})*[=+@＝＋＠﹦﹢﹫\-－﹣−])")
 """What an export puts before a cell that a spreadsheet would run."""
 
