@@ -573,6 +573,15 @@ SYSLOG_LINE_BYTES = 8 * KIB
 LEAST_SYSLOG_LINE_BYTES = 2 * KIB
 """Of that limit: what every receiver should take (RFC 5424, section 6.1), and room for the longest header."""
 
+MOST_SYSLOG_LINE_BYTES = 256 * KIB
+"""Of that limit: four times what an event holds, so that the escapes of any one fit."""
+
+SYSLOG_HOST_CHARS, SYSLOG_APP_CHARS, SYSLOG_PROCID_CHARS, SYSLOG_MSGID_CHARS = 255, 48, 128, 32
+"""Of these parts of a header (RFC 5424, section 6)."""
+
+SYSLOG_SD_CHARS = 32
+"""Of the name of structured data (RFC 5424, section 6.3.2)."""
+
 SYSLOG_SHORT_CHARS = 128
 """Of a value in a line that would be too long: an id or a name is whole, a text has its beginning."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -15,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from audit_async import events
+from audit_async.cli.export import export
+from audit_async.exports import FORMATS
 from tests.tables import run_sql
 from tests.terminal import at_terminal, filled, filled_file, here, made
 from tests.test_cli import audit_async
@@ -77,6 +81,15 @@ def test_a_file_holds_what_its_name_says(name: str, begins: str, url: str, tmp_p
     """Where no format is said, nobody is handed JSON in a file that is called a table."""
     assert 0 == here("export", url, "--tenant", "t-1", "--quiet-log", "-o", tmp_path / name).returncode
     assert (tmp_path / name).read_text().startswith(begins)
+
+
+def test_every_option_of_a_format_can_be_given(url: str) -> None:
+    """By a name of its own; the number of an organization is in each line."""
+    known = inspect.signature(export).parameters
+    assert {option for kind in FORMATS.values() for option in kind.options} <= known.keys()
+    sender = ("--sd-id", "audit@12345", "--host", "h", "--app-name", "a", "--max-bytes", 2048)
+    done = here("export", url, "--all-tenants", "--format", "syslog", *sender, "--quiet-log")
+    assert 40 == len(re.findall(r"^<\d+>1 \S+ h a \S+ \S+ \[audit@12345 ", done.stdout, re.MULTILINE))
 
 
 def test_a_file_is_not_replaced_by_a_slip(url: str, tmp_path: Path) -> None:

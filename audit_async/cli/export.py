@@ -53,6 +53,12 @@ def export(
         bool, Parameter(help="CSV: begin with the mark by which Excel knows UTF-8.", negative="", show_default=False)
     ] = False,
     delimiter: Annotated[str | None, Parameter(help="CSV: between cells; else a comma.")] = None,
+    sd_id: Annotated[
+        str | None, Parameter(help="syslog: name and enterprise number of the structured data, as audit@12345.")
+    ] = None,
+    host: Annotated[str | None, Parameter(help="syslog: the machine that sends; else -.")] = None,
+    app_name: Annotated[str | None, Parameter(help="syslog: the application that sends; else audit-async.")] = None,
+    max_bytes: Annotated[int | None, Parameter(help="syslog: of a line; else 8192.")] = None,
     journal_dir: JournalDirectory = None,
     quiet_log: Annotated[
         bool, Parameter(help="Log no event about the export itself.", negative="", show_default=False)
@@ -73,7 +79,8 @@ def export(
 
     if output is None and replace:
         raise ConfigurationError("--replace is about a file", hint="name it: --output FILE")
-    options = {"bom": bom or None, "delimiter": delimiter}
+    options: dict[str, Any] = {"bom": bom or None, "delimiter": delimiter}
+    options |= {"sd_id": sd_id, "host": host, "app_name": app_name, "max_bytes": max_bytes}
     given = {name: value for name, value in options.items() if value is not None}
     query = filters.query(oldest_first=oldest_first)
     reader = source.reader(address)

@@ -21,10 +21,15 @@ from typing import Any, BinaryIO
 
 from audit_async.config import (
     LEAST_SYSLOG_LINE_BYTES,
-    MAX_EVENT_BYTES,
+    MOST_SYSLOG_LINE_BYTES,
+    SYSLOG_APP_CHARS,
     SYSLOG_FACILITY,
+    SYSLOG_HOST_CHARS,
     SYSLOG_LINE_BYTES,
     SYSLOG_MESSAGE_BYTES,
+    SYSLOG_MSGID_CHARS,
+    SYSLOG_PROCID_CHARS,
+    SYSLOG_SD_CHARS,
     SYSLOG_SHORT_CHARS,
 )
 from audit_async.errors import ConfigurationError
@@ -37,7 +42,12 @@ SEVERITIES = {Severity.INFO: 6, Severity.LOW: 5, Severity.MEDIUM: 4, Severity.HI
 
 _BOM = "\ufeff"
 _ELSEWHERE = frozenset({"created_at", "description"})
-_LIMITS = {"host": 255, "app_name": 48, "msgid": 32, "procid": 128}
+_LIMITS = {
+    "host": SYSLOG_HOST_CHARS,
+    "app_name": SYSLOG_APP_CHARS,
+    "msgid": SYSLOG_MSGID_CHARS,
+    "procid": SYSLOG_PROCID_CHARS,
+}
 _SD_ID = re.compile(r"[!#-<>-\\^-~]+@[0-9]+(?:\.[0-9]+)*", re.ASCII)
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 _UNPRINTABLE = re.compile(r"[^!-~]", re.ASCII)
@@ -70,15 +80,15 @@ def open_syslog(
                 f"{name}={text!r} cannot stand in a syslog line",
                 hint=f"give 1 to {_LIMITS[name]} characters of ASCII without blanks",
             )
-    if not isinstance(sd_id, str) or not _SD_ID.fullmatch(sd_id) or len(sd_id) > 32:
+    if not isinstance(sd_id, str) or not _SD_ID.fullmatch(sd_id) or len(sd_id) > SYSLOG_SD_CHARS:
         raise ConfigurationError(
             f"sd_id={sd_id!r} names no structured data",
-            hint="give a name and your enterprise number, as 'audit@12345', 32 characters at most",
+            hint=f"give a name and your enterprise number, as 'audit@12345', {SYSLOG_SD_CHARS} characters at most",
         )
-    if not isinstance(max_bytes, int) or not LEAST_SYSLOG_LINE_BYTES <= max_bytes <= 4 * MAX_EVENT_BYTES:
+    if not isinstance(max_bytes, int) or not LEAST_SYSLOG_LINE_BYTES <= max_bytes <= MOST_SYSLOG_LINE_BYTES:
         raise ConfigurationError(
             f"max_bytes={max_bytes!r} is no limit of a syslog line",
-            hint=f"give {LEAST_SYSLOG_LINE_BYTES:,} to {4 * MAX_EVENT_BYTES:,}",
+            hint=f"give {LEAST_SYSLOG_LINE_BYTES:,} to {MOST_SYSLOG_LINE_BYTES:,}",
         )
     return LineSink(file, _line_of(f"{host} {app_name}", sd_id, max_bytes))
 
