@@ -42,8 +42,8 @@ TEXT = '{"a": 1}\n\n{"a": "ü"}'
         b"\xfe\xff" + TEXT.encode("utf-16-be"),
         TEXT.encode("utf-16-le"),
         TEXT.encode("utf-16-be"),
-        gzip.compress(TEXT.encode()),
-        gzip.compress(TEXT.encode("utf-16-le")),
+        gzip.compress(TEXT.encode(), mtime=0),
+        gzip.compress(TEXT.encode("utf-16-le"), mtime=0),
         TEXT.replace("\n", "\r\n").encode() + b"\r\n",
         b"  \n" + TEXT.encode(),
         json.dumps([ONE, TWO], indent=2).encode(),
@@ -58,7 +58,7 @@ def test_the_same_records_in_any_writing(data: bytes, tmp_path: Path) -> None:
 def test_a_packed_file_is_unpacked(tmp_path: Path) -> None:
     """`.gz` is read as what is in it."""
     path = tmp_path / "file.jsonl.GZ"
-    path.write_bytes(gzip.compress(TEXT.encode()))
+    path.write_bytes(gzip.compress(TEXT.encode(), mtime=0))
     assert [ONE, TWO] == [record.body for record in read(path)]
 
 
@@ -126,7 +126,7 @@ def test_a_packed_file_that_breaks_off_says_so(tmp_path: Path) -> None:
     """Of a truncated download what is there is read, and one fault tells of the rest."""
     path = tmp_path / "file.gz"
     text = b"".join(json.dumps({"n": number}).encode() + b"\n" for number in range(100_000))
-    path.write_bytes(gzip.compress(text)[:-1000])
+    path.write_bytes(gzip.compress(text, mtime=0)[:-1000])
     *whole, last = read(path)
     assert (True, None) == ("read to its end" in str(last.fault), last.body)
     assert [{"n": number} for number in range(len(whole))] == [record.body for record in whole]
