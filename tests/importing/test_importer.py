@@ -317,7 +317,7 @@ def _count_of(report: Report, operation: str) -> int:
         ("csv", {"columns": {"when": "created"}}, "created_at"),
         ("m365", {"columns": {"when": "created_at"}}, "fixed"),
         ("jsonl", {"rejects": "file"}, "another name"),
-        ("jsonl", {"rejects": "."}, "already"),
+        ("jsonl", {"rejects": "."}, "is a folder"),
         ("jsonl", {"rejects": "other"}, "already"),
         ("jsonl", {"rejects": "none/other"}, "no folder"),
         ("jsonl", {"columns": {"x": "id", "y": "id"}}, "'x' and 'y' are both"),
