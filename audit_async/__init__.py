@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from audit_async import context as context
     from audit_async import events as events
+    from audit_async.audited import audited_job as audited_job
     from audit_async.context import audit_context as audit_context
     from audit_async.context import job_actor as job_actor
     from audit_async.context import system_actor as system_actor
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from audit_async.events import Outcome as Outcome
     from audit_async.events import Severity as Severity
     from audit_async.health import Health as Health
+    from audit_async.jobs.job import current_job as current_job
     from audit_async.logger import AuditLogger as AuditLogger
     from audit_async.maintenance.holds import Hold as Hold
     from audit_async.maintenance.holds import find_holds as find_holds
@@ -106,9 +108,11 @@ _HOMES = {
     "UnknownActionError": "errors",
     "ashutdown": "default",
     "audit_context": "context",
+    "audited_job": "audited",
     "configure": "default",
     "context": "",
     "create_table": "table.creation",
+    "current_job": "jobs.job",
     "events": "",
     "find_holds": "maintenance.holds",
     "get_audit_logger": "default",
@@ -173,9 +177,11 @@ __all__ = [
     "UnknownActionError",
     "ashutdown",
     "audit_context",
+    "audited_job",
     "configure",
     "context",
     "create_table",
+    "current_job",
     "events",
     "find_holds",
     "get_audit_logger",

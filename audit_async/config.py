@@ -554,6 +554,16 @@ MAX_STATUS_BYTES = 64 * KIB
 WATCH_SECONDS = 2.0
 """Between two looks of `audit-async stats --watch`: more often there is no news."""
 
+# --- jobs --------------------------------------------------------------------------------------------
+
+JOB_ITEMS = 100
+"""Of the events that a job logs of what went well, those that are logged one by one: all that a person reads, and all
+of a usual sync. What comes behind them is counted, so that one of 5,000 members leaves no flood."""
+
+JOB_NAMES = 100
+"""Of counters of a job, and of actions that it counts; what has another name is counted as `other`. Bounds its last
+event if someone puts an id into a name."""
+
 # --- exports -----------------------------------------------------------------------------------------
 
 CEF_KEY_CHARS = {

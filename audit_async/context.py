@@ -9,7 +9,7 @@
 
 One ContextVar holds what is said. It is read in the caller's context at the moment of `log()`, never by a thread or
 task of ours. What an event says itself always wins, then the innermost context, then the next, field by field; last
-comes the current span of OpenTelemetry, if the application has loaded that.
+comes the current span of OpenTelemetry, if the application has loaded that, and nothing else names another trace.
 
 Two groups of fields each name one thing, and are never mixed from two: the actor (type, id, name), and the span with
 its trace. Where an event or an inner context names another actor, or another trace, the outer one's name, or span, is
@@ -58,6 +58,7 @@ FIELDS = (
 VERSION = 1
 """Of what `dump` writes: `{"v": 1, "context": {...}}`, each value a text."""
 
+_NAMES = frozenset(FIELDS)
 _ACTOR = frozenset({"actor_type", "actor_id", "actor_name"})
 _TRACE = frozenset({"trace_id", "span_id"})
 _TELLING = (("actor_type", _ACTOR), ("actor_id", _ACTOR), ("actor_name", _ACTOR), ("trace_id", _TRACE))
@@ -87,6 +88,7 @@ class _Layer:
 
 
 _NOTHING: dict[str, str] = {}
+_OF_ANOTHER_ACTOR = _ACTOR | {"on_behalf_of"}
 _current: ContextVar[_Layer | None] = ContextVar("audit_context", default=None)
 
 
@@ -102,15 +104,18 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
     """
 
     def __init__(self, **fields: Any) -> None:
-        wrong = sorted(fields.keys() - set(FIELDS))
-        if wrong:
+        if not _NAMES.issuperset(fields):
+            wrong = sorted(fields.keys() - _NAMES)
             raise TypeError(
                 f"audit_context() got an unexpected keyword argument {wrong[0]!r}{meant(wrong[0], FIELDS)}. "
                 f"It takes: {', '.join(FIELDS)}"
             )
         self._invalid: dict[str, Any] = {}
-        given = {name: convert(name, value, self._invalid) for name, value in fields.items() if value is not None}
-        self._fields: dict[str, str] = {name: value for name, value in given.items() if value is not None}
+        self._fields: dict[str, str] = {}
+        for name, value in fields.items():
+            kept = None if value is None else convert(name, value, self._invalid)
+            if kept is not None:
+                self._fields[name] = kept
         self._ends: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
@@ -132,6 +137,11 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         if layer is not None:
             _current.set(layer.outer)
 
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """What it says itself, by field, as events hold it."""
+        return self._fields
+
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
@@ -141,25 +151,29 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         self.__exit__(kind, error, trace)
 
 
-def system_actor(name: Any) -> audit_context:
+def system_actor(name: Any, **fields: Any) -> audit_context:
     """Return a context in which the program itself acts, as *name*: `with system_actor("scheduler"):`.
+
+    *fields* are as of `audit_context`; an actor among them is the one that acts.
 
     Nothing of an outer actor is left over, nor for whom that one acted: who may act as somebody else is a person,
     whose right does not pass to the scheduler that runs in that person's request. One that does act for somebody says
     so inside: `with system_actor("scheduler"), audit_context(on_behalf_of=user_id):`. Tenant, request, trace and
     `user_id` stay: they say where and about whom.
     """
-    return _new_actor("system", name)
+    return _new_actor("system", name, fields)
 
 
-def job_actor(name: Any) -> audit_context:
+def job_actor(name: Any, **fields: Any) -> audit_context:
     """Return a context in which the job *name* acts: `with job_actor("org.sync"):`. Otherwise as `system_actor`."""
-    return _new_actor("job", name)
+    return _new_actor("job", name, fields)
 
 
-def _new_actor(actor_type: str, name: Any) -> audit_context:
-    context = audit_context(actor_type=actor_type, actor_id=name, actor_name=name)
-    context._ends = _ACTOR | {"on_behalf_of"}
+def _new_actor(actor_type: str, name: Any, fields: dict[str, Any]) -> audit_context:
+    if _ACTOR.isdisjoint(fields):
+        fields = {**fields, "actor_type": actor_type, "actor_id": name, "actor_name": name}
+    context = audit_context(**fields)
+    context._ends = _OF_ANOTHER_ACTOR
     return context
 
 
@@ -175,8 +189,8 @@ def fill(event: AuditEvent) -> AuditEvent:
         if told != _TELLS_NOTHING:
             fields = _beside(said, dict(zip(_TELLING_NAMES, told, strict=True)))
     missing: dict[str, Any] = {name: value for name, value in fields.items() if getattr(event, name) is None}
-    if tracing is not None and event.trace_id is None and event.span_id is None and _TRACE.isdisjoint(said):
-        missing.update(_current_span(tracing))
+    if tracing is not None and event.span_id is None and "span_id" not in said:
+        missing.update(_span_in(event.trace_id or said.get("trace_id"), tracing))
     if layer is not None and layer.invalid and type(event.metadata) is dict:
         own = event.metadata.get(INVALID_KEY)
         unfit = {**layer.invalid, **(own if type(own) is dict else {})}
@@ -191,6 +205,31 @@ def _beside(outer: dict[str, str], inner: Mapping[str, str | None]) -> dict[str,
         if inner.get(name) is not None and name in outer and outer[name] != inner[name]:
             others |= group
     return {name: value for name, value in outer.items() if name not in others} if others else outer
+
+
+def span_of(work: str) -> dict[str, str]:
+    """Return trace and span of a piece of *work* that begins now, named by 32 hexadecimal digits.
+
+    It belongs to the current trace, else it begins one, and is a span of it. Where the current span of OpenTelemetry
+    is in that trace, no span is named: those of the tracing go on to be taken, the current one of each event.
+    """
+    layer, tracing = _current.get(), sys.modules.get("opentelemetry.trace")
+    said = _NOTHING if layer is None else layer.fields
+    traced = None if tracing is None else _current_span(tracing).get("trace_id")
+    trace_id = said.get("trace_id") or (traced if "span_id" not in said else None) or work
+    return {"trace_id": trace_id} if traced == trace_id else {"trace_id": trace_id, "span_id": work[16:]}
+
+
+def current() -> Mapping[str, str]:
+    """Return what the current context says, by field."""
+    layer = _current.get()
+    return dict(layer.fields) if layer is not None else {}
+
+
+def _span_in(trace_id: str | None, tracing: Any) -> dict[str, str]:
+    """Return trace and span of the current span, where it is in the trace that is named, or none is."""
+    span = _current_span(tracing)
+    return span if trace_id is None or span.get("trace_id") == trace_id else {}
 
 
 def _current_span(tracing: Any) -> dict[str, str]:
@@ -217,11 +256,10 @@ def dump() -> dict[str, Any]:
     With the current span of OpenTelemetry where the context names no trace. At most `DUMPED_CONTEXT_BYTES`: a long
     user agent is cut, and a field that finds no room is left out, since half an id would be another one.
     """
-    layer = _current.get()
-    fields = dict(layer.fields) if layer is not None else {}
+    fields = dict(current())
     tracing = sys.modules.get("opentelemetry.trace")
-    if tracing is not None and _TRACE.isdisjoint(fields):
-        fields.update(_current_span(tracing))
+    if tracing is not None and "span_id" not in fields:
+        fields.update(_span_in(fields.get("trace_id"), tracing))
     if "user_agent" in fields:
         fields["user_agent"] = short_text(fields["user_agent"], MAX_ID_CHARS)
     kept: dict[str, str] = {}

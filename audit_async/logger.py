@@ -19,6 +19,7 @@ from audit_async.events import AuditEvent, Severity
 from audit_async.events.vocabulary import TERMS
 from audit_async.health import Health
 from audit_async.incarnation import Incarnation
+from audit_async.jobs.calls import JobCalls
 from audit_async.journal.journal import Journal
 from audit_async.lifetime import Lifetime
 from audit_async.mirror import mirror
@@ -32,7 +33,7 @@ from audit_async.values import plain_text
 _HIGH, _CRITICAL = Severity.HIGH, Severity.CRITICAL
 
 
-class AuditLogger(TransactionCalls, Lifetime):
+class AuditLogger(TransactionCalls, JobCalls, Lifetime):
     """Takes events from any thread and any event loop, or none, and brings them into a table in the background.
 
     The caller's thread copies an event into a journal on this machine's disk; a writer of its own carries it to the

@@ -134,7 +134,7 @@ def build(
     values.setdefault("severity", term.severity_failed if outcome in FAILED else term.severity)
     _set_identity(values, invalid)
     if own:
-        values["details"] = _with_own(values.get("details"), own)
+        values["details"] = with_own(values.get("details"), own)
     if tags:
         values["tags"] = tuple(dict.fromkeys((*tags, *values.get("tags", ()))))
     if not leads_back(spelled, term.name, outcome):
@@ -187,7 +187,8 @@ def named(sentence: str, name: Any) -> str:
     return sentence if name is None else f"{sentence}: {say(name)}"
 
 
-def _with_own(details: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+def with_own(details: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the caller's *details*, and those that the builder says, which win; the caller's is then `key#2`."""
     # The caller's details come first, so that none of them can stand in for what the family says.
     kept = {**(details or {}), **own}
     for name in own.keys() & (details or {}).keys():

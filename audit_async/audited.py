@@ -1,0 +1,87 @@
+"""A function whose every call is a job."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+from audit_async.config import JOB_ITEMS
+from audit_async.default import get_audit_logger
+from audit_async.diagnostics import describe, report
+from audit_async.events import AuditEvent, Outcome
+from audit_async.jobs.job import Job, Logs
+from audit_async.jobs.keywords import Keywords
+from audit_async.receipt import Receipt
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+def audited_job(
+    name: Any, /, *, audit: Logs | None = None, each: bool | int = JOB_ITEMS, **fields: Any
+) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
+    """Make each call of a function, or of a coroutine function, a job: `@audited_job("schedule.execute")`.
+
+        @audited_job("schedule.execute", schedule="nightly")
+        async def nightly() -> None:
+            current_job().count("sent")
+
+    Otherwise as `AuditLogger.job`. Inside, `current_job()` is the job. What differs from call to call, such as the
+    tenant, is said by a `with audit.job(...)` in the function, or by a context around its call.
+
+    Args:
+        name: of the job.
+        audit: the logger; by default that of the process, as it is when the function is called.
+        each, fields: as of `AuditLogger.job`.
+
+    Raises:
+        TypeError: *name* is forgotten, or what is decorated is a generator, whose call only makes it; or as
+            `AuditLogger.job`.
+    """
+    if callable(name):
+        raise TypeError("audited_job() takes the name of the job first: @audited_job('schedule.execute')")
+    Keywords(fields)  # a slip is told where it is written
+
+    def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"audited_job() cannot take {function.__name__}(), a generator: its call only makes it. "
+                "Write `with audit.job(...)` inside"
+            )
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> Any:
+                with Job(_default() if audit is None else audit, name, fields, each=each):
+                    return await function(*arguments, **keywords)
+
+            return cast("Callable[_Parameters, _Result]", run)
+
+        @functools.wraps(function)
+        def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
+            with Job(_default() if audit is None else audit, name, fields, each=each) as job:
+                result = function(*arguments, **keywords)
+                if inspect.iscoroutine(result):
+                    job.fail("what was called has only made a coroutine, and has not run yet", Outcome.UNKNOWN)
+                return result
+
+        return call
+
+    return decorate
+
+
+class _Nowhere:
+    """Takes the events of a process that has no logger: its work goes on."""
+
+    def log(self, event: AuditEvent, /) -> Receipt:
+        return Receipt(event.id, None, 0, refused="no_logger")
+
+
+def _default() -> Logs:
+    try:
+        return get_audit_logger()
+    except Exception as error:
+        report("audited_job", f"a job cannot be recorded ({describe(error)})", level="ERROR")
+        return _Nowhere()
