@@ -137,10 +137,12 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         if layer is not None:
             _current.set(layer.outer)
 
-    @property
-    def fields(self) -> Mapping[str, str]:
-        """What it says itself, by field, as events hold it."""
-        return self._fields
+    @classmethod
+    def of_actor(cls, fields: dict[str, str], invalid: dict[str, Any]) -> Self:
+        """Return the context of another actor, as `job_actor` does, of *fields* that are as events hold them."""
+        context = cls.__new__(cls)
+        context._fields, context._invalid, context._ends = fields, invalid, _OF_ANOTHER_ACTOR
+        return context
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -151,28 +153,24 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         self.__exit__(kind, error, trace)
 
 
-def system_actor(name: Any, **fields: Any) -> audit_context:
+def system_actor(name: Any) -> audit_context:
     """Return a context in which the program itself acts, as *name*: `with system_actor("scheduler"):`.
-
-    *fields* are as of `audit_context`; an actor among them is the one that acts.
 
     Nothing of an outer actor is left over, nor for whom that one acted: who may act as somebody else is a person,
     whose right does not pass to the scheduler that runs in that person's request. One that does act for somebody says
     so inside: `with system_actor("scheduler"), audit_context(on_behalf_of=user_id):`. Tenant, request, trace and
     `user_id` stay: they say where and about whom.
     """
-    return _new_actor("system", name, fields)
+    return _new_actor("system", name)
 
 
-def job_actor(name: Any, **fields: Any) -> audit_context:
+def job_actor(name: Any) -> audit_context:
     """Return a context in which the job *name* acts: `with job_actor("org.sync"):`. Otherwise as `system_actor`."""
-    return _new_actor("job", name, fields)
+    return _new_actor("job", name)
 
 
-def _new_actor(actor_type: str, name: Any, fields: dict[str, Any]) -> audit_context:
-    if _ACTOR.isdisjoint(fields):
-        fields = {**fields, "actor_type": actor_type, "actor_id": name, "actor_name": name}
-    context = audit_context(**fields)
+def _new_actor(actor_type: str, name: Any) -> audit_context:
+    context = audit_context(actor_type=actor_type, actor_id=name, actor_name=name)
     context._ends = _OF_ANOTHER_ACTOR
     return context
 
@@ -223,7 +221,7 @@ def span_of(work: str) -> dict[str, str]:
 def current() -> Mapping[str, str]:
     """Return what the current context says, by field."""
     layer = _current.get()
-    return dict(layer.fields) if layer is not None else {}
+    return layer.fields if layer is not None else _NOTHING
 
 
 def _span_in(trace_id: str | None, tracing: Any) -> dict[str, str]:

@@ -12,6 +12,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from msgspec.structs import replace
+
 from audit_async import context
 from audit_async.config import JOB_ITEMS
 from audit_async.diagnostics import describe, report
@@ -19,12 +21,11 @@ from audit_async.events import AuditEvent, Outcome
 from audit_async.events.build import say, with_own
 from audit_async.events.fields import convert
 from audit_async.events.identifier import new_id
-from audit_async.events.vocabulary import FAILED, Term
+from audit_async.events.vocabulary import FAILED
 from audit_async.jobs.ending import outcome_of, text_of
 from audit_async.jobs.keywords import Keywords, read_name
 from audit_async.jobs.tally import Tally
 from audit_async.receipt import Receipt
-from audit_async.values import plain_object
 
 FAILURES = frozenset({"failed", "failure", "failures", "error", "errors"})
 """Counters that make of a success a partial one."""
@@ -43,6 +44,18 @@ class Logs(Protocol):
 
 
 _innermost: ContextVar[Job | None] = ContextVar("audit_job", default=None)
+
+_forks = itertools.count(1)
+_process = next(_forks)
+"""Which process this is, counted from the first of its line that ran jobs: asking the system costs a call."""
+
+
+def _after_fork() -> None:
+    global _process
+    _process = next(_forks)
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def current_job() -> Job | None:
@@ -75,7 +88,8 @@ class Job:
         self._counts, self._rolled_up, self._events = Tally(), Tally(), Tally()
         self._settled: tuple[Outcome, str] | None = None
         self._context: context.audit_context | None = None
-        self._who: Mapping[str, str] = {}
+        self._who: dict[str, Any] = {}
+        self._begun: AuditEvent | None = None
         self._process, self._started, self._is_over = 0, 0.0, False
 
     def __repr__(self) -> str:
@@ -144,7 +158,7 @@ class Job:
 
     @property
     def _is_running(self) -> bool:
-        return self._process == os.getpid() and not self._is_over
+        return self._process == _process and not self._is_over
 
     def fail(self, reason: Any, outcome: Any = Outcome.FAILURE) -> None:
         """Note that the job did not do what it was to do, though it raises nothing; the last *reason* counts.
@@ -165,21 +179,20 @@ class Job:
         around, self._parent = context.current(), _innermost.get()
         self.parent_id = self._parent.id if self._parent else None
         who = self._said.who
-        if _TRACE.isdisjoint(who):
-            who = {**who, **context.span_of(self.id.replace("-", ""))}
-        self._context = context.job_actor(self.name, **who)
-        self._who = self._context.fields
+        trace = context.span_of(self.id.replace("-", "")) if _TRACE.isdisjoint(who) else {}
+        is_other = _ACTOR.isdisjoint(who)
+        self._who = {**self._named.actor, **who, **trace} if is_other else {**who, **trace}
+        self._context = context.audit_context.of_actor(self._who, self._said.invalid)
         self.trace_id = self._who.get("trace_id", "")
+        self._process, self._started = _process, time.perf_counter()
+        self._begun = self._first(moment)
         # Who started it is the actor of its first event, as far as that is known; what is inside, the job does.
-        is_started = _ACTOR.isdisjoint(who) and not _ACTOR.isdisjoint(around)
+        is_started = is_other and not _ACTOR.isdisjoint(around)
         starter = {field: around.get(field) for field in (*_ACTOR, "on_behalf_of")} if is_started else {}
-        self._process, self._started = os.getpid(), time.perf_counter()
         self._context.__enter__()
         _innermost.set(self)
         try:
-            self._log_own(
-                self._event(self._named.start, self.id, moment, Outcome.SUCCESS, self._said.details, {}, starter)
-            )
+            self._log_own(replace(self._begun, **starter) if starter else self._begun)
         except BaseException:
             self._leave()
             raise
@@ -190,9 +203,9 @@ class Job:
     ) -> None:
         try:
             # A forked child has a copy of the job, which is not the child's to end.
-            if self._is_running:
+            if self._is_running and self._begun is not None:
                 self._is_over = True
-                self._log_own(self._ended(error))
+                self._log_own(self._ended(self._begun, error))
         except Exception as fault:
             report("job", f"the end of the job {self.name} cannot be said ({describe(fault)})", level="ERROR")
         finally:
@@ -218,58 +231,62 @@ class Job:
         # A job that is begun inside by each that ends would else keep all those before it.
         self._parent = None
 
-    def _ended(self, error: BaseException | None) -> AuditEvent:
+    def _first(self, moment: datetime) -> AuditEvent:
+        """Return the first event, with the job as its actor. What it is made of was converted before."""
+        term, said = self._named.start, self._said
+        event = AuditEvent(
+            id=self.id,
+            created_at=moment,
+            action=term.name,
+            category=term.category,
+            severity=term.severity,
+            outcome=Outcome.SUCCESS,
+            resource_type="job",
+            resource_id=self.id,
+            details=with_own(said.details, self._names),
+            **self._who,
+        )
+        return replace(event, **said.own) if said.own else event
+
+    def _ended(self, begun: AuditEvent, error: BaseException | None) -> AuditEvent:
         """Return the last event, and settle the outcome: of an exception, as it was said, or as it was counted."""
         duration = (time.perf_counter() - self._started) * 1000
-        counts, events, rolled_up = self.counts, self._events.totals(), self._rolled_up.totals()
+        counts, own = self._counts.totals(), {**self._names, **self._events.totals()}
         message: str | None = None
-        details: dict[str, Any] = dict(events)
         if error is not None:
             self.outcome = outcome_of(error)
             message, told = text_of(error)
-            details.update(told)
+            own.update(told)
         elif self._settled is not None:
             self.outcome, message = self._settled
+        elif "events_failed" in own or (counts and any(counts.get(name, 0) > 0 for name in FAILURES)):
+            self.outcome = Outcome.PARTIAL
         else:
-            has_failures = "events_failed" in events or any(counts.get(name, 0) > 0 for name in FAILURES)
-            self.outcome = Outcome.PARTIAL if has_failures else Outcome.SUCCESS
+            self.outcome = Outcome.SUCCESS
+        rolled_up = self._rolled_up.totals()
         if rolled_up:
-            details["events_rolled_up"] = plain_object(rolled_up)
-        values = {"duration_ms": round(duration, 3), "error_message": message}
-        said = {**self._said.details, **plain_object(counts)} if counts else self._said.details
-        return self._event(self._named.finish, *new_id(), self.outcome, said, details, values)
-
-    def _event(
-        self,
-        term: Term,
-        id: str,
-        moment: datetime,
-        outcome: Outcome,
-        said: Mapping[str, Any],
-        own: dict[str, Any],
-        values: Mapping[str, Any],
-    ) -> AuditEvent:
-        """Return an event of the job itself. All of it is converted already, which is what a builder would do."""
-        own = {"job_name": self.name, "job_id": self.id, **own}
-        if self.parent_id is not None:
-            own["parent_job_id"] = self.parent_id
-        fields = {
-            "category": term.category,
-            "severity": term.severity_failed if outcome in FAILED else term.severity,
-            **self._said.own,
-            **self._who,
-            **values,
-        }
-        return AuditEvent(
-            id=id,
+            own["events_rolled_up"] = rolled_up
+        term = self._named.finish
+        severity = term.severity_failed if self.outcome in FAILED else term.severity
+        event_id, moment = new_id()
+        return replace(
+            begun,
+            id=event_id,
             created_at=moment,
             action=term.name,
-            outcome=outcome,
-            resource_type="job",
-            resource_id=self.id,
-            details=with_own(said, own),
-            **fields,
+            severity=self._said.own.get("severity", severity),
+            outcome=self.outcome,
+            duration_ms=round(duration, 3),
+            error_message=message,
+            details=with_own({**self._said.details, **counts} if counts else self._said.details, own),
         )
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        own: dict[str, Any] = {"job_name": self.name, "job_id": self.id}
+        if self.parent_id is not None:
+            own["parent_job_id"] = self.parent_id
+        return own
 
     def _log_own(self, event: AuditEvent) -> None:
         """Log an event of the job itself. A logger that cannot is no fault of the work."""

@@ -23,9 +23,10 @@ _MEANT = {spelling.replace("_", ""): field for field in FIELDS for spelling in (
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a job is called, and the actions of its two events."""
+    """What a job is called, who acts in it unless it says so, and the actions of its two events."""
 
     name: str
+    actor: dict[str, str]
     start: Term
     finish: Term
 
@@ -42,7 +43,10 @@ def _named(given: Any) -> Named:
     said = settle(given, "custom")
     name = said.term.name if said.term.is_known else (said.spelled or "unnamed")
     start = TERMS.get(f"{name}_start")
-    return Named(name, TERMS["job.start"], TERMS["job.finish"]) if start is None else Named(name, start, TERMS[name])
+    actor = {"actor_type": "job", "actor_id": convert("actor_id", name, {}), "actor_name": name}
+    if start is None:
+        return Named(name, actor, TERMS["job.start"], TERMS["job.finish"])
+    return Named(name, actor, start, TERMS[name])
 
 
 class Keywords:
@@ -50,7 +54,8 @@ class Keywords:
 
     Attributes:
         who: what its context says, of every event inside.
-        own: fields of its own two events, as these hold them.
+        invalid: what of that no field holds.
+        own: fields of its own two events.
         details: of these, as plain data.
 
     Raises:
@@ -58,19 +63,20 @@ class Keywords:
             event inside without its tenant, or user.
     """
 
-    __slots__ = ("details", "own", "who")
+    __slots__ = ("details", "invalid", "own", "who")
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self.who: dict[str, Any] = {}
+        self.who: dict[str, str] = {}
         self.own: dict[str, Any] = {}
+        self.invalid: dict[str, Any] = {}
         details: dict[str, Any] = {}
+        unfit: dict[str, Any] = {}
         for name, value in given.items():
-            if name in _OF_CONTEXTS:
-                if value is not None:
-                    self.who[name] = value
-            elif name in _OF_ITS_EVENTS:
-                if value is not None:
-                    self.own[name] = value
+            is_of_context = name in _OF_CONTEXTS
+            if is_of_context or name in _OF_ITS_EVENTS:
+                kept = None if value is None else convert(name, value, self.invalid if is_of_context else unfit)
+                if kept is not None:
+                    (self.who if is_of_context else self.own)[name] = kept
             elif name != "details":
                 _check(name)
                 if value is not None:
@@ -78,15 +84,8 @@ class Keywords:
         self.details: dict[str, Any] = plain_object(details) if details else {}
         if given.get("details") is not None:
             self.details = {**plain_object(given["details"]), **self.details}
-        if self.own:
-            self._convert()
-
-    def _convert(self) -> None:
-        invalid: dict[str, Any] = {}
-        found = {name: convert(name, value, invalid) for name, value in self.own.items()}
-        self.own = {name: value for name, value in found.items() if value is not None}
-        if invalid:
-            self.own["metadata"] = {**self.own.get("metadata", {}), INVALID_KEY: invalid}
+        if unfit:
+            self.own["metadata"] = {**self.own.get("metadata", {}), INVALID_KEY: unfit}
 
 
 def _check(name: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from threading import get_ident
 
-from audit_async.config import JOB_NAMES
+from audit_async.config import JOB_NAMES, MAX_KEY_CHARS
+from audit_async.text import short_text
 
 OTHER = "other"
 """Under which is counted what came behind the first `JOB_NAMES` names."""
@@ -32,9 +33,10 @@ class Tally:
     def totals(self) -> dict[str, int]:
         """Return the sum of each name, in the order in which they came."""
         found: dict[str, int] = {}
-        if not self._by_thread:
-            return found
-        for own in list(self._by_thread.values()):
+        threads = list(self._by_thread.values())
+        if len(threads) == 1:
+            return threads[0].copy()
+        for own in threads:
             for name, amount in list(own.items()):
                 _add(found, name, amount)
         return found
@@ -44,5 +46,7 @@ def _add(found: dict[str, int], name: str, amount: int) -> None:
     try:
         found[name] += amount
     except KeyError:
-        name = name if len(found) < JOB_NAMES else OTHER
+        # As a key of details, which it becomes.
+        name = short_text(name, MAX_KEY_CHARS)
+        name = name if name in found or len(found) < JOB_NAMES else OTHER
         found[name] = found.get(name, 0) + amount

@@ -22,6 +22,7 @@ from scripts.benchmark.disks import group_commit
 from scripts.benchmark.exporting import export
 from scripts.benchmark.following import follow
 from scripts.benchmark.indexes import our_indexes
+from scripts.benchmark.jobs import job_scope
 from scripts.benchmark.outages import outage, under_faults
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
 from scripts.benchmark.reading import behavior, pages
@@ -51,6 +52,7 @@ ROWS: dict[str, Measurement] = {
     "R": redaction,
     "faults": under_faults,
     "add": added,
+    "job": job_scope,
     "maintain": upkeep,
     "follow": follow,
     "export": export,

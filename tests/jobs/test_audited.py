@@ -30,7 +30,7 @@ async def test_each_call_of_a_coroutine_function_is_a_job(log: Log) -> None:
             raise ValueError(number)
         return number + 1
 
-    assert [2, 3] == await asyncio.gather(work(1), work(2))
+    assert [2, 3] == list(await asyncio.gather(work(1), work(2)))
     with pytest.raises(ValueError, match="7"):
         await work(7, fails=True)
     rows = [row for row in await log.rows() if row["action"] == "job.finish"]
@@ -62,7 +62,7 @@ async def test_a_plain_function_and_a_method_may_be_one(log: Log) -> None:
         @audited_job("schedule.execute", audit=log.audit)
         async def stop() -> str | None:
             job = current_job()
-            return job and job.name
+            return job.name if job is not None else None
 
     assert (5, "schedule.execute") == (Scheduler().run(5), await Scheduler.stop())
     assert ["job.start", "job.finish"] * 2 == [row["action"] for row in await log.rows()]

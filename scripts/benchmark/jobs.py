@@ -1,0 +1,84 @@
+"""What a job scope costs its caller, beside the `log()` of its two events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from audit_async import AuditEvent, AuditLogger, events
+from audit_async.jobs.job import Job
+from audit_async.receipt import Receipt
+from scripts.benchmark.bench import Bench
+from scripts.benchmark.comparison import Comparison, Goal
+
+_JOBS = 2000
+_SAID: dict[str, Any] = {"provider": "feishu", "tenant_id": "t-1"}
+
+
+class _Kept:
+    """Takes the events of a job, and does nothing with them."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    def log(self, event: AuditEvent, /) -> Receipt:
+        self.events.append(event)
+        return Receipt(event.id, None, 0)
+
+
+async def job_scope(bench: Bench) -> list[Comparison]:
+    """job: a scope with a counter, less `log()` of its two events; and against two events by hand."""
+    count = bench.count(_JOBS)
+
+    def scope(audit: AuditLogger) -> None:
+        with audit.job("org.sync", **_SAID) as job:
+            job.count("created")
+
+    def by_hand(audit: AuditLogger) -> None:
+        for action in ("org.sync_start", "org.sync"):
+            fields = {"tenant_id": "t-1", "resource_type": "job", "trace_id": "a" * 32, "span_id": "b" * 16}
+            audit.log(events.org_sync(action, duration_ms=1.5, created=1, details={"provider": "feishu"}, **fields))
+
+    def kept() -> list[AuditEvent]:
+        recorder = _Kept()
+        for _ in range(count):
+            with Job(recorder, "org.sync", _SAID) as job:
+                job.count("created")
+        return recorder.events
+
+    async with bench.logger("none") as audit:
+
+        async def measured() -> tuple[float, float, float]:
+            whole = _microseconds(count, lambda: scope(audit))
+            hand = _microseconds(count, lambda: by_hand(audit))
+            ready = iter(kept())
+            two = _microseconds(count, lambda: (audit.log(next(ready)), audit.log(next(ready))))
+            return whole, hand, whole - two
+
+        (rounds,) = await bench.interleaved(measured)
+    return [
+        Comparison(
+            number="job",
+            what="job scope, less log() of its two events",
+            unit="µs",
+            ours=[own for _, _, own in rounds],
+            goal=Goal(least=15, aim=10, better="less"),
+        ),
+        Comparison(
+            number="job",
+            what="job scope, whole / two events by hand",
+            unit="µs",
+            ours=[whole for whole, _, _ in rounds],
+            theirs=[hand for _, hand, _ in rounds],
+            is_inverted=True,
+        ),
+    ]
+
+
+def _microseconds(count: int, call: Callable[[], object]) -> float:
+    """Return what one *call* takes of this thread's own time: nothing in it waits, and neighbours do not count."""
+    started = time.thread_time()
+    for _ in range(count):
+        call()
+    return (time.thread_time() - started) / count * 1e6
