@@ -74,6 +74,12 @@ class Job:
         outcome: how it ended; None before.
     """
 
+    __slots__ = (
+        *("_audit", "_begun", "_context", "_counts", "_each", "_events", "_is_over", "_items", "_named", "_parent"),
+        *("_process", "_rolled_up", "_said", "_settled", "_started", "_who", "id", "name", "outcome", "parent_id"),
+        *("__weakref__", "trace_id"),
+    )
+
     def __init__(self, audit: Logs, name: Any, fields: Mapping[str, Any], *, each: bool | int = JOB_ITEMS) -> None:
         self._named = read_name(name)
         self.name = self._named.name
@@ -259,7 +265,7 @@ class Job:
             own.update(told)
         elif self._settled is not None:
             self.outcome, message = self._settled
-        elif "events_failed" in own or (counts and any(counts.get(name, 0) > 0 for name in FAILURES)):
+        elif "events_failed" in own or _has_failures(counts):
             self.outcome = Outcome.PARTIAL
         else:
             self.outcome = Outcome.SUCCESS
@@ -294,3 +300,7 @@ class Job:
             self._log_inside(event)
         except Exception as error:
             report("job", f"an event of the job {self.name} cannot be logged ({describe(error)})", level="ERROR")
+
+
+def _has_failures(counts: Mapping[str, int]) -> bool:
+    return not FAILURES.isdisjoint(counts) and any(counts.get(name, 0) > 0 for name in FAILURES)

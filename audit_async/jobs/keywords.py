@@ -88,6 +88,7 @@ class Keywords:
             self.own["metadata"] = {**self.own.get("metadata", {}), INVALID_KEY: unfit}
 
 
+@functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
 def _check(name: str) -> None:
     meant = _MEANT.get(name.replace("_", "").lower())
     if meant is not None:

@@ -24,6 +24,10 @@ class HostileError(Exception):
         raise self.args[0]
 
 
+class CancelledOrderError(Exception):
+    """One of an application's own, about something that was cancelled."""
+
+
 class PanicError(BaseException):
     """As an extension in Rust raises it: no Exception, and meant for nobody."""
 
@@ -33,6 +37,7 @@ class PanicError(BaseException):
     [
         (ValueError("no such department"), "failure", "ValueError: no such department"),
         (TimeoutError(), "failure", "TimeoutError"),
+        (CancelledOrderError("o-7"), "failure", "CancelledOrderError: o-7"),
         (PanicError("rust"), "failure", "PanicError: rust"),
         (KeyboardInterrupt(), "cancelled", "KeyboardInterrupt"),
         (SystemExit(3), "cancelled", "SystemExit: 3"),
@@ -224,6 +229,23 @@ def test_an_interrupt_while_it_begins_leaves_no_context() -> None:
     """A Ctrl-C in the moment of the first event goes on, and the job is not the current one."""
     with pytest.raises(KeyboardInterrupt), Job(Failing(KeyboardInterrupt()), "a", {}):
         raise AssertionError
+    assert current_job() is None
+
+
+def test_an_interrupt_while_an_error_is_read_goes_on(log: Log) -> None:
+    """A Ctrl-C in the moment in which the text of the error is read is a Ctrl-C: it is not taken for the error's."""
+
+    class OnceError(Exception):
+        reads = 0
+
+        def __str__(self) -> str:
+            self.reads += 1
+            if self.reads == 1:
+                raise KeyboardInterrupt
+            return "read"
+
+    with pytest.raises(KeyboardInterrupt), log.audit.job("schedule.execute"):
+        raise OnceError
     assert current_job() is None
 
 

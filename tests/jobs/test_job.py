@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audit_async import AuditAction, audit_context, current_job, events
-from audit_async.config import JOB_NAMES
+from audit_async.config import JOB_NAMES, MAX_KEY_CHARS
 from tests.jobs.journal import Log
 from tests.logs import heard
 
@@ -146,7 +146,9 @@ async def test_odd_counters_are_kept(log: Log) -> None:
             job.count(name)
         job.count("atoms", 10**30)
     details = (await log.last())["details"]
-    assert 1 == details["7"]
+    assert (1, 1) == (details["7"], details["\u2400"])
+    [long] = [name for name in details if name.startswith("xxx")]
+    assert len(long) <= MAX_KEY_CHARS
     assert str(10**30) in str(details["atoms"])
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from audit_async import AuditEvent, AuditLogger, events
-from audit_async.config import JOB_ITEMS, JOB_NAMES
+from audit_async.config import JOB_ITEMS, JOB_NAMES, MAX_KEY_CHARS
 from audit_async.jobs.tally import Tally
 from tests.jobs.journal import Log
 from tests.tables import count_rows
@@ -114,6 +114,17 @@ async def test_an_event_without_a_builder_is_not_rolled_up(sqlite_url: str, tmp_
         with pytest.raises(TypeError, match="takes an AuditEvent"):
             job.log("no event")  # type: ignore[arg-type]
     assert 3 == await count_rows(sqlite_url)
+
+
+def test_a_name_in_a_tally_is_a_key() -> None:
+    """However long or odd a name is, what it is counted as can be a key of details."""
+    tally = Tally()
+    for _ in range(2):
+        tally.add("x" * 10_000, 2)
+        tally.add("\0")
+    [long, nul] = tally.totals().items()
+    assert (True, 4) == (len(long[0]) <= MAX_KEY_CHARS, long[1])
+    assert ("\u2400", 2) == nul
 
 
 def test_a_tally_counts_every_addition() -> None:
