@@ -136,6 +136,8 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         # None: it was entered in another task or thread, where it has ended with that. Nothing to undo here.
         if layer is not None:
             _current.set(layer.outer)
+            # A task that was begun inside, and begins the next one inside of its own block, would else keep them all.
+            layer.outer = None
 
     @classmethod
     def of_actor(cls, fields: dict[str, str], invalid: dict[str, Any]) -> Self:

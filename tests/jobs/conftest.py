@@ -9,6 +9,7 @@ import pytest
 
 from audit_async import AuditLogger
 from tests.jobs.journal import Log
+from tests.servers.mariadb import MariadbServer
 
 
 @pytest.fixture
@@ -16,3 +17,9 @@ async def log(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Log]:
     """A logger, strict: every action of a job is one of the vocabulary."""
     async with AuditLogger(sqlite_url, journal_dir=tmp_path / "journal", strict=True) as audit:
         yield Log(audit, sqlite_url)
+
+
+@pytest.fixture
+async def mariadb_url(mariadb: MariadbServer) -> str:
+    """A new database of MariaDB."""
+    return mariadb.url(await mariadb.create_database())

@@ -35,7 +35,7 @@ async def delivered(url: str, journal_dir: Path) -> list[dict[str, Any]]:
         return [row for row in await all_rows(url) if row["action"] != "process.start"]
 
 
-@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url"])
+@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url", "mariadb_url"])
 def test_a_job_that_died_with_its_process_is_found(
     database: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

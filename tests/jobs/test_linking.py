@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -13,7 +15,8 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from audit_async import audit_context, events
-from audit_async.context import dump, load
+from audit_async.context import _Layer, dump, load
+from audit_async.jobs.job import Job
 from tests.jobs.journal import Log
 
 TRACE_ID, SPAN_ID, INNER_ID = "0af7651916cd43dd8448eb211c80319c", "00f067aa0ba902b7", "b7ad6b7169203331"
@@ -101,6 +104,32 @@ async def test_a_job_in_a_task_of_a_job_knows_its_parent(log: Log) -> None:
     go.set()
     assert {outer.id} == set(await asyncio.gather(*tasks))
     assert {outer.trace_id} == {row["trace_id"] for row in await log.rows()}
+
+
+async def test_a_chain_of_jobs_keeps_none_that_are_over(log: Log) -> None:
+    """Jobs that each begin the next one inside of themselves do not keep all those before, nor their contexts."""
+    jobs: list[weakref.ref[Job]] = []
+    at_last, go = asyncio.Event(), asyncio.Event()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def tick(left: int) -> None:
+        async with log.audit.job("schedule.execute") as job:
+            jobs.append(weakref.ref(job))
+            if left:
+                task = asyncio.create_task(tick(left - 1))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            else:
+                at_last.set()
+                await go.wait()
+
+    await tick(50)
+    await at_last.wait()
+    gc.collect()
+    assert sum(job() is not None for job in jobs) <= 2
+    assert sum(type(each) is _Layer for each in gc.get_objects()) <= 2
+    go.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_a_job_is_of_the_trace_around_it(log: Log) -> None:
