@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Unpack
 
 from audit_async.config import CLOSE_SECONDS
 from audit_async.logger import AuditLogger
-from audit_async.settings import LoggerOptions, read_options, read_settings
+from audit_async.settings import LoggerOptions, Settings, read_options, read_settings
 
 _lock = threading.RLock()
 _default: AuditLogger | None = None
+_make: Callable[[Settings], AuditLogger] = AuditLogger.of
 
 
 def configure(url: object = None, **options: Unpack[LoggerOptions]) -> AuditLogger:
@@ -29,7 +32,7 @@ def configure(url: object = None, **options: Unpack[LoggerOptions]) -> AuditLogg
         old = _default
         if old is not None and old.settings == settings and not old.is_closed:
             return old
-        _default = AuditLogger.of(settings)
+        _default = _make(settings)
         made = _default
     if old is not None:
         old.close_sync()
@@ -47,7 +50,7 @@ def get_audit_logger() -> AuditLogger:
     if _default is None or _default.is_closed:
         with _lock:
             if _default is None or _default.is_closed:
-                _default = AuditLogger.of(read_settings())
+                _default = _make(read_settings())
     return _default
 
 
@@ -68,6 +71,25 @@ async def ashutdown(timeout: float = CLOSE_SECONDS) -> bool:
     with _lock:
         logger, _default = _default, None
     return await logger.close(timeout) if logger is not None else True
+
+
+@contextmanager
+def made_by(make: Callable[[Settings], AuditLogger]) -> Iterator[None]:
+    """Have *make* make every process default logger in this block: in a test, whatever the program configures.
+
+    The one that was there before stays open, and is the default again behind the block; what was made in it is closed.
+    """
+    global _default, _make
+    with _lock:
+        before = _default, _make
+        _default, _make = None, make
+    try:
+        yield
+    finally:
+        with _lock:
+            made, (_default, _make) = _default, before
+        if made is not None:
+            made.close_sync()
 
 
 def _after_fork() -> None:

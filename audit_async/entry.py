@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from audit_async.config import MAX_ACTION_CHARS, MAX_EVENT_BYTES, MAX_ID_CHARS, MAX_STRING_CHARS
-from audit_async.events import AuditEvent
+from audit_async.events import AuditEvent, Category, Outcome, Severity
 from audit_async.events.build import build
 from audit_async.events.event import SPELLING_KEY
 from audit_async.events.fields import EventFields
@@ -101,6 +101,14 @@ class Entry(msgspec.Struct, kw_only=True):
         raw = getattr(self, name)
         parsed = msgspec.json.decode(raw) if len(raw) else {}
         return parsed if isinstance(parsed, dict) else {"value": parsed}
+
+    def event(self) -> AuditEvent:
+        """Return the event that it was."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields |= {name: msgspec.json.decode(raw) if len(raw := fields[name]) else None for name in _OBJECTS}
+        fields["tags"] = tuple(msgspec.json.decode(self.tags))
+        fields |= {"category": Category(self.category), "severity": Severity(self.severity)}
+        return AuditEvent(**{**fields, "outcome": Outcome(self.outcome)})
 
 
 _encode = msgspec.json.Encoder().encode

@@ -262,8 +262,7 @@ class Incarnation:
 
     def _open(self) -> Journal:
         settings = self._settings
-        if self.is_closed:
-            raise JournalClosedError("the audit logger is closed", hint="log before close(), or make a new logger")
+        self._refuse_when_closed()
         if settings.is_embedded:
             report_later(
                 "embedded",
@@ -285,6 +284,10 @@ class Incarnation:
             on_refused=self.losses.refuse,
             on_round=self._end_round,
         )
+
+    def _refuse_when_closed(self) -> None:
+        if self.is_closed:
+            raise JournalClosedError("the audit logger is closed", hint="log before close(), or make a new logger")
 
     def _end_round(self) -> None:
         """See to what has no thread of its own, in the journal's."""

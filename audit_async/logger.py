@@ -82,7 +82,7 @@ class AuditLogger(TransactionCalls, JobCalls, Lifetime):
 
     def _begin(self, settings: Settings) -> None:
         self.settings = settings
-        self._process = Incarnation(settings)
+        self._process = self._incarnate()
         # The number up to which entries were settled when a `write` waited in vain for `max_wait_seconds`.
         self._late_at: int | None = None
         _living.add(self)
@@ -323,6 +323,10 @@ class AuditLogger(TransactionCalls, JobCalls, Lifetime):
         report(f"refused_{reason}", f"{message}.{advice} The event is counted as refused", level="ERROR")
         return Receipt(event_id, None, 0, refused=reason)
 
+    def _incarnate(self) -> Incarnation:
+        """Return what belongs to this process alone: made with the logger, and anew in a forked child."""
+        return Incarnation(self.settings)
+
     def _leave(self) -> None:
         _living.discard(self)
 
@@ -330,7 +334,7 @@ class AuditLogger(TransactionCalls, JobCalls, Lifetime):
         """Become a new incarnation in a forked child."""
         was_closed = self._process.is_closed
         self._process.abandon()
-        self._process = Incarnation(self.settings)
+        self._process = self._incarnate()
         self._process.is_closed = was_closed
         self._late_at = None
 

@@ -16,7 +16,7 @@ from audit_async.events.vocabulary import TERMS
 from audit_async.reading.moments import resolved
 from audit_async.reading.query import Query
 from audit_async.reading.scope import Scope
-from audit_async.reading.spellings import ANY, Actions, matches
+from audit_async.reading.spellings import ANY, Actions
 from audit_async.reading.view import View
 
 _ESCAPE = "!"
@@ -124,7 +124,7 @@ def _action(asked: Actions, view: View) -> Condition:
     if asked.text == ANY:
         named: Condition = sa.true()
     elif asked.is_pattern:
-        known = view.texts(name for name in TERMS if matches(name, asked.text))
+        known = view.texts(name for name in TERMS if asked.names(name))
         # The names that are known, of which an index can be asked; and any other of that shape.
         named = sa.or_(place.in_(known), _is_like(view, place, asked.text))
     else:

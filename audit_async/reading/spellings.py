@@ -39,26 +39,29 @@ class Actions:
     @property
     def is_known(self) -> bool:
         """Whether the vocabulary has one of them; an action in a program's own words is legal all the same."""
-        return any(matches(name, self.text) for name in TERMS) if self.is_pattern else self.text in TERMS
+        return any(map(self.names, TERMS)) if self.is_pattern else self.text in TERMS
 
     @property
     def meant(self) -> str:
         """The known name that is nearest, for whoever asked for one that is not."""
         return meant(self.given, (*TERMS, *FAMILIES, *LEGACY))
 
+    def names(self, name: str) -> bool:
+        """Return whether the canonical or free-form *name* is one of them, with whatever outcome."""
+        head, *rest = self.text.split(ANY)
+        if not rest or not name.startswith(head):
+            return name == self.text
+        at = len(head)
+        for part in rest[:-1]:
+            found = name.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return len(name) - len(rest[-1]) >= at and name.endswith(rest[-1])
 
-def matches(name: str, pattern: str) -> bool:
-    """Return whether *name* is of the shape of *pattern*, in which `*` stands for any text."""
-    head, *rest = pattern.split(ANY)
-    if not name.startswith(head):
-        return False
-    at = len(head)
-    for part in rest[:-1]:
-        found = name.find(part, at)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return len(name) - len(rest[-1]) >= at and name.endswith(rest[-1])
+    def mean(self, name: str, outcome: Outcome) -> bool:
+        """Return whether an event of the canonical or free-form *name* with *outcome* is meant."""
+        return self.names(name) and (self.outcomes is None or outcome in self.outcomes)
 
 
 def read_actions(given: Iterable[object]) -> tuple[Actions, ...]:

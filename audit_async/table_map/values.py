@@ -18,7 +18,7 @@ from audit_async.diagnostics import describe, report
 from audit_async.entry import Entry
 from audit_async.events.dialects import spell
 from audit_async.events.event import SPELLING_KEY, AuditEvent
-from audit_async.events.vocabulary import Category, Outcome, Severity, family_of
+from audit_async.events.vocabulary import Outcome, family_of
 from audit_async.table_map.folding import fold
 from audit_async.table_map.source import OBJECTS, Constant, Field, First, Function, Merge, Source
 from audit_async.values import plain
@@ -75,12 +75,7 @@ class RowInMaking:
     def event(self) -> AuditEvent:
         """The entry as the event that it was."""
         if self._event is None:
-            entry = self.entry
-            fields = {name: getattr(entry, name) for name in Entry.__struct_fields__}
-            fields |= {name: msgspec.json.decode(raw) if len(raw := fields[name]) else None for name in OBJECTS}
-            fields["tags"] = tuple(msgspec.json.decode(entry.tags))
-            fields |= {"category": Category(entry.category), "severity": Severity(entry.severity)}
-            self._event = AuditEvent(**{**fields, "outcome": Outcome(entry.outcome)})
+            self._event = self.entry.event()
         return self._event
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
 
     from audit_async.transaction.adding import Adding
-    from audit_async.transaction.held import TransactionReceipt
+    from audit_async.transaction.held import Hands, TransactionReceipt
     from audit_async.transaction.scope import TransactionScope
 
 
@@ -76,12 +76,17 @@ class TransactionCalls:
     def _adding(self) -> Adding:
         if self._adding_made is None:
             with loading():
-                from audit_async.transaction.adding import Adding
                 from audit_async.transaction.held import Hands
 
-            hands = Hands(prepare=self._prepare, take=self._take, tell=self._tell, refuse=self._refuse)
-            self._adding_made = Adding(self.settings.table, hands)
+                hands = Hands(prepare=self._prepare, take=self._take, tell=self._tell, refuse=self._refuse)
+                self._adding_made = self._make_adding(hands)
         return self._adding_made
+
+    def _make_adding(self, hands: Hands) -> Adding:
+        """Return what puts rows into transactions. Called while packages may be loaded."""
+        from audit_async.transaction.adding import Adding
+
+        return Adding(self.settings.table, hands)
 
     # --- what the logger does with an event ----------------------------------------------------------------
 
