@@ -713,3 +713,9 @@ DROPPED_IDS = 50
 
 DRAIN_SECONDS = 60.0
 """That `drain --once` tries against a database that takes nothing."""
+
+SHOWN_EVENTS = 20
+"""Listed by a failed assertion, the newest: as many as a test is about, and no page."""
+
+SHOWN_VALUE_CHARS = 200
+"""Of one value in a failed assertion: two lines of a terminal."""
