@@ -63,7 +63,7 @@ class FlakyDatabase:
         self._faults.extend([(error or _away(), after_commit)] * attempts)
 
     def go_down(self) -> None:
-        """Let every attempt fail until `come_back`."""
+        """Let every attempt fail until `come_back`, behind those of `fail_next`."""
         self._is_down = True
 
     def come_back(self) -> None:
@@ -91,9 +91,9 @@ class FlakyDatabase:
     def begin_attempt(self) -> tuple[Fault, bool] | None:
         """Return what the attempt that begins fails with, and whether its rows are in the table then. For stores."""
         self.attempts += 1
-        if self._is_down:
-            return _away(), False
-        return self._faults.popleft() if self._faults else None
+        if self._faults:
+            return self._faults.popleft()
+        return (_away(), False) if self._is_down else None
 
     def _logger_of(self, settings: Settings) -> AuditLogger:
         return _FlakyAuditLogger.through(self, settings)

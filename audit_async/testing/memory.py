@@ -66,14 +66,11 @@ class MemoryAuditLogger(AuditLogger):
 
 
 class _MemoryIncarnation(Incarnation):
-    """Nobody writes, and nothing of an earlier process is looked for."""
+    """Nobody writes."""
 
     def __init__(self, settings: Settings, events: AuditEvents) -> None:
         super().__init__(dataclasses.replace(settings, writer="none"))
         self._events = events
-
-    def deliver_leftovers(self) -> None:
-        return
 
     def _open(self) -> Journal:
         self._refuse_when_closed()
@@ -104,7 +101,6 @@ class _MemoryJournal(Journal):
     def _append(self, payload: bytes, is_urgent: bool) -> int:
         seq = super()._append(payload, is_urgent)
         self.settle(seq, stored=1)
-        self.synced.advance(seq)
         return seq
 
     def _append_to_memory(self, seq: int, payload: bytes, is_urgent: bool) -> None:

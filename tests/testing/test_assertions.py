@@ -102,6 +102,14 @@ All events, with > where one is as described:
     )
 
 
+def test_of_events_that_are_as_near_the_newest_is_shown(audit: MemoryAuditLogger) -> None:
+    """What is looked for was most likely logged last; and one of the right action is nearer than another."""
+    for user in ("u-1", "u-2"):
+        audit.log(events.auth("auth.logout", user_id=user))
+    audit.log(events.auth("auth.login", user_id="u-3"))
+    assert "The nearest is number 5," in told(audit, action="auth.logout", user_id="u-3")
+
+
 def test_an_action_of_old_is_told_with_its_outcome(audit: MemoryAuditLogger) -> None:
     """A spelling that says the outcome, too, is shown with what it means."""
     audit.events.clear()

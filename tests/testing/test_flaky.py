@@ -28,6 +28,14 @@ def audit(database: FlakyDatabase, sqlite_url: str, tmp_path: Path) -> Iterator[
         yield audit
 
 
+def many_failed(audit: AuditLogger, database: FlakyDatabase) -> bool:
+    """Return whether the next attempt is many minutes away; till then have the writer try again at once."""
+    if database.attempts > 18:
+        return True
+    audit._process.host.nudge()
+    return False
+
+
 async def test_attempts_fail_as_often_as_was_said(audit: AuditLogger, database: FlakyDatabase, sqlite_url: str) -> None:
     """The batch is tried again until it goes well, and every event is in the table once."""
     database.fail_next(3)
@@ -55,9 +63,13 @@ async def test_an_outage_is_told_and_ends(audit: AuditLogger, database: FlakyDat
 async def test_a_lost_answer_makes_no_second_row(audit: AuditLogger, database: FlakyDatabase, sqlite_url: str) -> None:
     """Rows that are in the table though the writer was told otherwise are not there twice."""
     database.fail_next(after_commit=True)
-    audit.log(events.custom("a"))
-    assert await audit.flush(20)
-    assert (1, 2) == (len(await all_rows(sqlite_url)), database.attempts)
+    database.go_down()
+    receipt = audit.log(events.custom("a"))
+    assert await eventually(lambda: database.attempts > 1)
+    assert (1, False) == (len(await all_rows(sqlite_url)), receipt.is_stored)
+    database.come_back()
+    assert await receipt.stored(20)
+    assert 1 == len(await all_rows(sqlite_url))
 
 
 async def test_a_lost_answer_of_a_server_makes_no_second_row(postgres_url: str, tmp_path: Path) -> None:
@@ -79,6 +91,18 @@ async def test_what_somebody_has_to_mend_is_told(audit: AuditLogger, database: F
     database.come_back()
     assert await receipt.stored(20)
     assert 1 == len(await all_rows(sqlite_url))
+
+
+async def test_coming_back_is_noticed_at_once(sqlite_url: str, tmp_path: Path) -> None:
+    """After a long outage, with long waits between attempts, nobody has to wait for the next one."""
+    database = FlakyDatabase()
+    patient = {"backoff_first_seconds": 0.01, "backoff_max_seconds": 3600}
+    with database.logger(sqlite_url, journal_dir=tmp_path / "journal", timing=patient) as audit:
+        database.go_down()
+        receipt = audit.log(events.custom("a"))
+        assert await eventually(lambda: many_failed(audit, database), 30)
+        database.come_back()
+        assert await receipt.stored(20)
 
 
 async def test_the_default_logger_goes_through_it(sqlite_url: str, tmp_path: Path) -> None:
