@@ -80,6 +80,39 @@ LOADED_CONTEXT_BYTES = 64 * KIB
 LOADED_CONTEXT_KEYS = 100
 """Of an object in it: several times what any version has. One with more was not made by `dump`."""
 
+# --- web ---------------------------------------------------------------------------------------------
+
+MAX_REQUEST_ID_CHARS = 128
+"""Of a request id that a client may give: those in use have 20 to 60."""
+
+MAX_AGENT_CHARS = 1024
+"""Of a user agent: browsers send some 150, and a header may have 64 KiB."""
+
+MAX_PATH_CHARS = 1024
+"""Of a path, where no template stands for it: servers take up to 64 KiB, which nobody reads."""
+
+MAX_METHOD_CHARS = 32
+"""Of a method: the longest registered one has 17."""
+
+MAX_PROXIES = 32
+"""Addresses in front of us that a request is followed through: some pass five. Each costs a look at a few networks."""
+
+MAX_PATH_PREFIXES = 16
+"""Segments of a path behind which a mounted route is looked for: its pattern is tried on each rest."""
+
+ANSWER_SECONDS = 1.0
+"""That a request waits for the application to say who its user is, where it says so in a coroutine: a look-up takes
+some ms."""
+
+SLOW_ANSWER_SECONDS = 0.1
+"""Of a plain function that says so: it blocks an event loop meanwhile, which no deadline can end."""
+
+SLOW_ANSWERS = 3
+"""In a row, after which nobody waits for that answer for a while: one may be the fault of a busy machine."""
+
+ANSWER_REST_SECONDS = 30.0
+"""That while. So a look-up that hangs costs requests some seconds in a minute, and not each of them one."""
+
 # --- redaction ---------------------------------------------------------------------------------------
 
 PSEUDONYM_HEX_DIGITS = 32

@@ -10,6 +10,8 @@
 One ContextVar holds what is said. It is read in the caller's context at the moment of `log()`, never by a thread or
 task of ours. What an event says itself always wins, then the innermost context, then the next, field by field; last
 comes the current span of OpenTelemetry, if the application has loaded that, and nothing else names another trace.
+What is not known yet when a context begins, such as the user of a request, a `LateContext` finds out at the moment of
+`log()`.
 
 Two groups of fields each name one thing, and are never mixed from two: the actor (type, id, name), and the span with
 its trace. Where an event or an inner context names another actor, or another trace, the outer one's name, or span, is
@@ -20,10 +22,10 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import msgspec
 
@@ -66,7 +68,14 @@ _TELLING = (("actor_type", _ACTOR), ("actor_id", _ACTOR), ("actor_name", _ACTOR)
 
 _TELLING_NAMES = tuple(name for name, _ in _TELLING)
 _told_by = operator.attrgetter(*_TELLING_NAMES)
+_ALL = frozenset(FIELDS)
 _TELLS_NOTHING = (None,) * len(_TELLING)
+
+
+Source: TypeAlias = Callable[[], Mapping[str, str]]
+"""Says fields as `convert` gives them. It is called in every `log()`, in any thread: it is quick, and never raises."""
+
+_Late: TypeAlias = tuple[tuple[Source, frozenset[str]], ...]
 
 
 class _Layer:
@@ -74,15 +83,17 @@ class _Layer:
 
     Attributes:
         invalid: values that their field cannot hold, by its name: they go into the `metadata` of each event.
+        late: sources to ask in each `log()`, the outermost first, each with the fields that nobody has said inside it.
     """
 
-    __slots__ = ("fields", "invalid", "outer", "owner")
+    __slots__ = ("fields", "invalid", "late", "outer", "owner")
 
     def __init__(
-        self, fields: dict[str, str], invalid: dict[str, Any], owner: audit_context, outer: _Layer | None
+        self, fields: dict[str, str], invalid: dict[str, Any], late: _Late, owner: audit_context, outer: _Layer | None
     ) -> None:
         self.fields = fields
         self.invalid = invalid
+        self.late = late
         self.owner = owner
         self.outer = outer
 
@@ -124,8 +135,13 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         if self._ends:
             around = {name: value for name, value in around.items() if name not in self._ends}
         invalid = self._invalid if outer is None or not outer.invalid else {**outer.invalid, **self._invalid}
-        _current.set(_Layer({**around, **self._fields}, invalid, self, outer))
+        late = self._beside_late(outer.late) if outer is not None and outer.late else ()
+        _current.set(_Layer({**around, **self._fields}, invalid, late, self, outer))
         return self
+
+    def _beside_late(self, outer: _Late) -> _Late:
+        said = self._fields.keys() | self._ends
+        return tuple((source, names - said) for source, names in outer) if said else outer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -155,6 +171,22 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
         self.__exit__(kind, error, trace)
 
 
+class LateContext(audit_context):
+    """Fill what *source* says at the moment of each `log()` into the event: over the outer context, under the inner."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __enter__(self) -> Self:
+        outer = _current.get()
+        late = (self._source, _ALL)
+        if outer is None:
+            _current.set(_Layer(_NOTHING, _NOTHING, (late,), self, None))
+        else:
+            _current.set(_Layer(outer.fields, outer.invalid, (*outer.late, late), self, outer))
+        return self
+
+
 def system_actor(name: Any) -> audit_context:
     """Return a context in which the program itself acts, as *name*: `with system_actor("scheduler"):`.
 
@@ -182,7 +214,7 @@ def fill(event: AuditEvent) -> AuditEvent:
     layer, tracing = _current.get(), sys.modules.get("opentelemetry.trace")
     if layer is None and tracing is None:
         return event
-    said = _NOTHING if layer is None else layer.fields
+    said = _NOTHING if layer is None else _said_in(layer) if layer.late else layer.fields
     fields = said
     if said:
         told = _told_by(event)
@@ -190,12 +222,27 @@ def fill(event: AuditEvent) -> AuditEvent:
             fields = _beside(said, dict(zip(_TELLING_NAMES, told, strict=True)))
     missing: dict[str, Any] = {name: value for name, value in fields.items() if getattr(event, name) is None}
     if tracing is not None and event.span_id is None and "span_id" not in said:
-        missing.update(_span_in(event.trace_id or said.get("trace_id"), tracing))
+        missing.update(_span_in(event.trace_id or said.get("trace_id")))
     if layer is not None and layer.invalid and type(event.metadata) is dict:
         own = event.metadata.get(INVALID_KEY)
         unfit = {**layer.invalid, **(own if type(own) is dict else {})}
         missing["metadata"] = {**event.metadata, INVALID_KEY: unfit}
     return msgspec.structs.replace(event, **missing) if missing else event
+
+
+def _said_in(layer: _Layer) -> dict[str, str]:
+    """Return all that holds in *layer*, with what its late sources say now."""
+    said = layer.fields
+    for source, names in layer.late:
+        found = dict(source())
+        if said:
+            inside = {name: value for name, value in said.items() if name not in names}
+            around = {name: value for name, value in said.items() if name in names}
+            found = {name: value for name, value in _beside(found, inside).items() if name in names}
+            said = {**_beside(around, found), **found, **inside}
+        else:
+            said = found if names is _ALL else {name: value for name, value in found.items() if name in names}
+    return said
 
 
 def _beside(outer: dict[str, str], inner: Mapping[str, str | None]) -> dict[str, str]:
@@ -213,9 +260,7 @@ def span_of(work: str) -> dict[str, str]:
     It belongs to the current trace, else it begins one, and is a span of it. Where the current span of OpenTelemetry
     is in that trace, no span is named: those of the tracing go on to be taken, the current one of each event.
     """
-    layer, tracing = _current.get(), sys.modules.get("opentelemetry.trace")
-    said = _NOTHING if layer is None else layer.fields
-    traced = None if tracing is None else _current_span(tracing).get("trace_id")
+    said, traced = current(), current_span().get("trace_id")
     trace_id = said.get("trace_id") or (traced if "span_id" not in said else None) or work
     return {"trace_id": trace_id} if traced == trace_id else {"trace_id": trace_id, "span_id": work[16:]}
 
@@ -223,20 +268,25 @@ def span_of(work: str) -> dict[str, str]:
 def current() -> Mapping[str, str]:
     """Return what the current context says, by field."""
     layer = _current.get()
-    return layer.fields if layer is not None else _NOTHING
+    if layer is None:
+        return _NOTHING
+    return _said_in(layer) if layer.late else layer.fields
 
 
-def _span_in(trace_id: str | None, tracing: Any) -> dict[str, str]:
+def _span_in(trace_id: str | None) -> dict[str, str]:
     """Return trace and span of the current span, where it is in the trace that is named, or none is."""
-    span = _current_span(tracing)
+    span = current_span()
     return span if trace_id is None or span.get("trace_id") == trace_id else {}
 
 
-def _current_span(tracing: Any) -> dict[str, str]:
-    """Return trace and span of the span that *tracing*, the module `opentelemetry.trace`, says is current.
+def current_span() -> dict[str, str]:
+    """Return trace and span of OpenTelemetry's current span; nothing where the application has not loaded that.
 
     Source: W3C Trace Context, 3.2.2: 32 and 16 hexadecimal digits in lower case, not all zero.
     """
+    tracing = sys.modules.get("opentelemetry.trace")
+    if tracing is None:
+        return {}
     try:
         span = tracing.get_current_span().get_span_context()
         return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"} if span.is_valid else {}
@@ -257,9 +307,8 @@ def dump() -> dict[str, Any]:
     user agent is cut, and a field that finds no room is left out, since half an id would be another one.
     """
     fields = dict(current())
-    tracing = sys.modules.get("opentelemetry.trace")
-    if tracing is not None and "span_id" not in fields:
-        fields.update(_span_in(fields.get("trace_id"), tracing))
+    if "span_id" not in fields:
+        fields.update(_span_in(fields.get("trace_id")))
     if "user_agent" in fields:
         fields["user_agent"] = short_text(fields["user_agent"], MAX_ID_CHARS)
     kept: dict[str, str] = {}
