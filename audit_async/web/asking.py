@@ -81,8 +81,8 @@ class Question:
         """Do as `ask_now`, waiting for a coroutine for `ANSWER_SECONDS` at most.
 
         Args:
-            is_early: what would tell it may have yet to run, so that an error means nothing. Later the caller's own
-                cancellation waits as well: what a request came to is said all the same.
+            is_early: what would tell it may have yet to run, so that an error means nothing. Later a cancel scope
+                around the request waits as well: what it came to is to be said with its user.
         """
         if self._rests:
             return None

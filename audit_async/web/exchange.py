@@ -163,17 +163,21 @@ class Exchange:
     async def end(self) -> None:
         """Log the event, if that has not been done."""
         if self.is_logged:
-            await self.ask()
-            self._log_now()
+            try:
+                await self.ask()
+            finally:
+                self._log_now()
 
     async def fail(self, error: BaseException) -> None:
         """Note that *error* has left the application, and log the event, if that has not been done."""
         if self.is_logged:
-            # Nothing is awaited where the whole request is to end.
-            if isinstance(error, Exception):
-                await self.ask()
             self._error = error
-            self._log_now()
+            try:
+                # Nothing is awaited where the whole request is to end.
+                if isinstance(error, Exception):
+                    await self.ask()
+            finally:
+                self._log_now()
 
     def _see_received(self, message: Message) -> None:
         kind = message["type"]

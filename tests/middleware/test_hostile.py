@@ -1,0 +1,289 @@
+"""Bad input, bad applications and bad loggers: the request is served as without us."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import trio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from audit_async import AuditLogger, Outcome, events
+from audit_async.context import fill
+from audit_async.errors import ConfigurationError
+from audit_async.events import AuditEvent
+from audit_async.middleware import AuditMiddleware
+from tests.logs import heard
+from tests.middleware.site import Site, serving
+from tests.middleware.test_leaks import call, scope_of
+
+
+async def tell(request: Request) -> Response:
+    event = fill(events.custom("a"))
+    return JSONResponse({"ip_address": event.ip_address, "user_agent": event.user_agent})
+
+
+@pytest.fixture(scope="module", params=["h11", "httptools"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    def make(audit: AuditLogger) -> AuditMiddleware:
+        app = Starlette(routes=[Route("/", tell)])
+        return AuditMiddleware(app, audit, log_requests=True, trusted_proxies=["127.0.0.0/8"])
+
+    with serving(make, tmp_path_factory.mktemp("site"), http=request.param) as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"user-agent: " + b"\xff\xfe" * 100,
+        b"user-agent: " + b"A" * 30_000,
+        b"x-forwarded-for: " + b"10.0.0.1," * 5000,
+        b"x-forwarded-for: \xff\xfe\r\nx-forwarded-for: 1.2.3.4, \xe4",
+        b'forwarded: for="' + b"[" * 20_000,
+        b"traceparent: 00-\xff",
+        b"x-request-id: a\r\nx-request-id: b",
+        b"user-agent:\r\ntraceparent:\r\nx-forwarded-for:\r\nforwarded:\r\nx-request-id:",
+    ],
+)
+def test_no_header_is_in_the_way(site: Site, headers: bytes) -> None:
+    """Whatever stands in a header, the response comes and the event is in the table."""
+    before = len(site.all_rows())
+    answer = site.send_raw(b"GET / HTTP/1.1\r\nhost: x\r\n" + headers + b"\r\nconnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    (row,) = site.all_rows()[before:]
+    assert (200, "success") == (row["status_code"], row["outcome"])
+    assert re.fullmatch(r"[0-9a-f-]{36}", row["request_id"])
+
+
+SCOPES: list[dict[str, Any]] = [
+    scope_of(headers=[(b"user-agent", b"\0")], method="\0" * 1000, path="\0\ud800"),
+    scope_of(headers=((b"x-request-id", b"r-1"),), client=["203.0.113.9", 1]),
+    scope_of(headers=[[b"x-request-id", b"r-1"]], client=None, method=None),
+    scope_of(headers=None, client=7, path=None),
+    scope_of(headers=[(b"user-agent", 7)], client=("a" * 100_000, None), method=object()),
+    scope_of(headers=[7], route=7, path_template=7),
+    {"type": "http"},
+]
+
+
+@pytest.mark.parametrize("number", range(len(SCOPES)))
+async def test_no_scope_is_in_the_way(sqlite_url: str, tmp_path: Path, number: int) -> None:
+    """A server that says odd things, or nothing, gets its response; the event says what is known."""
+    async with AuditLogger(sqlite_url, journal_dir=tmp_path / "journal", writer="none") as audit:
+        app = AuditMiddleware(PlainTextResponse("hello"), audit, log_requests=True, trusted_proxies="10.0.0.1")
+        sent = await call(app, dict(SCOPES[number]))
+        assert [200, b"hello"] == [sent[0]["status"], sent[1]["body"]]
+        assert 1 == audit.stats().accepted
+
+
+class Route7:
+    """A route that raises when it is looked at."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("hostile")
+
+
+async def test_no_route_is_in_the_way(sqlite_url: str, tmp_path: Path) -> None:
+    """A framework's route that cannot be read costs the template, and one line."""
+    async with AuditLogger(sqlite_url, journal_dir=tmp_path / "journal", writer="none") as audit:
+        app = AuditMiddleware(PlainTextResponse("hello"), audit, log_requests=True)
+        with heard() as lines:
+            sent = await call(app, scope_of(route=Route7()))
+    assert (200, 1) == (sent[0]["status"], len(lines))
+
+
+class Refusing:
+    """Stands for a logger that has a fault of its own."""
+
+    def log(self, event: AuditEvent) -> object:
+        raise RuntimeError("a fault of ours")
+
+
+async def test_a_logger_that_raises_is_not_in_the_way() -> None:
+    """A fault in logging costs the event, and one line says so."""
+    with heard() as lines:
+        app = AuditMiddleware(PlainTextResponse("hello"), Refusing(), log_requests=True)  # type: ignore[arg-type]
+        assert 200 == (await call(app, scope_of()))[0]["status"]
+    assert ["a fault of ours" in line for line in lines] == [True]
+
+
+async def test_a_default_logger_that_cannot_be_made_is_not_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a usable address of a database the requests are served."""
+    monkeypatch.setenv("AUDIT_DATABASE_URL", "no address")
+    with heard() as lines:
+        assert 200 == (await call(AuditMiddleware(PlainTextResponse(""), log_requests=True), scope_of()))[0]["status"]
+    assert 1 == len(lines)
+
+
+class Kept:
+    """Keeps what is logged, as the real logger would fill it."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    def log(self, event: AuditEvent) -> None:
+        self.events.append(fill(event))
+
+
+def wrapped(app: Any, **options: Any) -> tuple[AuditMiddleware, list[AuditEvent]]:
+    kept = Kept()
+    return AuditMiddleware(app, kept, log_requests=True, **options), kept.events  # type: ignore[arg-type]
+
+
+async def test_messages_that_are_none_are_the_servers_business() -> None:
+    """What an application sends that is no message reaches the server as it is."""
+    met: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in (None, 7, {}, {"type": "http.response.start"}, {"type": "http.unknown"}):
+            await send(message)
+
+    async def send(message: Any) -> None:
+        met.append(message)
+
+    middleware, logged = wrapped(app)
+    await call(middleware, scope_of(), send)
+    assert [None, 7, {}, {"type": "http.response.start"}, {"type": "http.unknown"}] == met
+    assert [(500, Outcome.ERROR)] == [(event.status_code, event.outcome) for event in logged]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit])
+async def test_what_ends_the_program_goes_on(error: type[BaseException]) -> None:
+    """An interrupt, an exit and a cancellation leave the application as they came, and are in the event."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise error
+
+    middleware, logged = wrapped(app, user=lambda scope: "ann")
+    with pytest.raises(error) as caught:
+        await call(middleware, scope_of())
+    assert caught.type is error
+    expected = Outcome.CANCELLED if error is asyncio.CancelledError else Outcome.ERROR
+    assert [(expected, "ann")] == [(event.outcome, event.user_id) for event in logged]
+
+
+async def test_a_cancelled_request_ends_at_once_and_is_told() -> None:
+    """A request that is cancelled while it works is logged without anything being awaited."""
+    started = asyncio.Event()
+
+    async def user(scope: Any) -> str:
+        return "ann"
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    middleware, logged = wrapped(app, user=user)
+    task = asyncio.create_task(call(middleware, scope_of()))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [(Outcome.CANCELLED, None, "ann")] == [(each.outcome, each.status_code, each.user_id) for each in logged]
+
+
+async def test_a_cancellation_in_the_end_does_not_lose_the_event() -> None:
+    """A request that is cancelled while its user is looked up for its event is logged all the same, as what it was."""
+    asked, calls = asyncio.Event(), list[None]()
+
+    async def user(scope: Any) -> None:
+        calls.append(None)
+        if len(calls) > 1:
+            asked.set()
+            await asyncio.Event().wait()
+
+    middleware, logged = wrapped(PlainTextResponse(""), user=user)
+    task = asyncio.create_task(call(middleware, scope_of()))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [(200, Outcome.SUCCESS)] == [(event.status_code, event.outcome) for event in logged]
+
+
+async def test_a_client_that_is_gone_is_told_where_the_server_raises() -> None:
+    """A server whose `send` raises once the client is gone gets its error back, and the event is cancelled."""
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            raise ConnectionResetError
+
+    middleware, logged = wrapped(PlainTextResponse("hello"))
+    with pytest.raises(ConnectionResetError):
+        await call(middleware, scope_of(), send)
+    assert [(200, Outcome.CANCELLED)] == [(event.status_code, event.outcome) for event in logged]
+
+
+@pytest.mark.parametrize(
+    ("messages", "count"),
+    [
+        ([{"type": "http.response.body", "body": b"a", "more_body": True}, {"type": "http.response.body"}], 2),
+        ([{"type": "http.response.pathsend", "path": "/dev/null"}], 1),
+        ([{"type": "http.response.zerocopysend", "more_body": True}, {"type": "http.response.body"}], 2),
+        ([{"type": "http.response.body"}, {"type": "http.response.trailers", "headers": []}], 2),
+    ],
+)
+async def test_every_way_of_ending_a_response_is_known(messages: list[dict[str, Any]], count: int) -> None:
+    """The event is there as soon as the last message has been sent, and not before."""
+    seen: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        is_with_trailers = messages[-1]["type"] == "http.response.trailers"
+        await send({"type": "http.response.start", "status": 200, "trailers": is_with_trailers})
+        for message in messages:
+            await send(message)
+            seen.append(len(logged))
+
+    middleware, logged = wrapped(app)
+    await call(middleware, scope_of())
+    assert [*[0] * (count - 1), 1] == seen
+    assert [Outcome.SUCCESS] == [event.outcome for event in logged]
+
+
+async def test_what_is_no_request_passes_through() -> None:
+    """Lifespan and whatever a server invents later reach the application untouched."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope, receive, send))
+
+    middleware, logged = wrapped(app)
+    for kind in ("lifespan", "http3"):
+        scope = {"type": kind}
+        await middleware(scope, anyio.sleep_forever, anyio.sleep_forever)  # type: ignore[arg-type]
+        assert (scope, anyio.sleep_forever, anyio.sleep_forever) == seen.pop()
+        assert {"type": kind} == scope
+    assert [] == logged
+
+
+@pytest.mark.parametrize("run", [asyncio.run, trio.run])
+def test_it_runs_on_every_loop(run: Callable[..., Any]) -> None:
+    """Under trio it does what it does under asyncio, with a coroutine for the user."""
+
+    async def user(scope: Any) -> str:
+        await anyio.sleep(0)
+        return "ann"
+
+    middleware, logged = wrapped(PlainTextResponse("hello"), user=user)
+
+    async def serve() -> None:
+        await call(middleware, scope_of())
+
+    run(serve()) if run is asyncio.run else run(serve)
+    assert [("ann", Outcome.SUCCESS)] == [(event.user_id, event.outcome) for event in logged]
+
+
+@pytest.mark.parametrize("skip", [["health"], [""], [7], "health"])
+def test_what_is_no_path_is_an_error_at_the_start(skip: Any) -> None:
+    """A slip in the paths that are skipped is told when the application starts."""
+    with pytest.raises(ConfigurationError, match="no path"):
+        AuditMiddleware(Starlette(), skip=skip)
