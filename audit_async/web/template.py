@@ -20,7 +20,7 @@ def path_of(scope: Mapping[str, Any], asked: object) -> str:
     try:
         template = scope.get("path_template")
         if not isinstance(template, str) or not template:
-            template = _of_route(scope.get("route"), path)
+            template = _of_route(scope.get("route"), path, scope.get("path_params"))
     except BaseException as error:
         pass_on(error)
         report("web_route", f"the route of a request cannot be read: {describe(error)}")
@@ -28,7 +28,7 @@ def path_of(scope: Mapping[str, Any], asked: object) -> str:
     return short_text(template or path, MAX_PATH_CHARS)
 
 
-def _of_route(route: Any, path: str) -> str | None:
+def _of_route(route: Any, path: str, values: Any) -> str | None:
     """Return the template of *route* behind the part of *path* that it does not match: where it is mounted."""
     template, pattern = getattr(route, "path_format", None), getattr(route, "path_regex", None)
     # Of a mount, which has no endpoint, only the beginning is known: what it holds is no router.
@@ -36,9 +36,17 @@ def _of_route(route: Any, path: str) -> str | None:
         return None
     start = 0
     for _ in range(MAX_PATH_PREFIXES):
-        if pattern.match(path, start) if start == 0 else pattern.match(path[start:]):
-            return path[:start] + template
+        if pattern.match(path[start:]):
+            return _named(path[:start], template, values) + template if start else template
         start = path.find("/", start + 1)
         if start < 0:
             break
     return None
+
+
+def _named(prefix: str, template: str, values: Any) -> str:
+    """Return *prefix* with the names of those *values* in it that *template* does not have."""
+    if not isinstance(values, Mapping):
+        return prefix
+    names = {str(value): name for name, value in values.items() if f"{{{name}}}" not in template}
+    return "/".join(f"{{{names[part]}}}" if part in names else part for part in prefix.split("/"))

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,14 +97,15 @@ def ask(
 
 
 @contextmanager
-def serving(make: Wrapping, folder: Path, **options: Any) -> Iterator[Site]:
+def serving(
+    make: Wrapping, folder: Path, *, opening: Callable[..., AuditLogger] = AuditLogger, **options: Any
+) -> Iterator[Site]:
     """Serve what *make* makes by uvicorn, with *options* of its own, in a thread of this process."""
     file = folder / "audit.db"
-    logging.getLogger("uvicorn.error").setLevel(
-        logging.CRITICAL + 1
-    )  # what applications here raise, they raise on purpose
+    # What applications here raise, they raise on purpose.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
     with (
-        AuditLogger(f"sqlite+aiosqlite:///{file}", journal_dir=folder / "journal") as audit,
+        opening(f"sqlite+aiosqlite:///{file}", journal_dir=folder / "journal") as audit,
         socket.socket() as listening,
     ):
         listening.bind(("127.0.0.1", 0))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 import trio
 from starlette.applications import Starlette
@@ -270,7 +271,7 @@ def test_it_runs_on_every_loop(run: Callable[..., Any]) -> None:
     """Under trio it does what it does under asyncio, with a coroutine for the user."""
 
     async def user(scope: Any) -> str:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return "ann"
 
     middleware, logged = wrapped(PlainTextResponse("hello"), user=user)

@@ -30,7 +30,8 @@ def log_as(audit: AuditLogger, action: str) -> None:
 
 
 def user_of(scope: Any) -> str:
-    return dict(scope["headers"])[b"x-user"].decode()
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    return headers[b"x-user"].decode()
 
 
 def make(audit: AuditLogger) -> AuditMiddleware:
@@ -103,7 +104,7 @@ async def call(app: Any, scope: dict[str, Any], send: Any = None) -> list[dict[s
     return sent
 
 
-def scope_of(path: str = "/", **fields: Any) -> dict[str, Any]:
+def scope_of(path: object = "/", **fields: Any) -> dict[str, Any]:
     return {"type": "http", "method": "GET", "path": path, "headers": [], "client": ("203.0.113.9", 1), **fields}
 
 

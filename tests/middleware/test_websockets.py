@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -87,25 +88,29 @@ def test_a_refused_websocket_is_denied(site: Site) -> None:
 
 def test_a_websocket_that_fails_is_an_error(site: Site) -> None:
     """An exception closes it as without us, and is recorded."""
-    with connect(url(site, "/fail/7"), additional_headers=headers("ws-3"), open_timeout=SECONDS) as socket:
-        with pytest.raises(ConnectionClosed):
-            socket.recv(SECONDS)
+    with (
+        connect(url(site, "/fail/7"), additional_headers=headers("ws-3"), open_timeout=SECONDS) as socket,
+        pytest.raises(ConnectionClosed),
+    ):
+        socket.recv(SECONDS)
     row = event_of(site, "ws-3")
     assert (101, "error", "ValueError: in the middle") == (row["status_code"], row["outcome"], row["error_message"])
 
 
 def test_who_closes_a_websocket_says_why(site: Site) -> None:
     """A close code of the application is in the event."""
-    with connect(url(site, "/close/7"), additional_headers=headers("ws-4"), open_timeout=SECONDS) as socket:
-        with pytest.raises(ConnectionClosed):
-            socket.recv(SECONDS)
+    with (
+        connect(url(site, "/close/7"), additional_headers=headers("ws-4"), open_timeout=SECONDS) as socket,
+        pytest.raises(ConnectionClosed),
+    ):
+        socket.recv(SECONDS)
     assert 4001 == event_of(site, "ws-4")["details"]["close_code"]
 
 
-def event_of(site: Site, request_id: str) -> dict[str, object]:
+def event_of(site: Site, request_id: str) -> dict[str, Any]:
     """Return the event of the connection, which is logged when the server has seen its end."""
 
-    def find() -> dict[str, object] | None:
+    def find() -> dict[str, Any] | None:
         return next((row for row in site.rows(request_id) if row["action"] == "api.request"), None)
 
     found = eventually_sync(find, SECONDS)
