@@ -68,31 +68,40 @@ _TELLING = (("actor_type", _ACTOR), ("actor_id", _ACTOR), ("actor_name", _ACTOR)
 
 _TELLING_NAMES = tuple(name for name, _ in _TELLING)
 _told_by = operator.attrgetter(*_TELLING_NAMES)
-_ALL = frozenset(FIELDS)
 _TELLS_NOTHING = (None,) * len(_TELLING)
 
 
-Source: TypeAlias = Callable[[], Mapping[str, str]]
+Source: TypeAlias = Callable[[], dict[str, str]]
 """Says fields as `convert` gives them. It is called in every `log()`, in any thread: it is quick, and never raises."""
 
-_Late: TypeAlias = tuple[tuple[Source, frozenset[str]], ...]
+_NO_NAMES: frozenset[str] = frozenset()
 
 
 class _Layer:
     """What holds inside one block: all that was said up to it, by whom last, and the block around it.
 
     Attributes:
+        fields: what was said since the last late source.
+        ends: what of the fields around that does not hold any more.
+        late: each source to ask in `log()`, the outermost first, with the fields, and the ends, that it stands inside.
         invalid: values that their field cannot hold, by its name: they go into the `metadata` of each event.
-        late: sources to ask in each `log()`, the outermost first, each with the fields that nobody has said inside it.
     """
 
-    __slots__ = ("fields", "invalid", "late", "outer", "owner")
+    __slots__ = ("ends", "fields", "invalid", "late", "outer", "owner")
 
     def __init__(
-        self, fields: dict[str, str], invalid: dict[str, Any], late: _Late, owner: audit_context, outer: _Layer | None
+        self,
+        owner: audit_context,
+        outer: _Layer | None,
+        fields: dict[str, str],
+        *,
+        invalid: dict[str, Any],
+        ends: frozenset[str] = _NO_NAMES,
+        late: tuple[tuple[dict[str, str], frozenset[str], Source], ...] = (),
     ) -> None:
         self.fields = fields
         self.invalid = invalid
+        self.ends = ends
         self.late = late
         self.owner = owner
         self.outer = outer
@@ -131,17 +140,14 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
 
     def __enter__(self) -> Self:
         outer = _current.get()
-        around = _beside(outer.fields, self._fields) if outer is not None else _NOTHING
-        if self._ends:
-            around = {name: value for name, value in around.items() if name not in self._ends}
-        invalid = self._invalid if outer is None or not outer.invalid else {**outer.invalid, **self._invalid}
-        late = self._beside_late(outer.late) if outer is not None and outer.late else ()
-        _current.set(_Layer({**around, **self._fields}, invalid, late, self, outer))
+        if outer is None:
+            _current.set(_Layer(self, None, self._fields, invalid=self._invalid))
+            return self
+        fields = _inside(outer.fields, self._ends, self._fields)
+        invalid = {**outer.invalid, **self._invalid} if outer.invalid else self._invalid
+        ends = outer.ends | self._ends if outer.late else _NO_NAMES
+        _current.set(_Layer(self, outer, fields, invalid=invalid, ends=ends, late=outer.late))
         return self
-
-    def _beside_late(self, outer: _Late) -> _Late:
-        said = self._fields.keys() | self._ends
-        return tuple((source, names - said) for source, names in outer) if said else outer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -179,11 +185,12 @@ class LateContext(audit_context):
 
     def __enter__(self) -> Self:
         outer = _current.get()
-        late = (self._source, _ALL)
         if outer is None:
-            _current.set(_Layer(_NOTHING, _NOTHING, (late,), self, None))
+            layer = _Layer(self, None, _NOTHING, invalid=_NOTHING, late=((_NOTHING, _NO_NAMES, self._source),))
         else:
-            _current.set(_Layer(outer.fields, outer.invalid, (*outer.late, late), self, outer))
+            late = (*outer.late, (outer.fields, outer.ends, self._source))
+            layer = _Layer(self, outer, _NOTHING, invalid=outer.invalid, late=late)
+        _current.set(layer)
         return self
 
 
@@ -232,17 +239,20 @@ def fill(event: AuditEvent) -> AuditEvent:
 
 def _said_in(layer: _Layer) -> dict[str, str]:
     """Return all that holds in *layer*, with what its late sources say now."""
-    said = layer.fields
-    for source, names in layer.late:
-        found = dict(source())
-        if said:
-            inside = {name: value for name, value in said.items() if name not in names}
-            around = {name: value for name, value in said.items() if name in names}
-            found = {name: value for name, value in _beside(found, inside).items() if name in names}
-            said = {**_beside(around, found), **found, **inside}
-        else:
-            said = found if names is _ALL else {name: value for name, value in found.items() if name in names}
-    return said
+    said = _NOTHING
+    for fields, ends, source in layer.late:
+        said = _inside(_inside(said, ends, fields), _NO_NAMES, source())
+    return _inside(said, layer.ends, layer.fields)
+
+
+def _inside(around: dict[str, str], ends: frozenset[str], said: dict[str, str]) -> dict[str, str]:
+    """Return what holds where *said* was said inside of *around*, of which *ends* do not go on."""
+    if not around:
+        return said
+    kept = _beside(around, said)
+    if ends:
+        kept = {name: value for name, value in kept.items() if name not in ends}
+    return {**kept, **said}
 
 
 def _beside(outer: dict[str, str], inner: Mapping[str, str | None]) -> dict[str, str]:

@@ -121,7 +121,7 @@ async def test_behind_a_request_nothing_is_left(sqlite_url: str, tmp_path: Path)
         wrapped, before = AuditMiddleware(app, audit, user=lambda scope: "ann", log_requests=True), len(scope_of())
         scope = scope_of()
         await call(wrapped, scope)
-        with pytest.raises(ValueError, match="^$"):
+        with pytest.raises(ValueError, match=r"^$"):
             await call(wrapped, scope_of("/fail"))
         event = fill(events.custom("a"))
         assert (None, None, None) == (event.request_id, event.user_id, event.ip_address)
