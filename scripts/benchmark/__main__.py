@@ -29,6 +29,7 @@ from scripts.benchmark.reading import behavior, pages
 from scripts.benchmark.stores import batches, embedded, mapped, one_row
 from scripts.benchmark.transactions import added
 from scripts.benchmark.upkeep import upkeep
+from scripts.benchmark.web import requests
 
 Measurement = Callable[[Bench], Awaitable[list[Comparison]]]
 
@@ -57,6 +58,7 @@ ROWS: dict[str, Measurement] = {
     "follow": follow,
     "export": export,
     "mapped": mapped,
+    "web": requests,
 }
 
 _NOTE = """\
