@@ -241,8 +241,11 @@ def _said_in(layer: _Layer) -> dict[str, str]:
     """Return all that holds in *layer*, with what its late sources say now."""
     said = _NOTHING
     for fields, ends, source in layer.late:
-        said = _inside(_inside(said, ends, fields), _NO_NAMES, source())
-    return _inside(said, layer.ends, layer.fields)
+        if fields:  # without any nothing has ended
+            said = _inside(said, ends, fields)
+        late = source()
+        said = _inside(said, _NO_NAMES, late) if said else late
+    return _inside(said, layer.ends, layer.fields) if layer.fields else said
 
 
 def _inside(around: dict[str, str], ends: frozenset[str], said: dict[str, str]) -> dict[str, str]:

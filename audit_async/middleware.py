@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 from audit_async.config import MAX_WORD_CHARS
 from audit_async.context import LateContext
-from audit_async.default import get_audit_logger
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
 from audit_async.logger import AuditLogger
@@ -97,7 +96,8 @@ class AuditMiddleware:
                 except BaseException as error:
                     await exchange.fail(error)
                     raise
-                await exchange.end()
+                if exchange.is_logged:
+                    await exchange.end()
         finally:
             # Or the two would hold each other until somebody collects them.
             if outer is None:
@@ -112,14 +112,11 @@ class AuditMiddleware:
             outer = mark if isinstance(mark, Exchange) else None
             is_logged = self._logs_requests and not (outer and outer.is_logged) and not self._skips(scope)
             reader = None if outer else self._reader
-            return Exchange(scope, reader, self._questions, self._find_logger, is_logged=is_logged)
+            return Exchange(scope, reader, self._questions, self._audit, is_logged=is_logged)
         except BaseException as error:
             pass_on(error)
             report("web_request", f"a request cannot be read: {describe(error)}")
             return None
-
-    def _find_logger(self) -> AuditLogger:
-        return self._audit if self._audit is not None else get_audit_logger()
 
 
 def _skipping(skip: Skip) -> Callable[[Scope], bool]:

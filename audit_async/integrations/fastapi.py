@@ -45,5 +45,5 @@ async def audit_for_request(connection: HTTPConnection) -> AsyncIterator[AuditLo
         await exchange.ask(is_early=True)
         yield exchange.audit
         return
-    with LateContext(Exchange(connection.scope, _reader, (), get_audit_logger).fields):
+    with LateContext(Exchange(connection.scope, _reader, (), None).fields):
         yield get_audit_logger()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
 from audit_async.config import MAX_METHOD_CHARS
 from audit_async.context import current_span
+from audit_async.default import get_audit_logger
 from audit_async.diagnostics import describe, report
 from audit_async.events import AuditEvent, Category, Outcome, Severity
 from audit_async.events.fields import to_message
@@ -27,6 +28,9 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 MARK = "audit_async"
 """In a scope: the exchange that it belongs to, so that a middleware in a mounted application knows of the outer one."""
 
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "WEBSOCKET"})
+"""The usual ones, which need not be looked at."""
+
 _DENIED, _TOO_MANY, _SERVER_ERROR, _SWITCHED = frozenset({401, 403, 407}), 429, 500, 101
 
 
@@ -37,7 +41,7 @@ class Exchange:
         scope: of ASGI.
         reader: of headers; None where an outer exchange has read them.
         questions: to the application.
-        audit: gives the logger of the request.
+        audit: the logger of the request; None for the process default logger.
         is_logged: whether an event is to tell of it.
 
     Attributes:
@@ -49,7 +53,7 @@ class Exchange:
         scope: Scope,
         reader: RequestReader | None,
         questions: Sequence[Question],
-        audit: Callable[[], AuditLogger],
+        audit: AuditLogger | None,
         *,
         is_logged: bool = False,
     ) -> None:
@@ -59,6 +63,7 @@ class Exchange:
         self._questions = questions
         self._audit = audit
         self._path = scope.get("path")  # before a router changes it
+        self._waits = any(question.is_async for question in questions) if questions else False
         self._is_socket = scope["type"] == "websocket"
         self._started = time.perf_counter()
         self._status: int | None = None
@@ -75,11 +80,11 @@ class Exchange:
     @property
     def audit(self) -> AuditLogger:
         """The logger that this request is logged by."""
-        return self._audit()
+        return self._audit if self._audit is not None else get_audit_logger()
 
     # --- what is known of it ---------------------------------------------------------------------------
 
-    def fields(self) -> Mapping[str, str]:
+    def fields(self) -> dict[str, str]:
         """Return the fields of a context that hold at this moment. Never raises."""
         try:
             read = self._read.get(None)
@@ -156,7 +161,10 @@ class Exchange:
                 raise
             # An error of the server's own is followed by the exception that led to it.
             if is_last and (self._status or 0) < _SERVER_ERROR:
-                await self.end()
+                if self._waits:
+                    await self.end()
+                else:
+                    self._log_now()
 
         return seen
 
@@ -225,7 +233,9 @@ class Exchange:
         duration = round((time.perf_counter() - self._started) * 1000, 3)
         outcome, message = self._outcome()
         status = self._status
-        method = "WEBSOCKET" if self._is_socket else short_text(str(self.scope.get("method")), MAX_METHOD_CHARS)
+        method = "WEBSOCKET" if self._is_socket else self.scope.get("method")
+        if type(method) is not str or method not in _METHODS:
+            method = short_text(str(method), MAX_METHOD_CHARS)
         path = path_of(self.scope, self._path)
         details: dict[str, Any] = {"method": method, "path": path}
         if self._is_disconnected:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from audit_async.config import MAX_AGENT_CHARS, MAX_REQUEST_ID_CHARS
+from audit_async.config import CONTEXT_SPELLINGS, MAX_AGENT_CHARS, MAX_REQUEST_ID_CHARS
 from audit_async.errors import ConfigurationError
-from audit_async.events.identifier import new_id
 from audit_async.text import short_text, text_of_bytes
-from audit_async.web.proxies import Proxies, hops_in_forwarded, hops_in_list
+from audit_async.web.proxies import Proxies, address_of, hops_in_forwarded, hops_in_list
 
 _FORWARDED, _FORWARDED_FOR = b"forwarded", b"x-forwarded-for"
 _SANE_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/+=@~-]{{0,{MAX_REQUEST_ID_CHARS - 1}}}")
@@ -59,12 +60,13 @@ class RequestReader:
             if name in wanted:
                 found.setdefault(name, []).append(value)
         fields = {"request_id": self._request_id_of(found.get(self._request_id))}
-        address = self._proxies.client(peer, self._hops(found))
+        address = self._proxies.client(peer, self._hops(found)) if self._proxies else address_of(peer or "")
         if address is not None:
             fields["ip_address"] = address
         agents = found.get(b"user-agent")
         if agents is not None and agents[0]:
-            fields["user_agent"] = _agent(agents[0])
+            agent = agents[0]
+            fields["user_agent"] = _usual_agent(agent) if len(agent) <= MAX_AGENT_CHARS // 2 else _agent(agent)
         parents = found.get(b"traceparent")
         if parents is not None:
             fields.update(_trace(parents))
@@ -92,12 +94,16 @@ class RequestReader:
             text = given[0].decode("latin-1")
             if _SANE_ID.fullmatch(text):
                 return text
-        return new_id()[0]
+        return f"{random.getrandbits(128):032x}"  # it opens nothing, and a child that is forked has others
 
 
 def _agent(value: bytes) -> str:
     text = text_of_bytes(value)
     return short_text(value.decode("latin-1") if text is None else text, MAX_AGENT_CHARS)
+
+
+# Some thousand browsers send most requests.
+_usual_agent = functools.lru_cache(maxsize=CONTEXT_SPELLINGS)(_agent)
 
 
 def _trace(parents: list[bytes]) -> dict[str, str]:

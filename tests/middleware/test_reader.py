@@ -28,13 +28,13 @@ def test_a_sane_request_id_is_taken(given: str) -> None:
 def test_any_other_request_id_is_made(given: bytes) -> None:
     """What is empty, too long or has other characters is replaced by a new id, another one each time."""
     made = [read((b"x-request-id", given))["request_id"] for _ in range(2)]
-    assert [36, 36] == [len(each) for each in made]
+    assert [32, 32] == [len(each) for each in made]
     assert made[0] != made[1]
 
 
 def test_two_request_ids_are_none() -> None:
     """Where two headers name an id, neither is taken."""
-    assert 36 == len(read((b"x-request-id", b"r-1"), (b"x-request-id", b"r-2"))["request_id"])
+    assert 32 == len(read((b"x-request-id", b"r-1"), (b"x-request-id", b"r-2"))["request_id"])
 
 
 def test_the_header_of_the_request_id_may_have_another_name() -> None:

@@ -334,7 +334,7 @@ def test_threads_of_one_request_agree(inside: Site) -> None:
     from audit_async.web.reader import RequestReader
 
     for _ in range(20):
-        exchange = Exchange({"type": "http", "headers": []}, RequestReader(), (), lambda: inside.audit)
+        exchange = Exchange({"type": "http", "headers": []}, RequestReader(), (), inside.audit)
         together, found = threading.Barrier(4), set[str]()
 
         def look(
