@@ -75,6 +75,13 @@ def test_a_job_is_nobody_of_the_late_context() -> None:
         assert {"actor_type": "job", "actor_id": "export", "actor_name": "export", "tenant_id": "t1"} == said()
 
 
+def test_what_has_ended_does_not_come_back() -> None:
+    """A late context inside of a job, inside of another late one, leaves the job what it is."""
+    late = {"actor_type": "user", "actor_id": "u-7", "on_behalf_of": "u-8"}
+    with LateContext(lambda: late), job_actor("export"), LateContext(lambda: {"tenant_id": "t1"}):
+        assert {"actor_type": "job", "actor_id": "export", "actor_name": "export", "tenant_id": "t1"} == said()
+
+
 def test_a_span_stays_with_its_trace() -> None:
     """An inner trace gets no span of a late one."""
     with LateContext(lambda: {"trace_id": "a" * 32, "span_id": "b" * 16}), audit_context(trace_id="c" * 32):

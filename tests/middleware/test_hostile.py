@@ -174,9 +174,10 @@ async def test_what_ends_the_program_goes_on(error: type[BaseException]) -> None
 
 async def test_a_cancelled_request_ends_at_once_and_is_told() -> None:
     """A request that is cancelled while it works is logged without anything being awaited."""
-    started = asyncio.Event()
+    started, asked = asyncio.Event(), list[None]()
 
     async def user(scope: Any) -> str:
+        asked.append(None)
         return "ann"
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -190,6 +191,7 @@ async def test_a_cancelled_request_ends_at_once_and_is_told() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [(Outcome.CANCELLED, None, "ann")] == [(each.outcome, each.status_code, each.user_id) for each in logged]
+    assert [None] == asked
 
 
 async def test_a_cancellation_in_the_end_does_not_lose_the_event() -> None:
@@ -248,6 +250,24 @@ async def test_every_way_of_ending_a_response_is_known(messages: list[dict[str, 
     await call(middleware, scope_of())
     assert [*[0] * (count - 1), 1] == seen
     assert [Outcome.SUCCESS] == [event.outcome for event in logged]
+
+
+async def test_one_inside_another_is_one_request() -> None:
+    """In a mounted application with a middleware of its own there is one request id and one event, of the outer one,
+    and what the inner one says of its user holds inside."""
+    kept = Kept()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        kept.log(events.custom("inside"))
+        await PlainTextResponse("")(scope, receive, send)
+
+    options: dict[str, Any] = {"audit": kept, "log_requests": True}
+    inner = AuditMiddleware(app, user=lambda scope: "inner", **options)
+    await call(AuditMiddleware(inner, user=lambda scope: "outer", tenant=lambda scope: "t1", **options), scope_of())
+    inside, outer = kept.events
+    assert ("inside", "api.request") == (inside.action, outer.action)
+    assert ("inner", "t1") == (inside.user_id, inside.tenant_id)
+    assert inside.request_id == outer.request_id is not None
 
 
 async def test_what_is_no_request_passes_through() -> None:

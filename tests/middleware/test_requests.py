@@ -177,6 +177,7 @@ def test_the_status_says_how_it_went(site: Site, code: int, action: str, outcome
     ("path", "template"),
     [
         ("/inner/shop-1/items/7", "/inner/{shop}/items/{id}"),
+        ("/inner/7/items/7", "/inner/{shop}/items/{id}"),
         ("/inner/shop-1/", "/inner/{shop}/"),
         ("/inner/shop-1/none", "/inner/shop-1/none"),
         ("/other/thing", "/other/thing"),
