@@ -259,14 +259,16 @@ async def test_one_inside_another_is_one_request() -> None:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         kept.log(events.custom("inside"))
-        await PlainTextResponse("")(scope, receive, send)
+        raise ValueError  # so that the outer one logs behind the end of the inner one
 
     options: dict[str, Any] = {"audit": kept, "log_requests": True}
     inner = AuditMiddleware(app, user=lambda scope: "inner", **options)
-    await call(AuditMiddleware(inner, user=lambda scope: "outer", tenant=lambda scope: "t1", **options), scope_of())
+    outside = AuditMiddleware(inner, user=lambda scope: "outer", tenant=lambda scope: "t1", **options)
+    with pytest.raises(ValueError, match=r"^$"):
+        await call(outside, scope_of())
     inside, outer = kept.events
     assert ("inside", "api.request") == (inside.action, outer.action)
-    assert ("inner", "t1") == (inside.user_id, inside.tenant_id)
+    assert ("inner", "t1", "outer") == (inside.user_id, inside.tenant_id, outer.user_id)
     assert inside.request_id == outer.request_id is not None
 
 
