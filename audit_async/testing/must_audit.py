@@ -78,10 +78,11 @@ class MustAudit:
             return
         missed = self.missed
         terminalreporter.section("must audit")
+        count = len(self._wanted)
         if not missed:
-            terminalreporter.line(f"Each of {len(self._wanted)} actions was emitted.")
+            terminalreporter.line(f"{count} of {count} actions were emitted.", green=True)
             return
-        terminalreporter.line(f"{len(missed)} of {len(self._wanted)} actions were emitted by no test of this run:")
+        terminalreporter.line(f"{len(missed)} of {count} actions were emitted by no test of this run:", red=True)
         for each in missed:
             terminalreporter.line(f"  {each.given}")
 

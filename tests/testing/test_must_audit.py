@@ -51,7 +51,7 @@ def test_what_was_emitted_is_no_finding(suite: pytest.Pytester) -> None:
     result = run(suite, EMITTED, "--must-audit")
     result.assert_outcomes(passed=3)
     assert pytest.ExitCode.OK == result.ret
-    result.stdout.fnmatch_lines(["*= must audit =*", "Each of 4 actions was emitted."])
+    result.stdout.fnmatch_lines(["*= must audit =*", "4 of 4 actions were emitted."])
 
 
 @pytest.mark.parametrize("way", [(), ("-n", "2")], ids=["alone", "workers"])
@@ -104,7 +104,7 @@ def test_a_worker_that_dies_takes_only_its_last_test_along(project: pytest.Pytes
         """
     )
     result = run(project, ["role.assign"], "--must-audit", "-n", "1", "--max-worker-restart", "0")
-    result.stdout.fnmatch_lines(["Each of 1 actions was emitted."])
+    result.stdout.fnmatch_lines(["1 of 1 actions were emitted."])
     assert pytest.ExitCode.TESTS_FAILED == result.ret
 
 
