@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.comparison import Comparison, Goal
 
-_REQUESTS = 8000
+_REQUESTS = 4000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 _PLAIN, _FAST = ("h11", "asyncio"), ("httptools", "uvloop")
