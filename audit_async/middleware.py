@@ -43,7 +43,7 @@ class AuditMiddleware:
         session: says the session, likewise. A session's cookie is a key: give an id that opens nothing.
         log_requests: log an `api.request` for each request, when its response is complete, with method, path (the
             route's template where the framework tells it), status and duration; and for each websocket, when it ends.
-            Never a body, a query or a header.
+            Never a body, a query or a header; what an exception says, that goes through, is its `error_message`.
         skip: requests that get no such event: paths, with `*` at the end for all that begin so, or a function of the
             scope.
         trusted_proxies, forwarded_header, request_id_header: as of `RequestReader`.

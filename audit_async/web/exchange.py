@@ -192,13 +192,13 @@ class Exchange:
         if kind == "http.disconnect":
             self._is_disconnected |= not self._is_complete
         elif kind == "websocket.disconnect":
-            self._close_code = self._close_code or message.get("code")
+            self._close_code = self._close_code or _code_of(message)
 
     def _see_sent(self, message: Message) -> bool:
         """Note what *message* says, and return whether it ends the response."""
         kind = message["type"]
         if kind == "http.response.start":
-            self._status = message["status"]
+            self._status = int(message["status"])
             self._has_trailers = bool(message.get("trailers"))
         elif kind == "http.response.body":
             self._is_complete = not (message.get("more_body") or self._has_trailers)
@@ -209,9 +209,9 @@ class Exchange:
         elif kind == "websocket.accept":
             self._status = _SWITCHED
         elif kind == "websocket.close":
-            self._status, self._close_code = self._status or 403, message.get("code", 1000)
+            self._status, self._close_code = self._status or 403, _code_of(message)
         elif kind == "websocket.http.response.start":
-            self._status = message["status"]
+            self._status = int(message["status"])
         return self._is_complete
 
     # --- its event -------------------------------------------------------------------------------------
@@ -278,6 +278,11 @@ class Exchange:
         if status >= _SERVER_ERROR:
             return Outcome.ERROR, None
         return Outcome.DENIED if status in _DENIED or status == _TOO_MANY else Outcome.FAILURE, None
+
+
+def _code_of(message: Message) -> int:
+    code = message.get("code")
+    return code if type(code) is int else 1000  # what ASGI means where nothing is said
 
 
 def _is_cancellation(error: BaseException) -> bool:

@@ -17,7 +17,6 @@ from audit_async import AuditLogger, configure, events
 from audit_async.integrations.fastapi import audit_for_request
 from audit_async.middleware import AuditMiddleware
 from tests.middleware.site import SECONDS, Site, serving
-from tests.polling import eventually_sync
 
 Audit = Annotated[AuditLogger, Depends(audit_for_request)]
 
@@ -99,8 +98,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def told(site: Site, request_id: str, count: int) -> dict[str, Any]:
     """Return the events of one request by their action, as soon as there are *count*."""
-    rows = eventually_sync(lambda: len(found := site.rows(request_id)) >= count and found, SECONDS) or []
-    return {row["action"]: row for row in rows}
+    return {row["action"]: row for row in site.rows(request_id, count)}
 
 
 @pytest.mark.parametrize("path", ["/async", "/thread"])

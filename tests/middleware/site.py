@@ -65,16 +65,30 @@ class Site:
             raw.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: raw.recv(65536), b""))
 
-    def rows(self, request_id: str) -> list[dict[str, Any]]:
-        """Return what was logged in one request, all of it in the table."""
-        return [row for row in self.all_rows() if row["request_id"] == request_id]
+    def rows(self, request_id: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """Return what was logged in one request, as soon as that is so much: it goes on behind the response."""
+        return self._waited(lambda: [row for row in self._all() if row["request_id"] == request_id], at_least)
 
     def row(self, request_id: str) -> dict[str, Any]:
-        """Return the only one, as soon as it is logged: what is behind a response may be under way."""
-        (row,) = eventually_sync(lambda: self.rows(request_id), SECONDS)
+        """Return the only one."""
+        (row,) = self.rows(request_id)
         return row
 
-    def all_rows(self) -> list[dict[str, Any]]:
+    def all_rows(self, at_least: int = 0) -> list[dict[str, Any]]:
+        """Return all that was logged, as soon as that is so much."""
+        return self._waited(self._all, at_least)
+
+    def _waited(self, find: Callable[[], list[dict[str, Any]]], at_least: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            found[:] = find()
+            return len(found) >= at_least
+
+        eventually_sync(is_there, SECONDS)
+        return found
+
+    def _all(self) -> list[dict[str, Any]]:
         assert self.audit.flush_sync(SECONDS)
         with closing(sqlite3.connect(self._file)) as table:
             table.row_factory = sqlite3.Row

@@ -60,7 +60,7 @@ def test_no_header_is_in_the_way(site: Site, headers: bytes) -> None:
     before = len(site.all_rows())
     answer = site.send_raw(b"GET / HTTP/1.1\r\nhost: x\r\n" + headers + b"\r\nconnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
-    (row,) = site.all_rows()[before:]
+    (row,) = site.all_rows(before + 1)[before:]
     assert (200, "success") == (row["status_code"], row["outcome"])
     assert re.fullmatch(r"[0-9a-f]{32}", row["request_id"])
 
@@ -143,9 +143,11 @@ def wrapped(app: Any, **options: Any) -> tuple[AuditMiddleware, list[AuditEvent]
 async def test_messages_that_are_none_are_the_servers_business() -> None:
     """What an application sends that is no message reaches the server as it is."""
     met: list[Any] = []
+    messages: list[Any] = [None, 7, {}, {"type": "http.response.start"}, {"type": "http.unknown"}]
+    messages += [{"type": "http.response.start", "status": "odd"}, {"type": "http.response.body"}]
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        for message in (None, 7, {}, {"type": "http.response.start"}, {"type": "http.unknown"}):
+        for message in messages:
             await send(message)
 
     async def send(message: Any) -> None:
@@ -153,7 +155,7 @@ async def test_messages_that_are_none_are_the_servers_business() -> None:
 
     middleware, logged = wrapped(app)
     await call(middleware, scope_of(), send)
-    assert [None, 7, {}, {"type": "http.response.start"}, {"type": "http.unknown"}] == met
+    assert messages == met
     assert [(500, Outcome.ERROR)] == [(event.status_code, event.outcome) for event in logged]
 
 

@@ -70,7 +70,7 @@ def test_a_websocket_leaves_one_event_at_its_end(site: Site) -> None:
         for text in ("one", "two"):
             socket.send(text)
             assert text == socket.recv(SECONDS)
-        logged = site.rows("ws-1")
+        logged = site.rows("ws-1", 2)
         assert ["message.echo"] * 2 == [row["action"] for row in logged]
         assert {("ann", "127.0.0.1")} == {(row["user_id"], row["ip_address"]) for row in logged}
         socket.close(1000)
@@ -111,7 +111,7 @@ def event_of(site: Site, request_id: str) -> dict[str, Any]:
     """Return the event of the connection, which is logged when the server has seen its end."""
 
     def find() -> dict[str, Any] | None:
-        return next((row for row in site.rows(request_id) if row["action"] == "api.request"), None)
+        return next((row for row in site.rows(request_id, 0) if row["action"] == "api.request"), None)
 
     found = eventually_sync(find, SECONDS)
     assert found is not None

@@ -269,7 +269,7 @@ def test_a_function_that_logs_events_ends(tmp_path: Path) -> None:
         answer = site.ask("/tell")
         assert "ann" == answer.json["user_id"]
         # Asked for what the endpoint tells, and for the event of the request.
-        actions = [row["action"] for row in site.rows(answer.request_id)]
+        actions = [row["action"] for row in site.rows(answer.request_id, 3)]
         assert ["api.request", "user.looked_up", "user.looked_up"] == sorted(actions)
 
 
@@ -289,8 +289,9 @@ def test_a_look_up_that_hangs_is_left_alone(tmp_path: Path, monkeypatch: pytest.
     with heard() as lines, serving(make, tmp_path) as site:
         answers = [site.ask("/tell") for _ in range(10)]
         assert [200] * 10 == [answer.status for answer in answers]
-        assert 10 == len(site.all_rows())
-        assert SLOW_ANSWERS == len(asked)
+        assert 10 == len(site.all_rows(10))
+        # One for the event of a request may be under way while the next request begins.
+        assert SLOW_ANSWERS <= len(asked) <= SLOW_ANSWERS + 1
         assert 1 == len([line for line in lines if "is not asked for" in line])
 
 
