@@ -1,4 +1,4 @@
-"""A Django project as small as one can be, in which the recipes of docs/web.md stand."""
+"""A Django project as small as one can be, in which the recipes of docs/flask-and-django.md stand."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def begin(*recipes: str) -> dict[str, Any]:
         )
         django.setup()
     for recipe in recipes:
-        exec(compile(recipe, "docs/web.md", "exec", dont_inherit=True), module.__dict__)
+        exec(compile(recipe, "recipe", "exec", dont_inherit=True), module.__dict__)
     return module.__dict__

@@ -1,4 +1,4 @@
-"""docs/web.md is true: each recipe is served as it stands."""
+"""docs/web.md and docs/flask-and-django.md are true: each recipe is served as it stands."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from audit_async import configure
 from tests.middleware import django_site
 from tests.middleware.site import SECONDS, Answer, Site, serving
 
-PAGE = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
-STARLETTE, FASTAPI, LITESTAR, FLASK, DJANGO, DJANGO_WSGI = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = (DOCS / "web.md").read_text() + (DOCS / "flask-and-django.md").read_text()
+STARLETTE, FASTAPI, LITESTAR, FLASK, DJANGO, DJANGO_WSGI = re.findall(r"```python\n(.*?)```", PAGES, re.DOTALL)
 AUTHENTICATE = f"{django_site.__name__}.authenticate"
 
 
@@ -54,7 +55,7 @@ def run(recipe: str) -> dict[str, Any]:
     """Run *recipe* as the module that it is, and return its names."""
     module = types.ModuleType("audit_recipe")
     sys.modules[module.__name__] = module
-    exec(compile(recipe, "docs/web.md", "exec", dont_inherit=True), module.__dict__)
+    exec(compile(recipe, "recipe", "exec", dont_inherit=True), module.__dict__)
     return module.__dict__
 
 
