@@ -72,6 +72,11 @@ def tell(level: str, message: str) -> bool:
     return True
 
 
+def is_telling() -> bool:
+    """Return whether this thread is saying something of ours at this moment: a sink of the log was called by us."""
+    return getattr(_inside, "reporting", False)
+
+
 _deferred: deque[tuple[str, str, str]] = deque()
 
 
