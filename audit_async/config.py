@@ -713,6 +713,10 @@ MAX_OPERATIONS = 1000
 DIAGNOSTIC_INTERVAL_SECONDS = 60.0
 """Between two of our own log lines of one kind."""
 
+OBSERVED_SECONDS = 0.1
+"""That one look at a logger serves the instruments of OpenTelemetry: a collection asks all of them within a few ms,
+and their values are to be of one moment; two collections are seconds apart."""
+
 MIRROR_CHARS = 1000
 """Of each text in the line that mirrors an event in the system log: a line, and no page."""
 
