@@ -135,3 +135,11 @@ def test_an_action_that_is_none_is_told(action: object, sqlite_url: str, tmp_pat
         log_line(audit, lambda: Line(action=action, message="", level=INFO, fields={}))
         assert 0 == audit.stats().accepted
     assert f"its `audit` is {type(action).__module__}.{type(action).__qualname__}, no action" in "".join(lines)
+
+
+def test_a_strict_logger_raises_nothing_here(sqlite_url: str, tmp_path: Path) -> None:
+    """An action that the vocabulary does not have is told, since the caller only wrote a line."""
+    with AuditLogger(sqlite_url, journal_dir=tmp_path / "journal", strict=True) as audit, heard() as lines:
+        log_line(audit, lambda: Line(action="report.print", message="", level=INFO, fields={}))
+        assert 0 == audit.stats().accepted
+    assert "the vocabulary has no action 'report.print'" in "".join(lines)
