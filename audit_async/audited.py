@@ -54,14 +54,14 @@ def audited_job(
 
             @functools.wraps(function)
             async def run(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> Any:
-                with Job(_default() if audit is None else audit, name, fields, each=each):
+                with Job(logger_of(audit), name, fields, each=each):
                     return await function(*arguments, **keywords)
 
             return cast("Callable[_Parameters, _Result]", run)
 
         @functools.wraps(function)
         def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
-            with Job(_default() if audit is None else audit, name, fields, each=each) as job:
+            with Job(logger_of(audit), name, fields, each=each) as job:
                 result = function(*arguments, **keywords)
                 if inspect.iscoroutine(result):
                     job.fail("what was called has only made a coroutine, and has not run yet", Outcome.UNKNOWN)
@@ -79,9 +79,10 @@ class _Nowhere:
         return Receipt(event.id, None, 0, refused="no_logger")
 
 
-def _default() -> Logs:
+def logger_of(audit: Logs | None) -> Logs:
+    """Return *audit*, else the logger of the process, else what takes events for it where there can be none."""
     try:
-        return get_audit_logger()
+        return get_audit_logger() if audit is None else audit
     except Exception as error:
         report("audited_job", f"a job cannot be recorded ({describe(error)})", level="ERROR")
         return _Nowhere()

@@ -20,12 +20,15 @@ left out.
 
 from __future__ import annotations
 
+import contextvars
+import functools
+import inspect
 import operator
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, ParamSpec, Self, TypeAlias, TypeVar
 
 import msgspec
 
@@ -59,6 +62,9 @@ FIELDS = (
 
 VERSION = 1
 """Of what `dump` writes: `{"v": 1, "context": {...}}`, each value a text."""
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 
 _NAMES = frozenset(FIELDS)
 _ACTOR = frozenset({"actor_type", "actor_id", "actor_name"})
@@ -108,6 +114,7 @@ class _Layer:
 
 
 _NOTHING: dict[str, str] = {}
+_LAZY = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 _OF_ANOTHER_ACTOR = _ACTOR | {"on_behalf_of"}
 _current: ContextVar[_Layer | None] = ContextVar("audit_context", default=None)
 
@@ -140,8 +147,8 @@ class audit_context:  # noqa: N801 -- used like a function, as contextlib's own 
 
     def __enter__(self) -> Self:
         outer = _current.get()
-        if outer is None:
-            _current.set(_Layer(self, None, self._fields, invalid=self._invalid))
+        if outer is None or self._ends is _NAMES:
+            _current.set(_Layer(self, outer, self._fields, invalid=self._invalid))
             return self
         fields = _inside(outer.fields, self._ends, self._fields)
         invalid = {**outer.invalid, **self._invalid} if outer.invalid else self._invalid
@@ -214,6 +221,43 @@ def _new_actor(actor_type: str, name: Any) -> audit_context:
     context = audit_context(actor_type=actor_type, actor_id=name, actor_name=name)
     context._ends = _OF_ANOTHER_ACTOR
     return context
+
+
+def nothing_said() -> audit_context:
+    """Return a context in which nothing holds that was said around it: for work that is only begun here by chance, as
+    a scheduler's timer is in whatever request has added a job."""
+    context = audit_context()
+    context._ends = _NAMES
+    return context
+
+
+def carried(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Return *function*, to be called in the context of this moment, from whatever thread, any number of times.
+
+        pool.submit(carried(work), 1)
+        threading.Thread(target=carried(work))
+        await loop.run_in_executor(None, carried(work), 1)
+
+    For threads that begin with nothing. It takes all context variables along: the job and the current span too. Tasks,
+    `asyncio.to_thread`, callbacks of a loop and anyio's threads inherit them by themselves. To another process nothing
+    of it can go: there `dump` and `load` do.
+
+    Raises:
+        TypeError: *function* is a coroutine function or a generator, whose call only makes it.
+    """
+    if any(is_lazy(function) for is_lazy in _LAZY):
+        raise TypeError(
+            f"carried() cannot take {getattr(function, '__name__', 'it')}(): its call only makes a coroutine or a "
+            "generator. A task has the context in which it is made"
+        )
+    around = contextvars.copy_context()
+
+    @functools.wraps(function)
+    def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
+        # A context is entered by one thread at a time, and keeps what is set in it: each call has a copy.
+        return around.copy().run(function, *arguments, **keywords)
+
+    return call
 
 
 def fill(event: AuditEvent) -> AuditEvent:

@@ -6,7 +6,8 @@ import itertools
 import operator
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from types import TracebackType
@@ -61,6 +62,18 @@ os.register_at_fork(after_in_child=_after_fork)
 def current_job() -> Job | None:
     """Return the job that the caller runs in, the innermost one; None outside of any."""
     return _innermost.get()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Let what runs in this block belong to no job, request or user around it, which have only begun it by chance."""
+    around = _innermost.get()
+    _innermost.set(None)
+    try:
+        with context.nothing_said():
+            yield
+    finally:
+        _innermost.set(around)
 
 
 class Job:

@@ -1,0 +1,82 @@
+"""One run of a task of a queue: begun in one hook of its framework, ended in another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from audit_async import events
+from audit_async.context import audit_context, dump, load
+from audit_async.events import AuditEvent, Outcome
+from audit_async.jobs.ending import text_of
+from audit_async.jobs.job import Job, Logs
+from audit_async.jobs.keywords import read_name
+
+
+class TaskRun:
+    """The context that a task was queued in, and by choice a job, around one run of it.
+
+    Args:
+        audit: takes the events of the job; None if the run is no job.
+        name: of the task, and so of the job.
+        payload: what `dump` gave where the task was queued.
+        trace_id: of whoever queued it, where the payload names none.
+        details: of the job's two events.
+    """
+
+    def __init__(
+        self, audit: Logs | None, name: str, payload: object, trace_id: object, details: Mapping[str, Any]
+    ) -> None:
+        self.job = Job(audit, name, {"details": details}) if audit is not None else None
+        self._context, self._trace_id = load(payload), trace_id
+        self._opened = ExitStack()
+
+    def begin(self) -> None:
+        """Enter the context, and begin the job; in the thread, or task, in which the run will be, and be ended."""
+        with ExitStack() as opened:
+            opened.enter_context(queued(self._context, self._trace_id))
+            if self.job is not None:
+                opened.enter_context(self.job)
+            self._opened = opened.pop_all()
+
+    def fail(self, reason: object, outcome: Outcome = Outcome.FAILURE) -> None:
+        """Note that the run, if it is a job, did not do what it was to do."""
+        if self.job is not None:
+            self.job.fail(reason, outcome)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the job, with the *error* that the run ended with, and leave the context."""
+        self._opened.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+
+def queued(context: audit_context, trace_id: object) -> ExitStack:
+    """Enter *context*, and where nothing names a trace that of *trace_id*, a UUID; return what leaves both."""
+    opened = ExitStack()
+    opened.enter_context(context)
+    if isinstance(trace_id, str) and "trace_id" not in dump()["context"]:
+        opened.enter_context(audit_context(trace_id=trace_id.replace("-", "")))
+    return opened
+
+
+def ended_elsewhere(
+    name: str, task_id: str, reason: object, outcome: Outcome, details: Mapping[str, Any]
+) -> AuditEvent:
+    """Return the last event of a run that cannot tell of its end itself: it died, or never began."""
+    text = text_of(reason)[0] if isinstance(reason, BaseException) else reason
+    return events.job(
+        read_name(name).finish.name,
+        job_name=name,
+        resource_id=task_id,
+        actor_type="job",
+        actor_id=name,
+        actor_name=name,
+        outcome=outcome,
+        error_message=text,
+        details=details,
+    )
+
+
+def is_chosen(name: str, chosen: bool | Collection[str]) -> bool:
+    """Return whether the task *name* is among those that are *chosen*: all, none, or by name."""
+    return chosen if isinstance(chosen, bool) else name in chosen
