@@ -23,6 +23,9 @@ class TaskRun:
         payload: what `dump` gave where the task was queued.
         trace_id: of whoever queued it, where the payload names none.
         details: of the job's two events.
+
+    Attributes:
+        error: what the run ends with, where that is known before its end.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class TaskRun:
         self.job = Job(audit, name, {"details": details}) if audit is not None else None
         self._context, self._trace_id = load(payload), trace_id
         self._opened = ExitStack()
+        self.error: BaseException | None = None
 
     def begin(self) -> None:
         """Enter the context, and begin the job; in the thread, or task, in which the run will be, and be ended."""
@@ -47,6 +51,7 @@ class TaskRun:
 
     def end(self, error: BaseException | None = None) -> None:
         """End the job, with the *error* that the run ended with, and leave the context."""
+        error = error or self.error
         self._opened.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
 
