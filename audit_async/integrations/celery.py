@@ -78,9 +78,8 @@ class _Tasks:
         self._received: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def publish(self, headers: dict[str, Any], **_: Any) -> None:
-        # A retry is queued inside the run; it goes on being what the first caller has queued.
-        if not headers.get("retries"):
-            headers.setdefault(HEADER, dump())
+        # A retry is queued inside its run, with the headers that this has: it stays what the first caller has queued.
+        headers.setdefault(HEADER, dump())
 
     def receive(self, request: Any, **_: Any) -> None:
         self._received[request.id] = request

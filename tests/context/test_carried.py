@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 
 from audit_async import audit_context, current_job, events
-from audit_async.context import carried, current, dump, load
+from audit_async.context import carried, current, dump, fill, load, nothing_said
 from tests.jobs.journal import Log
 
 
@@ -189,3 +189,14 @@ def test_what_only_makes_a_coroutine_is_refused() -> None:
     for lazy in (ask, generator, async_generator):
         with pytest.raises(TypeError, match=f"cannot take {lazy.__name__}"):
             carried(lazy)
+
+
+def test_nothing_said_ends_all_that_is_around() -> None:
+    """Neither a field of the context around, nor a value that none holds, nor its actor is left inside."""
+    event = events.custom("a")
+    with audit_context(user_id="u-1", actor_id="a-1", ip_address="not an address") as around, nothing_said():
+        assert event == fill(event)
+        with around:
+            assert "u-1" == fill(event).user_id
+    with audit_context(ip_address="not an address"):
+        assert event != fill(event)

@@ -16,7 +16,7 @@ from typing import Any
 
 from celery import Celery  # type: ignore[import-untyped]
 
-from audit_async import AuditLogger, audit_context, current_job, events
+from audit_async import AuditLogger, Timing, audit_context, current_job, events
 from audit_async.integrations.celery import install
 
 JOBS = ("send", "fail", "again", "ask", "die", "die_late", "outer", "org.sync")
@@ -106,7 +106,8 @@ def add_tasks(app: Any, audit: AuditLogger | None, folder: Path) -> None:
 
 def main() -> None:
     url, journal_dir, folder = sys.argv[1:]
-    audit = AuditLogger(url, journal_dir=journal_dir)
+    # What a child that is killed has logged is looked for soon.
+    audit = AuditLogger(url, journal_dir=journal_dir, timing=Timing(adopt_interval_seconds=0.5))
     audit.log(events.custom("process.start"))
     assert audit.flush_sync(20)
     app = make(Path(folder), audit)
