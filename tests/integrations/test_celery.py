@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import signals  # type: ignore[import-untyped]
 
-from audit_async import AuditLogger, audit_context
+from audit_async import AuditLogger, audit_context, events
 from audit_async.integrations.celery import HEADER, install
 from tests.children import Child
 from tests.integrations.celery_app import MEMBERS, make
@@ -49,7 +50,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
-    """A worker that is given every task, and told to end while it runs the last one."""
+    """A worker that is given every task, and told to end as soon as the last one has logged."""
     folder = tmp_path_factory.mktemp("celery")
     (queue := folder / "queue").mkdir()
     journal, errors, url = folder / "journal", folder / "errors", f"sqlite+aiosqlite:///{folder / 'audit.db'}"
@@ -64,12 +65,15 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         with audit_context(**WHO):
             ids = {"plain": app.send_task("plain", [1]).id, "send": app.send_task("send", [2]).id}
             ids["expired"] = app.send_task("send", [3], expires=-1).id
-            ids |= {name: app.send_task(name).id for name in ("fail", "again", "ask", "die", "die_late", "outer")}
+            ids |= {name: app.send_task(name).id for name in ("fail", "again", "ask", "outer")}
         ids["alone"] = app.send_task("send", [4]).id
-        # Nine, three more of what is retried, and one of what `outer` sends.
+        # Seven, three more of what is retried, and one of what `outer` sends. Nothing is left that dies with a child.
+        eventually_sync(lambda: finishes() >= 11, 40)
+        with audit_context(**WHO):
+            ids |= {name: app.send_task(name).id for name in ("die", "die_late")}
         eventually_sync(lambda: finishes() >= 13, 40)
         app.send_task("org.sync")
-        eventually_sync((queue / "control" / "syncs").exists, 20)
+        eventually_sync((queue / "control" / "synced").exists, 20)
         worker.send(signal.SIGTERM)
         worker.rest()
     at_its_end = asyncio.run(all_rows(url))
@@ -157,7 +161,7 @@ def test_a_task_that_is_acknowledged_late_runs_again(life: Life) -> None:
 
 
 def test_the_end_of_a_worker_brings_in_what_its_children_logged(life: Life) -> None:
-    """Told to end by SIGTERM inside a task that logs a lot, it ends well, and every event is in the table, once."""
+    """Told to end by SIGTERM it ends well, with every event in the table, once."""
     printed = Counter(row["actor_id"] for row in life.at_its_end if row["action"] == "report.print")
     assert MEMBERS == printed["org.sync"]
     assert "org.sync" == life.at_its_end[-1]["action"]
@@ -189,3 +193,16 @@ def test_a_task_that_is_called_in_place_is_a_job_inside(tmp_path: Path, sqlite_u
     assert rows[0]["resource_id"] == rows[1]["details"]["parent_job_id"]
     assert ["t-2", "t-inner"] == [row["tenant_id"] for row in rows[:2]]
     assert "ValueError: no such address" == rows[-1]["error_message"]
+
+
+@pytest.mark.parametrize("ended", ["worker_process_shutdown", "worker_shutdown"])
+def test_the_end_of_a_process_waits_for_what_was_logged(ended: str, tmp_path: Path, sqlite_url: str) -> None:
+    """When Celery says that a child, or the worker, ends, what was logged is in the table before that goes on."""
+    audit = AuditLogger(sqlite_url, journal_dir=tmp_path / "journal")
+    (queue := tmp_path / "queue").mkdir()
+    make(queue, audit)
+    for number in range(MEMBERS):
+        audit.log(events.custom("report.print", details={"number": number}))
+    getattr(signals, ended).send(sender=None, pid=1, exitcode=0)
+    assert (MEMBERS, 0) == (audit.stats().stored, audit.stats().pending)
+    assert audit.close_sync(20)
