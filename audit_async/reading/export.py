@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from audit_async.config import EXPORT_NOTE_EVENTS
+from audit_async.config import EXPORT_NOTE_EVENTS, EXPORT_SLICE_EVENTS
 from audit_async.events import AuditEvent, Outcome, custom
 from audit_async.exports import Sink, can_continue, open_export
 from audit_async.reading.draft import Draft, Progress
@@ -157,10 +157,13 @@ class Export:
         return open_export(self.format, draft.resume(found), is_continued=True, **options)
 
     def _put(self, sink: Sink, rows: Sequence[Row]) -> None:
-        events = self.shown(rows)
-        # Before they are written: of a pipe that breaks, nobody knows how many have left.
-        self.events += len(events)
-        sink.write(events)
+        # A Parquet file has a group of rows for each call.
+        step = EXPORT_SLICE_EVENTS if can_continue(self.format) else max(1, len(rows))
+        for first in range(0, len(rows), step):
+            events = self.shown(rows[first : first + step])
+            # Before they are written: of a pipe that breaks, nobody knows how many have left.
+            self.events += len(events)
+            sink.write(events)
 
     def _tell_progress(self, rows: Sequence[Row]) -> None:
         if self.on_progress is not None and rows:

@@ -22,6 +22,7 @@ from audit_async.table_map.kinds import Kind
 from audit_async.table_map.source import OBJECTS
 
 _NAMES = (*COLUMNS, "recorded_at")
+_JSON = (*OBJECTS, "tags")
 _TIMES = ("created_at", "recorded_at")
 _TIME_KINDS = defaultdict(
     lambda: Kind(name="moment", form="naive"),
@@ -32,6 +33,8 @@ _CATEGORIES = {member.value: member for member in Category}
 _SEVERITIES = {member.value: member for member in Severity}
 _OUTCOMES = {member.value: member for member in Outcome}
 
+_decode = msgspec.json.Decoder().decode
+
 
 class OwnView(View):
     """Our own table."""
@@ -40,7 +43,12 @@ class OwnView(View):
         self.name = TableName(found.schema, found.name)
         self.dialect = found.dialect
         self.source = source_of(found, [*_NAMES, *(extra for extra in ("xact_id", "seq") if found.column(extra))])
-        self.columns = [self.source.c[name] for name in _NAMES]
+        # JSON as text, which asyncpg reads by itself, and psycopg without parsing it.
+        is_parsed = found.dialect == "postgresql"
+        self.columns = [
+            sa.cast(self.source.c[name], sa.Text) if is_parsed and name in _JSON else self.source.c[name]
+            for name in _NAMES
+        ]
         self.order = [Key(self.source.c[name], _NAMES.index(name)) for name in KEY]
         self.commit = self.source.c.get("xact_id")
         self.number = self.source.c.get("seq")
@@ -71,29 +79,35 @@ class OwnView(View):
 
     def event(self, row: Sequence[Any]) -> AuditEvent:
         fields = dict(zip(_NAMES, row, strict=True))
-        damage = Damage()
-        for name in OBJECTS:
-            if fields[name] is not None:
-                fields[name] = damage.json_object(name, fields[name])
-        fields["tags"] = damage.tags(fields["tags"])
-        for name in _TIMES:
-            fields[name] = damage.moment(name, fields[name])
-        fields["details"], fields["metadata"] = fields["details"] or {}, fields["metadata"] or {}
         try:
+            for name in OBJECTS:
+                if fields[name] is not None:
+                    fields[name] = _decode(fields[name])
+            fields["tags"] = _decode(fields["tags"])
             event = msgspec.convert(fields, AuditEvent)
-        except (msgspec.ValidationError, RecursionError):
-            event = _roughly(fields, damage)
-        return damage.mark(event)
+            if event.created_at.tzinfo is UTC and (event.recorded_at is None or event.recorded_at.tzinfo is UTC):
+                return event
+        except (ValueError, TypeError, RecursionError):
+            pass
+        # Something is of no kind that it should be, or times have no zone; each value is looked at.
+        return _read(dict(zip(_NAMES, row, strict=True)))
 
 
-def _roughly(fields: dict[str, Any], damage: Damage) -> AuditEvent:
-    """Return the event of a row in which something is of no kind that it should be."""
+def _read(fields: dict[str, Any]) -> AuditEvent:
+    """Return the event of *fields*, and what cannot be read for what it is."""
+    damage = Damage()
+    for name in OBJECTS:
+        fields[name] = damage.json_object(name, fields[name])
+    fields["tags"] = damage.tags(fields["tags"])
+    for name in _TIMES:
+        fields[name] = damage.moment(name, fields[name])
     term = term_of(fields["action"])
     fields["category"] = damage.member("category", fields["category"], _CATEGORIES, term.category)
     fields["severity"] = damage.member("severity", fields["severity"], _SEVERITIES, term.severity)
     fields["outcome"] = damage.member("outcome", fields["outcome"], _OUTCOMES, Outcome.UNKNOWN)
+    fields["details"], fields["metadata"] = fields["details"] or {}, fields["metadata"] or {}
     fields["created_at"] = fields["created_at"] or EPOCH
-    return AuditEvent(**fields)
+    return damage.mark(AuditEvent(**fields))
 
 
 def own_time(moment: datetime, dialect: str) -> Any:
