@@ -137,16 +137,17 @@ async def test_a_refused_row_is_named_and_nothing_else_suffers(place: Place, sto
     assert caught.value.__cause__ is None
     assert await place.count() == 0
 
-    sessions = await own_sessions(place)
+    session = await eventually(lambda: own_session(place))
     good = entries(count)
     await store.insert(good)
     assert await stored(place) == expected(good)
-    assert await own_sessions(place) == sessions  # still the same connection
+    assert await eventually(lambda: own_session(place)) == session  # still the same connection
 
 
-async def own_sessions(place: Place) -> list[int]:
+async def own_session(place: Place) -> list[int]:
+    """Return the session of the store, as soon as those of our own looks are gone; until then nothing."""
     if place.dialect == "sqlite":
-        return []
+        return [0]
     if place.dialect == "mysql":
         # The list of the server would have our own looks as well, which take a moment to be gone.
         (store,) = place.stores
@@ -156,7 +157,7 @@ async def own_sessions(place: Place) -> list[int]:
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         " AND backend_type = 'client backend' ORDER BY pid"
     )
-    return [row[0] for row in rows]
+    return [row[0] for row in rows] if len(rows) == 1 else []
 
 
 async def test_a_missing_value_names_its_column(place: Place, store: Store) -> None:
