@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from audit_async.config import LOADING_SECONDS
+from audit_async.errors import ConfigurationError
 
 # Hooks run in the reverse order of their registration. That of `logging` takes a lock which imports need: it has to be
 # registered before ours, so that ours has waited for the import when that lock is taken. Those of the other one come in
@@ -60,6 +61,25 @@ def loading() -> Iterator[None]:
     finally:
         if is_held:
             lock.release()
+
+
+@contextmanager
+def optional(needs: str, extra: str) -> Iterator[None]:
+    """Import in this block what comes with *extra* of this package.
+
+    Args:
+        needs: who needs what, as the message begins: `AuditCollector needs the client library of Prometheus`.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        with loading():
+            yield
+    except ImportError as missing:
+        raise ConfigurationError(
+            f"{needs}, which is not installed", hint=f"pip install 'audit-async[{extra}]'"
+        ) from missing
 
 
 class _Fork(threading.local):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from audit_async import loading as module
-from audit_async.loading import close_in_forks, loading
+from audit_async.errors import ConfigurationError
+from audit_async.loading import close_in_forks, loading, optional
 from tests.children import Child
 
 
@@ -82,3 +83,11 @@ def test_a_fork_that_has_waited_for_loguru_leaves_its_locks_in_order(tmp_path: P
     with Child("loading_child", flags=("-W", "ignore:This process:DeprecationWarning"), errors=errors) as child:
         assert child.rest() == ["child", "parent"]
         assert (child.returncode, errors.read_text()) == (0, "")
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra() -> None:
+    """Who needs it, and the command that brings it."""
+    with pytest.raises(ConfigurationError) as told, optional("the example needs Nothing", "nothing"):
+        import nothing_of_this_name  # type: ignore[import-not-found]  # noqa: F401
+    assert "the example needs Nothing, which is not installed" in str(told.value)
+    assert "pip install 'audit-async[nothing]'" in str(told.value)

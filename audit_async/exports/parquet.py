@@ -14,7 +14,7 @@ from audit_async.events import AuditEvent
 from audit_async.exports.columns import COLUMNS, OBJECTS, TIMES, given, json_text
 from audit_async.exports.lines import in_utc
 from audit_async.exports.sink import expressible
-from audit_async.loading import loading
+from audit_async.loading import optional
 
 _REQUIRED = frozenset({"id", "created_at", "action", "category", "severity", "outcome", "success"})
 
@@ -58,14 +58,9 @@ class ParquetSink:
 
 
 def _load() -> tuple[Any, Any]:
-    try:
-        with loading():
-            import pyarrow  # type: ignore[import-untyped,unused-ignore]
-            import pyarrow.parquet  # type: ignore[import-untyped,unused-ignore]
-    except ImportError as error:
-        raise ConfigurationError(
-            "the format 'parquet' needs pyarrow, which is not installed", hint="pip install 'audit-async[parquet]'"
-        ) from error
+    with optional("the format 'parquet' needs pyarrow", "parquet"):
+        import pyarrow  # type: ignore[import-untyped,unused-ignore]
+        import pyarrow.parquet  # type: ignore[import-untyped,unused-ignore]
     return pyarrow, pyarrow.parquet
 
 

@@ -16,11 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 from audit_async.audited import logger_of
-from audit_async.errors import ConfigurationError
 from audit_async.events import Outcome
 from audit_async.jobs.job import Job, Logs, apart
 from audit_async.jobs.task import ended_elsewhere
-from audit_async.loading import loading
+from audit_async.loading import optional
 
 
 def install(scheduler: Any, audit: Logs | None = None) -> None:
@@ -38,16 +37,10 @@ def install(scheduler: Any, audit: Logs | None = None) -> None:
     Raises:
         ConfigurationError: APScheduler is not installed, or not in version 3.
     """
-    try:
-        with loading():
-            from apscheduler import events  # type: ignore[import-untyped]
-            from apscheduler.executors import pool  # type: ignore[import-untyped]
-            from apscheduler.util import iscoroutinefunction_partial  # type: ignore[import-untyped]
-    except ImportError as missing:
-        raise ConfigurationError(
-            "audit_async.integrations.apscheduler needs APScheduler 3, which is not installed",
-            hint="pip install 'audit-async[apscheduler]'",
-        ) from missing
+    with optional("audit_async.integrations.apscheduler needs APScheduler 3", "apscheduler"):
+        from apscheduler import events  # type: ignore[import-untyped]
+        from apscheduler.executors import pool  # type: ignore[import-untyped]
+        from apscheduler.util import iscoroutinefunction_partial  # type: ignore[import-untyped]
     known = _installed.get(scheduler)
     if known is not None:
         known.audit = audit

@@ -17,11 +17,10 @@ from typing import Any
 
 from audit_async.audited import logger_of
 from audit_async.context import dump, load
-from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent, Outcome
 from audit_async.jobs.job import Logs
 from audit_async.jobs.task import TaskRun, ended_elsewhere, is_chosen, queued
-from audit_async.loading import loading
+from audit_async.loading import optional
 
 HEADER = "audit_context"
 """Of a message: what `dump` gave where it was queued."""
@@ -45,14 +44,8 @@ def install(app: Any, audit: Logs | None = None, *, log_tasks: bool | Collection
     Raises:
         ConfigurationError: Celery is not installed.
     """
-    try:
-        with loading():
-            from celery import signals  # type: ignore[import-untyped]
-    except ImportError as missing:
-        raise ConfigurationError(
-            "audit_async.integrations.celery needs Celery, which is not installed",
-            hint="pip install 'audit-async[celery]'",
-        ) from missing
+    with optional("audit_async.integrations.celery needs Celery", "celery"):
+        from celery import signals  # type: ignore[import-untyped]
     tasks = _Tasks(app, audit, log_tasks)
     for signal, receiver in (
         (signals.before_task_publish, tasks.publish),

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from audit_async.context import LateContext
 from audit_async.default import get_audit_logger
-from audit_async.errors import ConfigurationError
-from audit_async.loading import loading
+from audit_async.loading import optional
 from audit_async.logger import AuditLogger
 from audit_async.web.exchange import MARK, Exchange
 from audit_async.web.reader import RequestReader
@@ -21,14 +20,8 @@ from audit_async.web.reader import RequestReader
 if TYPE_CHECKING:
     from fastapi.requests import HTTPConnection
 else:
-    try:
-        with loading():
-            from fastapi.requests import HTTPConnection  # FastAPI looks the annotation up here
-    except ImportError as missing:
-        raise ConfigurationError(
-            "the dependency audit_for_request needs FastAPI, which is not installed",
-            hint="pip install 'audit-async[fastapi]'",
-        ) from missing
+    with optional("the dependency audit_for_request needs FastAPI", "fastapi"):
+        from fastapi.requests import HTTPConnection  # FastAPI looks the annotation up here
 
 _reader = RequestReader()
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from audit_async.config import OBSERVED_SECONDS
-from audit_async.errors import ConfigurationError
-from audit_async.loading import loading
+from audit_async.loading import optional
 from audit_async.logger import AuditLogger
 from audit_async.metrics import METRICS, Kind, Metric, Observation, Sources, look_at
 
@@ -26,15 +25,9 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, get_meter_provider
     from opentelemetry.metrics import Observation as Measured
 else:
-    try:
-        with loading():
-            from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, get_meter_provider
-            from opentelemetry.metrics import Observation as Measured
-    except ImportError as missing:
-        raise ConfigurationError(
-            "metrics for OpenTelemetry need its API, which is not installed",
-            hint="pip install 'audit-async[otel]'",
-        ) from missing
+    with optional("metrics for OpenTelemetry need its API", "otel"):
+        from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, get_meter_provider
+        from opentelemetry.metrics import Observation as Measured
 
 _installed: WeakKeyDictionary[MeterProvider, _Instruments] = WeakKeyDictionary()
 _of_the_process: list[_Instruments] = []

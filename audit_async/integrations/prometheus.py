@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from audit_async.errors import ConfigurationError
-from audit_async.loading import loading
+from audit_async.loading import optional
 from audit_async.logger import AuditLogger
 from audit_async.metrics import METRICS, SERVICE, Kind, Metric, Sources, prometheus_label
 
@@ -22,15 +21,9 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
     from prometheus_client.registry import Collector
 else:
-    try:
-        with loading():
-            from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
-            from prometheus_client.registry import Collector
-    except ImportError as missing:
-        raise ConfigurationError(
-            "AuditCollector needs the client library of Prometheus, which is not installed",
-            hint="pip install 'audit-async[prometheus]'",
-        ) from missing
+    with optional("AuditCollector needs the client library of Prometheus", "prometheus"):
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.registry import Collector
 
 
 class AuditCollector(Collector):

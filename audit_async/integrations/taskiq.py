@@ -13,22 +13,15 @@ import msgspec
 
 from audit_async.audited import logger_of
 from audit_async.context import dump
-from audit_async.errors import ConfigurationError
 from audit_async.jobs.job import Logs
 from audit_async.jobs.task import TaskRun, is_chosen
-from audit_async.loading import loading
+from audit_async.loading import optional
 
 if TYPE_CHECKING:
     from taskiq import NoResultError, TaskiqMessage, TaskiqMiddleware, TaskiqResult
 else:
-    try:
-        with loading():
-            from taskiq import NoResultError, TaskiqMiddleware
-    except ImportError as missing:
-        raise ConfigurationError(
-            "audit_async.integrations.taskiq needs taskiq, which is not installed",
-            hint="pip install 'audit-async[taskiq]'",
-        ) from missing
+    with optional("audit_async.integrations.taskiq needs taskiq", "taskiq"):
+        from taskiq import NoResultError, TaskiqMiddleware
 
 LABEL = "audit_context"
 """Of a message: what `dump` gave where it was queued, as JSON."""
