@@ -13,6 +13,7 @@ import pytest
 pytest.register_assert_rewrite(*(f"tests.{part}" for part in ("children", "faults", "nasty", "pressure", "security")))
 pytest.register_assert_rewrite("tests.programs", "tests.servers")
 
+from audit_async import shutdown  # noqa: E402
 from tests.servers.mariadb import MISSING, MariadbServer, find_mariadbd  # noqa: E402
 from tests.servers.postgres import (  # noqa: E402
     PostgresCluster,
@@ -68,6 +69,22 @@ def mariadb() -> Iterator[MariadbServer]:
         pytest.skip(MISSING)
     with MariadbServer(program) as server:
         yield server
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing about the log in the environment."""
+    for name in ("AUDIT_DATABASE_URL", "AUDIT_JOURNAL_DIR", "AUDIT_SERVICE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def no_default(no_settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A process that has no logger yet, in a directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    shutdown()
+    yield
+    shutdown()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,7 @@ from audit_async import ConfigurationError, ashutdown, configure, events, get_au
 from tests.logs import heard
 from tests.tables import count_rows
 
-
-@pytest.fixture(autouse=True)
-def no_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for name in ("AUDIT_DATABASE_URL", "AUDIT_JOURNAL_DIR", "AUDIT_SERVICE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    shutdown()
-    yield
-    shutdown()
+pytestmark = pytest.mark.usefixtures("no_default")
 
 
 async def test_without_a_word_events_go_to_a_file_here(tmp_path: Path) -> None:

@@ -9,10 +9,8 @@ from audit_async.testing import must_audit as must_audit
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def project(no_settings: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """An empty project, with this plugin and without what else is here, which takes its time to load."""
-    for name in ("AUDIT_DATABASE_URL", "AUDIT_JOURNAL_DIR", "AUDIT_SERVICE"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p audit_async")
     pytester.makeini("[pytest]\nfilterwarnings = error\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,21 +16,12 @@ from audit_async import (
     configure,
     events,
     get_audit_logger,
-    shutdown,
     write_audit_log,
     write_identity_audit_log,
 )
 from audit_async.testing import assert_audited, assert_not_audited, recording
 
-
-@pytest.fixture(autouse=True)
-def no_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for name in ("AUDIT_DATABASE_URL", "AUDIT_JOURNAL_DIR", "AUDIT_SERVICE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    shutdown()
-    yield
-    shutdown()
+pytestmark = pytest.mark.usefixtures("no_default")
 
 
 async def test_what_helpers_write_is_kept(tmp_path: Path) -> None:
