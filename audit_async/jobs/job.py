@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from audit_async import context
 from audit_async.config import JOB_ITEMS
+from audit_async.context.layers import ACTOR, TRACE
 from audit_async.diagnostics import describe, report
 from audit_async.events import AuditEvent, Outcome
 from audit_async.events.build import say, with_own
@@ -31,8 +32,6 @@ from audit_async.receipt import Receipt
 FAILURES = frozenset({"failed", "failure", "failures", "error", "errors"})
 """Counters that make of a success a partial one."""
 
-_ACTOR = frozenset({"actor_type", "actor_id", "actor_name"})
-_TRACE = frozenset({"trace_id", "span_id"})
 _FAILED = tuple(FAILED)  # an event that was made without a builder may have an outcome without a hash
 
 
@@ -198,16 +197,16 @@ class Job:
         around, self._parent = context.current(), _innermost.get()
         self.parent_id = self._parent.id if self._parent else None
         who = self._said.who
-        trace = context.span_of(self.id.replace("-", "")) if _TRACE.isdisjoint(who) else {}
-        is_other = _ACTOR.isdisjoint(who)
+        trace = context.span_of(self.id.replace("-", "")) if TRACE.isdisjoint(who) else {}
+        is_other = ACTOR.isdisjoint(who)
         self._who = {**self._named.actor, **who, **trace} if is_other else {**who, **trace}
         self._context = context.audit_context.of_actor(self._who, self._said.invalid)
         self.trace_id = self._who.get("trace_id", "")
         self._process, self._started = _process, time.perf_counter()
         self._begun = self._first(moment)
         # Who started it is the actor of its first event, as far as that is known; what is inside, the job does.
-        is_started = is_other and not _ACTOR.isdisjoint(around)
-        starter = {field: around.get(field) for field in (*_ACTOR, "on_behalf_of")} if is_started else {}
+        is_started = is_other and not ACTOR.isdisjoint(around)
+        starter = {field: around.get(field) for field in (*ACTOR, "on_behalf_of")} if is_started else {}
         self._context.__enter__()
         _innermost.set(self)
         try:

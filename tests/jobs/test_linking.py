@@ -15,7 +15,8 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from audit_async import audit_context, events
-from audit_async.context import _Layer, dump, load
+from audit_async.context import dump, load
+from audit_async.context.layers import _Layer
 from audit_async.jobs.job import Job
 from tests.jobs.journal import Log
 

@@ -1,45 +1,21 @@
-"""Who acts, for whom, from where: said once around a piece of work, filled into every event logged within.
-
-    with audit_context(tenant_id="t1", request_id="r-7"):
-        audit.log(events.role("role.assign", ...))
-
-    queue.send(job, headers={"audit": dump()})      # here
-    with load(headers.get("audit")), job_actor("org.sync"):     # and in another process
-        ...
-
-One ContextVar holds what is said. It is read in the caller's context at the moment of `log()`, never by a thread or
-task of ours. What an event says itself always wins, then the innermost context, then the next, field by field; last
-comes the current span of OpenTelemetry, if the application has loaded that, and nothing else names another trace.
-What is not known yet when a context begins, such as the user of a request, a `LateContext` finds out at the moment of
-`log()`.
-
-Two groups of fields each name one thing, and are never mixed from two: the actor (type, id, name), and the span with
-its trace. Where an event or an inner context names another actor, or another trace, the outer one's name, or span, is
-left out.
-"""
+"""Contexts, one inside of another, and what holds in the innermost one."""
 
 from __future__ import annotations
 
-import contextvars
-import functools
-import inspect
 import operator
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias
 
 import msgspec
 
-from audit_async.config import DUMPED_CONTEXT_BYTES, LOADED_CONTEXT_BYTES, LOADED_CONTEXT_KEYS, MAX_ID_CHARS
-from audit_async.diagnostics import describe, report
+from audit_async.context.spans import current_span, span_in
 from audit_async.errors import meant
 from audit_async.events import AuditEvent
 from audit_async.events.build import INVALID_KEY
 from audit_async.events.fields import convert
-from audit_async.shapes import pass_on
-from audit_async.text import short_text
 
 FIELDS = (
     "actor_type",
@@ -60,16 +36,10 @@ FIELDS = (
 )
 """What a context can say: who, for whom, from where; never what happened."""
 
-VERSION = 1
-"""Of what `dump` writes: `{"v": 1, "context": {...}}`, each value a text."""
-
-_Parameters = ParamSpec("_Parameters")
-_Result = TypeVar("_Result")
-
 _NAMES = frozenset(FIELDS)
-_ACTOR = frozenset({"actor_type", "actor_id", "actor_name"})
-_TRACE = frozenset({"trace_id", "span_id"})
-_TELLING = (("actor_type", _ACTOR), ("actor_id", _ACTOR), ("actor_name", _ACTOR), ("trace_id", _TRACE))
+ACTOR = frozenset({"actor_type", "actor_id", "actor_name"})
+TRACE = frozenset({"trace_id", "span_id"})
+_TELLING = (("actor_type", ACTOR), ("actor_id", ACTOR), ("actor_name", ACTOR), ("trace_id", TRACE))
 """A field that tells which one is meant, and the group that is this one's."""
 
 _TELLING_NAMES = tuple(name for name, _ in _TELLING)
@@ -114,8 +84,7 @@ class _Layer:
 
 
 _NOTHING: dict[str, str] = {}
-_LAZY = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-_OF_ANOTHER_ACTOR = _ACTOR | {"on_behalf_of"}
+_OF_ANOTHER_ACTOR = ACTOR | {"on_behalf_of"}
 _current: ContextVar[_Layer | None] = ContextVar("audit_context", default=None)
 
 
@@ -231,35 +200,6 @@ def nothing_said() -> audit_context:
     return context
 
 
-def carried(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """Return *function*, to be called in the context of this moment, from whatever thread, any number of times.
-
-        pool.submit(carried(work), 1)
-        threading.Thread(target=carried(work))
-        await loop.run_in_executor(None, carried(work), 1)
-
-    For threads that begin with nothing. It takes all context variables along: the job and the current span too. Tasks,
-    `asyncio.to_thread`, callbacks of a loop and anyio's threads inherit them by themselves. To another process nothing
-    of it can go: there `dump` and `load` do.
-
-    Raises:
-        TypeError: *function* is a coroutine function or a generator, whose call only makes it.
-    """
-    if any(is_lazy(function) for is_lazy in _LAZY):
-        raise TypeError(
-            f"carried() cannot take {getattr(function, '__name__', 'it')}(): its call only makes a coroutine or a "
-            "generator. A task has the context in which it is made"
-        )
-    around = contextvars.copy_context()
-
-    @functools.wraps(function)
-    def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
-        # A context is entered by one thread at a time, and keeps what is set in it: each call has a copy.
-        return around.copy().run(function, *arguments, **keywords)
-
-    return call
-
-
 def fill(event: AuditEvent) -> AuditEvent:
     """Return *event* with the fields it leaves open taken from the current context, and from the current span."""
     layer, tracing = _current.get(), sys.modules.get("opentelemetry.trace")
@@ -273,7 +213,7 @@ def fill(event: AuditEvent) -> AuditEvent:
             fields = _beside(said, dict(zip(_TELLING_NAMES, told, strict=True)))
     missing: dict[str, Any] = {name: value for name, value in fields.items() if getattr(event, name) is None}
     if tracing is not None and event.span_id is None and "span_id" not in said:
-        missing.update(_span_in(event.trace_id or said.get("trace_id")))
+        missing.update(span_in(event.trace_id or said.get("trace_id")))
     if layer is not None and layer.invalid and type(event.metadata) is dict:
         own = event.metadata.get(INVALID_KEY)
         unfit = {**layer.invalid, **(own if type(own) is dict else {})}
@@ -328,112 +268,3 @@ def current() -> Mapping[str, str]:
     if layer is None:
         return _NOTHING
     return _said_in(layer) if layer.late else layer.fields
-
-
-def _span_in(trace_id: str | None) -> dict[str, str]:
-    """Return trace and span of the current span, where it is in the trace that is named, or none is."""
-    span = current_span()
-    return span if trace_id is None or span.get("trace_id") == trace_id else {}
-
-
-def current_span() -> dict[str, str]:
-    """Return trace and span of OpenTelemetry's current span; nothing where the application has not loaded that.
-
-    Source: W3C Trace Context, 3.2.2: 32 and 16 hexadecimal digits in lower case, not all zero.
-    """
-    tracing = sys.modules.get("opentelemetry.trace")
-    if tracing is None:
-        return {}
-    try:
-        span = tracing.get_current_span().get_span_context()
-        return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"} if span.is_valid else {}
-    except BaseException as error:
-        pass_on(error)
-        # Among others, another thread is importing it at this moment.
-        report("opentelemetry", f"the current span cannot be read ({describe(error)})")
-        return {}
-
-
-# --- to another process ----------------------------------------------------------------------------------
-
-
-def dump() -> dict[str, Any]:
-    """Return the current context as a small JSON object, for a job's payload or headers: `{"v": 1, "context": {...}}`.
-
-    With the current span of OpenTelemetry where the context names no trace. At most `DUMPED_CONTEXT_BYTES`: a long
-    user agent is cut, and a field that finds no room is left out, since half an id would be another one.
-    """
-    fields = dict(current())
-    if "span_id" not in fields:
-        fields.update(_span_in(fields.get("trace_id")))
-    if "user_agent" in fields:
-        fields["user_agent"] = short_text(fields["user_agent"], MAX_ID_CHARS)
-    kept: dict[str, str] = {}
-    size = len(msgspec.json.encode({"v": VERSION, "context": kept}))
-    for name in FIELDS:
-        if name in fields:
-            size += len(msgspec.json.encode({name: fields[name]}))
-            if size > DUMPED_CONTEXT_BYTES:
-                report("context_dump", f"a context is too large for a payload: {name} and what follows are left out")
-                break
-            kept[name] = fields[name]
-    return {"v": VERSION, "context": kept}
-
-
-def load(payload: object) -> audit_context:
-    """Return the context that *payload* carries: what `dump` gave, or its JSON as text or bytes.
-
-        with load(headers.get("audit")):
-
-    It nests as any `audit_context`. Never raises: None, a job that was queued without a context, is an empty one; what
-    is damaged, too large, hostile or of another version is as well, and one log line says so. Keys that this version
-    does not know are passed over.
-
-    Whoever can write into the queue can write a payload. So it fills events, and nothing else: it is no proof of who
-    somebody is, never a permission, and never the scope of a reader.
-    """
-    if payload is None:
-        return audit_context()
-    try:
-        return audit_context(**_read(payload))
-    except _UnfitError as unfit:
-        why = unfit.args[0]
-    except BaseException as error:
-        pass_on(error)
-        # Not its text, which may hold the payload.
-        why = type(error).__name__
-    report("context_load", f"a context in a payload is ignored: {why}")
-    return audit_context()
-
-
-class _UnfitError(Exception):
-    """It is no context. Its argument says why, and holds nothing of it."""
-
-
-def _read(payload: object) -> dict[str, str]:
-    if isinstance(payload, (str, bytes, bytearray, memoryview)):
-        if len(payload) > LOADED_CONTEXT_BYTES:
-            raise _UnfitError(f"it is longer than {LOADED_CONTEXT_BYTES} bytes")
-        payload = msgspec.json.decode(payload)
-    outer = _object(payload)
-    version = dict.get(outer, "v")
-    if type(version) is not int or version != VERSION:
-        raise _UnfitError(f"it is not of version {VERSION}")
-    inner = _object(dict.get(outer, "context"))
-    # Known names are asked for, so that no others are looked at.
-    found = {name: value for name in FIELDS if (value := dict.get(inner, name)) is not None}
-    wrong = {name for name, value in found.items() if type(value) is not str or len(value) > MAX_ID_CHARS}
-    if wrong:
-        report("context_load", f"in a context in a payload these are no texts of up to {MAX_ID_CHARS}: {sorted(wrong)}")
-    for group in (_ACTOR, _TRACE):
-        if wrong & group:
-            wrong |= group
-    return {name: value for name, value in found.items() if name not in wrong}
-
-
-def _object(found: object) -> dict[Any, Any]:
-    if not isinstance(found, dict):
-        raise _UnfitError("it is no JSON object")
-    if dict.__len__(found) > LOADED_CONTEXT_KEYS:
-        raise _UnfitError(f"an object in it has more than {LOADED_CONTEXT_KEYS} keys")
-    return found
