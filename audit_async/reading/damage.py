@@ -55,14 +55,14 @@ class Damage:
     def tags(self, value: Any) -> tuple[str, ...]:
         """Return the texts of a list."""
         found = self.json("tags", value)
-        if not found and (found is None or isinstance(found, list)):
+        if found is None:
             return ()
         return tuple(map(str, found)) if isinstance(found, list) else (str(found),)
 
     def moment(self, name: str, value: Any) -> datetime | None:
         """Return the time that *value* is; one without a zone is UTC."""
-        if value is None or (type(value) is datetime and value.tzinfo is UTC):
-            return value
+        if value is None:
+            return None
         try:
             moment = datetime.fromisoformat(value) if isinstance(value, str) else value
             if isinstance(moment, datetime):

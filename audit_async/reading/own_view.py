@@ -18,6 +18,7 @@ from audit_async.reading.damage import EPOCH, Damage
 from audit_async.reading.periods import Unit, period_of
 from audit_async.reading.view import Key, View, json_column, source_of
 from audit_async.table.columns import COLUMNS, KEY
+from audit_async.table.ddl import MYSQL
 from audit_async.table_map.kinds import Kind
 from audit_async.table_map.source import OBJECTS
 
@@ -49,11 +50,12 @@ class OwnView(View):
             sa.cast(self.source.c[name], sa.Text) if is_parsed and name in _JSON else self.source.c[name]
             for name in _NAMES
         ]
+        # Its times have no zone there, and are UTC.
+        self._naive_times = _TIMES if found.dialect in MYSQL else ()
         self.order = [Key(self.source.c[name], _NAMES.index(name)) for name in KEY]
         self.commit = self.source.c.get("xact_id")
         self.number = self.source.c.get("seq")
         self._details = json_column(found, self.source, "details", version)
-        self._tags = json_column(found, self.source, "tags", version)
 
     def expression(self, field: str) -> ColumnElement[Any] | None:
         if field == "tags":
@@ -84,12 +86,15 @@ class OwnView(View):
                 if fields[name] is not None:
                     fields[name] = _decode(fields[name])
             fields["tags"] = _decode(fields["tags"])
+            for name in self._naive_times:
+                if fields[name] is not None:
+                    fields[name] = fields[name].replace(tzinfo=UTC)
             event = msgspec.convert(fields, AuditEvent)
             if event.created_at.tzinfo is UTC and (event.recorded_at is None or event.recorded_at.tzinfo is UTC):
                 return event
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             pass
-        # Something is of no kind that it should be, or times have no zone; each value is looked at.
+        # Something is of no kind that it should be; each value is looked at.
         return _read(dict(zip(_NAMES, row, strict=True)))
 
 
