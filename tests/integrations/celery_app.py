@@ -18,6 +18,7 @@ from celery import Celery  # type: ignore[import-untyped]
 
 from audit_async import AuditLogger, audit_context, current_job, events
 from audit_async.integrations.celery import install
+from tests.integrations.folder_broker import BROKER
 
 JOBS = ("send", "fail", "again", "ask", "die", "die_late", "outer", "org.sync")
 MEMBERS = 200
@@ -27,7 +28,7 @@ MEMBERS = 200
 def make(folder: Path, audit: AuditLogger | None = None) -> Any:
     """Return the application, with its queue in *folder*."""
     (folder / "control").mkdir(exist_ok=True)
-    app = Celery("tests", broker="filesystem://")
+    app = Celery("tests", broker=BROKER)
     app.conf.update(
         broker_transport_options={
             "data_folder_in": str(folder),
