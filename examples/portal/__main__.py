@@ -1,0 +1,48 @@
+"""Serve the portal, with the stand-in for the companies beside it.
+
+    python -m examples.portal [URL] [--postgres] [--folder FOLDER] [--port 8000]
+
+Called by examples/run. What is kept is in FOLDER: the journal, and the SQLite file unless a database is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import uvicorn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="examples/run", description="A small portal, and its audit trail.")
+    parser.add_argument("url", nargs="?", help="a database, as postgresql+asyncpg://user:password@host/database")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server that lives as long as this")
+    parser.add_argument("--folder", type=Path, help="for what is kept; by default a temporary one")
+    parser.add_argument("--port", type=int, default=8000)
+    told = parser.parse_args()
+    with ExitStack() as stack:
+        folder = told.folder or Path(tempfile.mkdtemp(prefix="audit-portal-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        url = told.url or f"sqlite+aiosqlite:///{folder.absolute() / 'portal.db'}"
+        if told.postgres:
+            from scripts.demo_parts.places import throwaway_postgres
+
+            url = stack.enter_context(throwaway_postgres()).url
+        at = f"http://127.0.0.1:{told.port}"
+        os.environ.update(AUDIT_DATABASE_URL=url, AUDIT_JOURNAL_DIR=str(folder.absolute() / "journal"))
+        os.environ.setdefault("PORTAL_COMPANY_URL", f"{at}/company")
+        from examples.portal.app import app, portal
+        from examples.portal.company import Company
+
+        # Of a real company both servers are elsewhere. One process is easier to start, and to kill.
+        portal.mount("/company", Company(f"{at}/company").app)
+        print(f"{at}   in {folder}   Ctrl-C ends it, kill -9 {os.getpid()} loses nothing", file=sys.stderr)
+        uvicorn.run(app, host="127.0.0.1", port=told.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The examples run, and keep what they promise."""

@@ -1,0 +1,137 @@
+"""The portal runs: what it does is in its trail, and SIGKILL in the middle loses nothing, and doubles nothing."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.children import Child
+from tests.examples.browser import Answer, Browser
+from tests.polling import eventually, eventually_sync
+from tests.servers.process import free_port
+from tests.tables import all_rows
+
+ANSWERS_BEFORE_KILL = 60
+"""Of all browsers together: by then each of them has signed in, and done everything some times."""
+
+LOGGED = {"/sign-in/callback": "sso.login", "/members/ben/role": "role.assign", "/sign-out": "auth.logout"}
+"""What an endpoint logs itself, before it answers."""
+
+
+@contextmanager
+def portal(url: str, folder: Path) -> Iterator[tuple[Child, int]]:
+    """Start the example as `examples/run` does, and give it when it answers; behind the block it is ended."""
+    port = free_port()
+    with Child("portal", url, "--folder", folder, "--port", port, package="examples") as child:
+        with Browser(port) as browser:
+            eventually_sync(browser.is_answered, 30)
+        yield child, port
+        child.kill(signal.SIGTERM)
+
+
+def is_synced(browser: Browser) -> bool:
+    """Return whether the first sync is over: both its own events are in the trail, and nothing is left to come."""
+    return {"org.sync_start", "org.sync"} <= {row[1] for row in browser.rows("/audit")}
+
+
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A database without any table."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, str)
+    return found
+
+
+async def test_the_trail_is_of_one_company(postgres_url: str, tmp_path: Path) -> None:
+    """Who signs in sees what was done in the own company, by whom, and nothing of another's; only who may sees it."""
+    with (
+        portal(postgres_url, tmp_path) as (_, port),
+        Browser(port) as ann,
+        Browser(port) as gus,
+        Browser(port) as nobody,
+    ):
+        eventually_sync(lambda: ann.sign_in("acme/ann").status == 303 and ann.ask("/").status == 200)
+        eventually_sync(lambda: gus.sign_in("globex/gus").status == 303 and gus.ask("/").status == 200)
+        eventually_sync(lambda: is_synced(ann))
+        assert 401 == nobody.sign_in("").status
+        assert 401 == nobody.ask("/").status
+        assert 303 == ann.ask("/members/ben/role?role=admin", "POST").status
+        assert 404 == ann.ask("/members/gus/role?role=member", "POST").status
+        assert 303 == ann.ask("/sync", "POST").status
+        assert ["Ben Baker", "Support", "admin"] in [row[:3] for row in ann.rows("/")]
+        assigned = ["role.assign", "success", "ann", "admin", "Ben Baker becomes admin"]
+        eventually_sync(lambda: assigned in [row[1:] for row in ann.rows("/audit")])
+        eventually_sync(lambda: 2 == [row[1] for row in ann.rows("/audit")].count("org.sync"))
+        failed = [row[2] for row in ann.rows("/audit") if row[1] == "org.sync"]
+        assert ["partial", "partial"] == failed
+        assert "role.assign" not in {row[1] for row in gus.rows("/audit")}
+        with Browser(port) as ida:
+            ida.sign_in("globex/ida")
+            assert [200, 403] == [ida.ask("/").status, ida.ask("/audit").status]
+    rows = await all_rows(postgres_url)
+    refused = [row for row in rows if row["action"] == "sso.login" and row["outcome"] == "failure"]
+    assert [(None, "127.0.0.1")] == [(row["tenant_id"], row["ip_address"]) for row in refused]
+    asked = [row["actor_id"] for row in rows if row["action"] == "org.sync_start" and row["tenant_id"] == "acme"]
+    assert ["directory.sync", "ann"] == asked
+
+
+async def test_what_was_answered_is_in_the_log_once_after_sigkill(url: str, tmp_path: Path) -> None:
+    """Killed in the middle of requests and started again, the portal has each event of an answered request exactly
+    once, and no event of any request twice."""
+    with portal(url, tmp_path) as (child, port):
+        with Browser(port) as ann:
+            eventually_sync(lambda: ann.sign_in("acme/ann").status == 303 and ann.ask("/").status == 200)
+        browsers = [Browser(port) for _ in range(3)]
+        threads = [threading.Thread(target=work_until_killed, args=(browser,)) for browser in browsers]
+        for thread in threads:
+            thread.start()
+        eventually_sync(lambda: sum(len(browser.answers) for browser in browsers) >= ANSWERS_BEFORE_KILL, 30)
+        child.kill(signal.SIGKILL)
+        for thread in threads:
+            thread.join(30)
+    with portal(url, tmp_path):
+        await eventually(lambda: len(list((tmp_path / "journal").glob("*.lock"))) == 1, 30)
+    rows = await all_rows(url)
+    asked = {request_id for browser in browsers for request_id in browser.asked}
+    found = Counter(key_of(row) for row in rows if row["request_id"] in asked)
+    assert {1} == set(found.values())
+    answers = [answer for browser in browsers for answer in browser.answers]
+    assert {answer.path for answer in answers} >= LOGGED.keys()
+    assert [] == [answer for answer in answers if not is_told(answer, found)]
+    # A request's own event follows its answer: of the last one of each connection it may be missing.
+    followed = [answer for browser in browsers for answer in browser.answers[:-1] if "/company" not in answer.path]
+    assert [] == [answer for answer in followed if (answer.request_id, "api.request", None) not in found]
+    assert [] == [row for row in rows if row["action"] == "audit.gap"]
+
+
+def work_until_killed(browser: Browser) -> None:
+    """Sign in, change roles, sync and sign out, again and again, until nothing answers."""
+    try:
+        while True:
+            browser.sign_in("acme/ann")
+            for role in ("admin", "member"):
+                browser.ask(f"/members/ben/role?role={role}", "POST")
+                browser.ask("/")
+            browser.ask("/sync", "POST")
+            browser.ask("/sign-out", "POST")
+    except (OSError, http.client.HTTPException):
+        browser.close()
+
+
+def key_of(row: dict[str, Any]) -> tuple[str, str, str | None]:
+    """Return request and action, and the resource where a request has more than one of them."""
+    return row["request_id"], row["action"], row["resource_id"] if row["action"].startswith("org.") else None
+
+
+def is_told(answer: Answer, found: Counter[tuple[str, str, str | None]]) -> bool:
+    """Return whether what the endpoint logged is there, if the answer says that it did."""
+    action = LOGGED.get(answer.path)
+    return action is None or answer.status != 303 or (answer.request_id, action, None) in found
