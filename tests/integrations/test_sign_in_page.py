@@ -99,7 +99,7 @@ def come_again(world: World) -> str:
 
 
 def forge(world: World) -> str:
-    world.company.key = ECKey.generate_key("P-256", {"kid": world.company.published["kid"]})
+    world.company.key = ECKey.generate_key("P-256", {"kid": str(world.company.published["kid"])})
     return world.send_back()
 
 
