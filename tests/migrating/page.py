@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.terminal import here
 
 FOLDER = Path(__file__).parents[2] / "docs" / "migrating"
 ADDRESS = re.compile(r"(?:postgresql\+asyncpg|mysql\+asyncmy|sqlite\+aiosqlite)://[^\"' ]+")
@@ -57,6 +62,19 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, names: Mapping[str, Any
         if depth == len(parts):
             module.__dict__.update(names)
         monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+async def follow(commands: Iterable[str], folder: Path) -> list[CompletedProcess[str]]:
+    """Run *commands* one after another, as at a prompt in *folder*; what they say may go into a file there."""
+    done = []
+    for command in commands:
+        words = shlex.split(command)
+        assert "audit-async" == words.pop(0)
+        to_file = words[words.index(">") :] if ">" in words else []
+        done.append(await asyncio.to_thread(here, *words[: len(words) - len(to_file)]))
+        for name in to_file[1:]:
+            (folder / name).write_text(done[-1].stdout)
+    return done
 
 
 def _side(change: str, sign: str) -> str:
