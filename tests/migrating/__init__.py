@@ -1,1 +1,1 @@
-"""Each page of docs/migrating is followed: what it changes is run as it was and as it is, and what it promises is seen."""
+"""Each page of docs/migrating is followed: what it changes is run, and what it promises is seen."""

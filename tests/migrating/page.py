@@ -43,11 +43,11 @@ class Page:
 
     def before(self, part: str = "", names: Names | None = None) -> Names:
         """Run what the change in which *part* stands takes away, between what it leaves."""
-        return _run(_side(self.block("diff", part), "-"), names)
+        return _run(side(self.block("diff", part), "-"), names)
 
     def after(self, part: str = "", names: Names | None = None) -> Names:
         """Run what the change in which *part* stands puts there, between what it leaves."""
-        return _run(_side(self.block("diff", part), "+"), names)
+        return _run(side(self.block("diff", part), "+"), names)
 
     def commands(self, part: str = "") -> list[str]:
         """Return the lines of the block of commands in which *part* stands."""
@@ -77,7 +77,8 @@ async def follow(commands: Iterable[str], folder: Path) -> list[CompletedProcess
     return done
 
 
-def _side(change: str, sign: str) -> str:
+def side(change: str, sign: str) -> str:
+    """Return the program that *change* makes of another: before it with the sign `-`, after it with `+`."""
     lines = [line[1:] for line in change.splitlines() if line[:1] in ("", " ", sign)]
     return "\n".join(lines) + "\n"
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from tests.migrating.page import Names, Page, stand_in
@@ -60,6 +61,10 @@ def called(function: Callable[..., None], given: tuple[Any, ...]) -> Any:
     return by_session(request)
 
 
+def uncommitted(connection: Connection, function: Callable[..., None], given: tuple[Any, ...]) -> None:
+    function(Session(connection), *given)
+
+
 @ON_EACH
 async def test_the_rows_are_those_that_were(empty: Place, page: Page, begun: Names) -> None:
     """Each call of the page leaves the same row before and after, but for the reason that has a column now."""
@@ -80,7 +85,7 @@ async def test_a_refused_log_in_outlives_the_request(empty: Place, page: Page, b
     async with empty.admin.connect() as connection:
         for programs in (before, after):
             for name in ("refused", "changed"):
-                await connection.run_sync(lambda sync, f=programs[name], n=name: f(Session(sync), *CALLS[n]))
+                await connection.run_sync(uncommitted, programs[name], CALLS[name])
                 await connection.rollback()
     assert await begun["audit"].flush(20)
     assert [("login_failed", "locked")] == [(row["event_type"], row["error_message"]) for row in await rows_of(empty)]

@@ -1,4 +1,4 @@
-"""docs/migrating/desktop.md: one import is changed; the rows, and the queue of old, are brought into the same tables."""
+"""docs/migrating/desktop.md: one import is changed; rows, and the queue of old, go into the same tables."""
 
 from __future__ import annotations
 

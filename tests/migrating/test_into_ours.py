@@ -42,7 +42,12 @@ def rows() -> dict[str, list[Any]]:
         ],
         "wecom": [
             wecom.AuditLog(
-                employee_id="ZhangSan", action=action, resource="agent", details={"n": 1}, created_at=plain, result=result
+                employee_id="ZhangSan",
+                action=action,
+                resource="agent",
+                details={"n": 1},
+                created_at=plain,
+                result=result,
             )
             for action in wecom.WHEN_TO_WRITE
             for result in ("success", "failure", "partial")

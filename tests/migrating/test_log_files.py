@@ -23,9 +23,7 @@ def logger() -> Iterator[logging.Logger]:
     log.setLevel("NOTSET")
 
 
-async def test_the_line_stays_and_is_an_event(
-    sqlite_url: str, folder: Path, logger: logging.Logger
-) -> None:
+async def test_the_line_stays_and_is_an_event(sqlite_url: str, folder: Path, logger: logging.Logger) -> None:
     """The file has the same line before and after; the event has what it means."""
     logger.addHandler(logging.FileHandler(folder / "audit.log"))
     page = Page("log-files", sqlite_url)

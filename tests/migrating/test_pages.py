@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.migrating.page import FOLDER, Page, _side
+from tests.migrating.page import FOLDER, Page, side
 
 PAGES = sorted(path.stem for path in FOLDER.glob("*.md"))
 
@@ -16,7 +16,7 @@ PAGES = sorted(path.stem for path in FOLDER.glob("*.md"))
 def test_every_block_compiles(name: str) -> None:
     """No program of a page has a syntax error, neither before its change nor after it."""
     page = Page(name)
-    programs = [*page.blocks("python"), *(_side(each, sign) for each in page.blocks("diff") for sign in "-+")]
+    programs = [*page.blocks("python"), *(side(each, sign) for each in page.blocks("diff") for sign in "-+")]
     for program in programs:
         compile(program, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from audit_async import AuditLogger, create_table
-from tests.migrating.page import Page, follow, stand_in
+from tests.migrating.page import Page, follow, side, stand_in
 from tests.migrating.versions import ACTIVITY, AUDITLOG, VERSIONS
 from tests.store.conftest import Place
 from tests.tables import all_rows
@@ -88,9 +89,7 @@ class Article(Base):
     price: Mapped[int | None]
 
 
-async def test_a_session_tells_what_it_changes(
-    folder: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_session_tells_what_it_changes(folder: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has committed is there, with what it was and is; what is rolled back is not."""
     page = Page("sqlalchemy-continuum")
     stand_in(monkeypatch, "history", page.python("def keep_history("))
@@ -115,13 +114,15 @@ async def test_a_session_tells_what_it_changes(
     assert [(action, "article", "1") for action in LIFE] == [
         (row["action"], row["resource_type"], row["resource_id"]) for row in rows
     ]
-    assert ("x", "y", "y") == (rows[1]["old_values"]["name"], rows[1]["new_values"]["name"], rows[2]["old_values"]["name"])
+    assert ("x", "y", "y") == (
+        rows[1]["old_values"]["name"],
+        rows[1]["new_values"]["name"],
+        rows[2]["old_values"]["name"],
+    )
 
 
 async def test_an_event_stands_beside_the_triggers(sqlite_url: str, folder: Path) -> None:
     """In the transaction of the change, where it is committed."""
-    from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-
     await create_table(sqlite_url)
     engine = create_async_engine(sqlite_url)
     async with AuditLogger(sqlite_url, journal_dir=folder / "j") as audit, AsyncSession(engine) as session:
@@ -174,11 +175,9 @@ assert shutdown(20)
 
 async def test_a_receiver_tells_what_djangos_models_change(folder: Path) -> None:
     """What has committed is there, with what it was and is; what is rolled back is not."""
-    from tests.migrating.page import _side
-
     page = Page("django-auditlog")
     (folder / "audits.py").write_text(page.block("python", "def register("))
-    (folder / "change.py").write_text(_side(page.block("diff"), "+"))
+    (folder / "change.py").write_text(side(page.block("diff"), "+"))
     (folder / "program.py").write_text(DJANGO)
     await create_table("sqlite+aiosqlite:///audit.db")
     root = str(Path(__file__).parents[2])
