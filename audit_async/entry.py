@@ -128,7 +128,9 @@ def encode(event: AuditEvent, redact: Callable[[AuditEvent], AuditEvent] = redac
     # A fresh key at each repair would store it twice, so that it is looked at here and not when it is decoded.
     is_sound = type(event) is AuditEvent and type(moment) is datetime and moment.tzinfo is UTC
     try:
-        payload = _fitting(event) if is_sound and type(event.id) is str and event.id else b""
+        payload = _encode(event) if is_sound and type(event.id) is str and event.id else b""
+        if len(payload) > MAX_EVENT_BYTES:
+            payload = _fitting(event)
         if payload and not _has_flat_fields(payload, event):
             payload = b""
     except BaseException as error:

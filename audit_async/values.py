@@ -104,7 +104,7 @@ def _plain(value: Any, walk: Walk, depth: int) -> Any:
 
 
 def _guarded(value: Any, kind: type, walk: Walk, depth: int) -> Any:
-    if kind is not dict and not issubclass(kind, (dict, set, frozenset, *_LISTS)):
+    if kind is not dict and kind is not list and not issubclass(kind, (dict, set, frozenset, *_LISTS)):
         mapped = mapped_state(value)
         if mapped is not None:
             # A mapped instance: its identity only, since reading an attribute may ask the database.
@@ -126,16 +126,15 @@ def _guarded(value: Any, kind: type, walk: Walk, depth: int) -> Any:
 def _container(value: Any, kind: type, walk: Walk, depth: int) -> Any:
     if issubclass(kind, dict):
         return _dict(value, walk, depth)
+    if kind is list:
+        return _sequence(list, value, walk, depth)
     if issubclass(kind, tuple):
         names = getattr(kind, "_fields", None)
         if type(names) is tuple and len(names) == tuple.__len__(value):
             return _object(list(zip(names, tuple.__iter__(value), strict=True)), len(names), walk, depth)
     for built_in in _LISTS:
         if issubclass(kind, built_in):
-            items, count = _snapshot(built_in, value)
-            if count == 2 and type(items[0]) is bytes:
-                items[0] = _name(items[0])
-            return _list(items, count, walk, depth)
+            return _sequence(built_in, value, walk, depth)
     for built_in in (set, frozenset):
         if issubclass(kind, built_in):
             return _set(*_snapshot(built_in, value), walk, depth)
@@ -223,6 +222,13 @@ def _name(name: bytes) -> Any:
     """Return *name* as text where it is one: headers as ASGI gives them, of which a secret is known by its name."""
     found = text_of_bytes(name) if len(name) <= MAX_KEY_CHARS else None
     return name if found is None else found
+
+
+def _sequence(built_in: Any, value: Any, walk: Walk, depth: int) -> Any:
+    items, count = _snapshot(built_in, value)
+    if count == 2 and type(items[0]) is bytes:
+        items[0] = _name(items[0])
+    return _list(items, count, walk, depth)
 
 
 def _list(items: list[Any], count: int, walk: Walk, depth: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, Self, TypeAlias
 
 import msgspec
 
+from audit_async.config import CONTEXT_SPELLINGS
 from audit_async.context.spans import current_span, span_in
 from audit_async.errors import meant
 from audit_async.events import AuditEvent
@@ -206,19 +208,31 @@ def fill(event: AuditEvent) -> AuditEvent:
     if layer is None and tracing is None:
         return event
     said = _NOTHING if layer is None else _said_in(layer) if layer.late else layer.fields
-    fields = said
-    if said:
-        told = _told_by(event)
-        if told != _TELLS_NOTHING:
-            fields = _beside(said, dict(zip(_TELLING_NAMES, told, strict=True)))
-    missing: dict[str, Any] = {name: value for name, value in fields.items() if getattr(event, name) is None}
+    missing: dict[str, Any] = _missing_in(event, said) if said else {}
     if tracing is not None and event.span_id is None and "span_id" not in said:
-        missing.update(span_in(event.trace_id or said.get("trace_id")))
+        missing = {**missing, **span_in(event.trace_id or said.get("trace_id"))}
     if layer is not None and layer.invalid and type(event.metadata) is dict:
         own = event.metadata.get(INVALID_KEY)
         unfit = {**layer.invalid, **(own if type(own) is dict else {})}
-        missing["metadata"] = {**event.metadata, INVALID_KEY: unfit}
+        missing = {**missing, "metadata": {**event.metadata, INVALID_KEY: unfit}}
     return msgspec.structs.replace(event, **missing) if missing else event
+
+
+def _missing_in(event: AuditEvent, said: dict[str, str]) -> dict[str, str]:
+    """Return what of *said* fills a field that *event* leaves open."""
+    values_of, nothing = _of_fields(tuple(said))
+    if values_of(event) == nothing:
+        # Most events: nothing is said twice, so that there is nothing to weigh.
+        return said
+    told = _told_by(event)
+    fields = said if told == _TELLS_NOTHING else _beside(said, dict(zip(_TELLING_NAMES, told, strict=True)))
+    return {name: value for name, value in fields.items() if getattr(event, name) is None}
+
+
+@functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
+def _of_fields(names: tuple[str, ...]) -> tuple[Callable[[AuditEvent], Any], Any]:
+    """Return what gets the values of the fields of *names*, and what it gets where they are all open."""
+    return operator.attrgetter(*names), (None,) * len(names) if len(names) > 1 else None
 
 
 def _said_in(layer: _Layer) -> dict[str, str]:

@@ -48,6 +48,7 @@ _is_address_v6 = re.compile(r"[0-9A-Fa-f]{0,4}(?::{1,2}[0-9A-Fa-f]{1,4}){0,7}(?:
 """In the spelling of a builder: a colon in any other text is a clue."""
 
 _CONTAINERS = frozenset({dict, list})
+_TEXTS_ONLY = frozenset({str})
 _KINDS = frozenset({str, int, float, bool, NoneType, dict, list})
 _LEAST_CARD = 10**12
 
@@ -79,7 +80,7 @@ class _Plan:
         LookCloserError: no plan does.
     """
 
-    __slots__ = ("deeper", "ids_of", "is_flat", "numbers", "secrets", "texts_of")
+    __slots__ = ("deeper", "deeper_of", "ids_of", "numbers", "secrets", "texts_of")
 
     def __init__(self, value: dict[str, Any], verdicts: Verdicts) -> None:
         if not _MARKERS.isdisjoint(value) or name_of_values(value) is not None:
@@ -107,7 +108,7 @@ class _Plan:
                 numbers.append(key)
         if is_suspicious("\n".join(value)):
             raise LookCloserError
-        self.is_flat = not (self.secrets or self.deeper)
+        self.deeper_of = _getter(self.deeper)
         self.texts_of = _getter(texts)
         self.ids_of = _getter(ids)
         self.numbers = numbers
@@ -145,21 +146,15 @@ class Look:
         action, description, message, resource, address, agent, tags, details, metadata, old, new = _rest_of(fields)
         if fields[_READ_BACK] != _NOT_READ_BACK:
             raise LookCloserError
-        texts = [action]
-        secrets: list[Any] | None
-        plan = self._plans.get((*details, *map(type, details.values()))) if type(details) is dict else None
-        if plan and plan.is_flat and old is None and new is None and metadata == _NOTHING:
-            # Most events by far: there is nothing to do but to look at texts.
-            changes, secrets = _NOTHING, None
-            ids = [*plan.ids_of(details)]
-            texts += plan.texts_of(details)
-            if plan.numbers:
-                plan.check_numbers(details)
-        else:
+        texts: list[str] = [action]
+        ids: list[str] = []
+        changes: dict[str, Any] = _NOTHING
+        secrets: list[Any] | None = None
+        # Of most events by far there is nothing to do but to look at texts.
+        if old is not None or new is not None or metadata != _NOTHING or not self._are_plain(details, texts, ids):
             found = _Found()
             changes = self._changes((details, metadata, old, new), found)
-            texts += found.texts
-            ids, secrets = found.ids, found.secrets
+            texts, ids, secrets = [action, *found.texts], found.ids, found.secrets
         ids += filter(None, fields[_REQUEST])
         if resource:
             ids.append(resource)
@@ -189,6 +184,32 @@ class Look:
             echoes.add_secret(secrets)
             changes = {**changes, **echoes.hidden_in(event)}
         return msgspec.structs.replace(event, **changes) if changes else event
+
+    def _are_plain(self, value: Any, texts: list[str], ids: list[str]) -> bool:
+        """Put what is to be looked at in *value*, an object of an event, into *texts* and *ids*; return False, with a
+        part of it in them, where there is more to do."""
+        if type(value) is not dict or not value:
+            return type(value) is dict
+        inside: list[Any] = [value]
+        for each in inside:
+            if type(each) is dict:
+                plan = self._plans.get((*each, *map(type, each.values())))
+                if plan is None or plan.secrets:
+                    return False
+                texts += plan.texts_of(each)
+                ids += plan.ids_of(each)
+                if plan.numbers:
+                    plan.check_numbers(each)
+                if plan.deeper:
+                    inside += plan.deeper_of(each)
+                    # One that holds itself would never end.
+                    if len(inside) > MAX_PLANNED_KEYS:
+                        return False
+            elif len(each) != 2 and _TEXTS_ONLY.issuperset(map(type, each)):
+                texts += each
+            else:
+                return False
+        return True
 
     def _remember(self, actor: tuple[str | None, ...], agent: str | None) -> None:
         """Look at *actor* and *agent*, which were found harmless, no more."""

@@ -58,7 +58,8 @@ def is_suspicious(text: str, ids: str = "") -> bool:
         return True
     if " " in whole and (_OF_AN_OPTION in whole or _SPACES(whole)):
         return True
-    return marked.count(_DIGIT, 0, len(text.encode())) >= len(_SHORTEST_CARD) and _has_long_number(text)
+    end = len(text) if len(marked) == len(whole) else len(text.encode())
+    return marked.count(_DIGIT, 0, end) >= len(_SHORTEST_CARD) and _has_long_number(text)
 
 
 def _has_long_number(text: str) -> bool:
