@@ -48,6 +48,7 @@ from audit_async.text import ends_of_text, short_text, text_of_bytes, unused_nam
 _STR_ONLY = frozenset({str})
 _LISTS: tuple[Any, ...] = (list, tuple, deque, range, type({}.keys()), type({}.values()), type({}.items()))
 _ATTEMPTS = 3
+_FIRST = slice(MAX_ITEMS)
 
 
 def plain(value: object) -> Any:
@@ -94,6 +95,8 @@ def _plain(value: Any, walk: Walk, depth: int) -> Any:
     if kind is float:
         return number(value)
     try:
+        if kind is dict or kind is list:
+            return _inside(value, kind, walk, depth)
         if kind in PLAIN_SCALARS:
             found = scalar(value, kind, walk)
             return {"$type": type_name(value)} if found is None else found
@@ -104,13 +107,17 @@ def _plain(value: Any, walk: Walk, depth: int) -> Any:
 
 
 def _guarded(value: Any, kind: type, walk: Walk, depth: int) -> Any:
-    if kind is not dict and kind is not list and not issubclass(kind, (dict, set, frozenset, *_LISTS)):
+    if not issubclass(kind, (dict, set, frozenset, *_LISTS)):
         mapped = mapped_state(value)
         if mapped is not None:
             # A mapped instance: its identity only, since reading an attribute may ask the database.
             return {"$type": type_name(value), "identity": _plain(mapped.identity, walk, depth + 1)}
         if not is_mapping(kind) and not has_fields(kind):
             return _single(value, kind, walk, depth)
+    return _inside(value, kind, walk, depth)
+
+
+def _inside(value: Any, kind: type, walk: Walk, depth: int) -> Any:
     if depth >= MAX_DEPTH:
         return {"$depth": MAX_DEPTH}
     if id(value) in walk.above:
@@ -118,7 +125,7 @@ def _guarded(value: Any, kind: type, walk: Walk, depth: int) -> Any:
     above = walk.above
     walk.above = (*above, id(value))
     try:
-        return _container(value, kind, walk, depth + 1)
+        return _dict(value, walk, depth + 1) if kind is dict else _container(value, kind, walk, depth + 1)
     finally:
         walk.above = above
 
@@ -126,15 +133,16 @@ def _guarded(value: Any, kind: type, walk: Walk, depth: int) -> Any:
 def _container(value: Any, kind: type, walk: Walk, depth: int) -> Any:
     if issubclass(kind, dict):
         return _dict(value, walk, depth)
-    if kind is list:
-        return _sequence(list, value, walk, depth)
-    if issubclass(kind, tuple):
+    if kind is not list and issubclass(kind, tuple):
         names = getattr(kind, "_fields", None)
         if type(names) is tuple and len(names) == tuple.__len__(value):
             return _object(list(zip(names, tuple.__iter__(value), strict=True)), len(names), walk, depth)
     for built_in in _LISTS:
         if issubclass(kind, built_in):
-            return _sequence(built_in, value, walk, depth)
+            items, count = _snapshot(built_in, value)
+            if count == 2 and type(items[0]) is bytes:
+                items[0] = _name(items[0])
+            return _list(items, count, walk, depth)
     for built_in in (set, frozenset):
         if issubclass(kind, built_in):
             return _set(*_snapshot(built_in, value), walk, depth)
@@ -162,7 +170,13 @@ def _dict(value: dict[Any, Any], walk: Walk, depth: int) -> dict[str, Any]:
     if result and not _are_plain_keys(result):
         return _object(list(result.items()), count, walk, depth)
     walk.worth -= ITEM_CHARS * count
-    for key, item in result.items():
+    _clean(result, result.items(), walk, depth)
+    return result
+
+
+def _clean(result: Any, pairs: Iterable[tuple[Any, Any]], walk: Walk, depth: int) -> None:
+    """Make plain what is not in *result*, a copy of ours that *pairs* come from."""
+    for key, item in pairs:
         kind = type(item)
         if kind is str:
             if len(item) <= WORTH_COUNTING_CHARS and item.isascii() and "\0" not in item:
@@ -174,7 +188,6 @@ def _dict(value: dict[Any, Any], walk: Walk, depth: int) -> dict[str, Any]:
         ):
             continue
         result[key] = _plain(item, walk, depth)
-    return result
 
 
 def _are_plain_keys(found: dict[Any, Any]) -> bool:
@@ -204,7 +217,7 @@ def _object(pairs: Iterable[tuple[Any, Any]], count: int, walk: Walk, depth: int
 def _snapshot(built_in: Any, value: Any) -> tuple[list[Any], int]:
     """Return the first items of *value* and how many it has. No code of the caller runs in between."""
     if built_in is list or built_in is tuple:  # which no change makes raise
-        return list(itertools.islice(built_in.__iter__(value), MAX_ITEMS)), built_in.__len__(value)
+        return list(built_in.__getitem__(value, _FIRST)), built_in.__len__(value)
     return _attempted(lambda: list(itertools.islice(built_in.__iter__(value), MAX_ITEMS))), built_in.__len__(value)
 
 
@@ -224,21 +237,14 @@ def _name(name: bytes) -> Any:
     return name if found is None else found
 
 
-def _sequence(built_in: Any, value: Any, walk: Walk, depth: int) -> Any:
-    items, count = _snapshot(built_in, value)
-    if count == 2 and type(items[0]) is bytes:
-        items[0] = _name(items[0])
-    return _list(items, count, walk, depth)
-
-
 def _list(items: list[Any], count: int, walk: Walk, depth: int) -> Any:
     if walk.worth < 0:
         return {"$items": count}
     walk.worth -= ITEM_CHARS * len(items)
-    result = [_plain(item, walk, depth) for item in items]
+    _clean(items, enumerate(items), walk, depth)
     if count > MAX_ITEMS:
-        result.append({"$items": count})
-    return result
+        items.append({"$items": count})
+    return items
 
 
 def _set(items: list[Any], count: int, walk: Walk, depth: int) -> Any:
