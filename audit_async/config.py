@@ -157,6 +157,10 @@ MAX_PLANNED_KEYS = 32
 """Of an object whose redaction is worked out once for all with the same keys and types. Larger ones seldom come
 twice."""
 
+MAX_QUICK_CONTAINERS = 32
+"""Of an event's details that are looked at for secrets in one loop. More are seldom, and one that holds itself would
+never end."""
+
 # --- journal -----------------------------------------------------------------------------------------
 
 SEGMENT_BYTES = 8 * MIB

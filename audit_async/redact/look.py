@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from audit_async.config import CONTEXT_SPELLINGS, MAX_ID_CHARS, MAX_KEY_CHARS, MAX_PLANNED_KEYS
+from audit_async.config import CONTEXT_SPELLINGS, MAX_ID_CHARS, MAX_KEY_CHARS, MAX_PLANNED_KEYS, MAX_QUICK_CONTAINERS
 from audit_async.events import AuditEvent
 from audit_async.redact.digits import is_card
 from audit_async.redact.echoes import Echoes
@@ -203,7 +203,7 @@ class Look:
                 if plan.deeper:
                     inside += plan.deeper_of(each)
                     # One that holds itself would never end.
-                    if len(inside) > MAX_PLANNED_KEYS:
+                    if len(inside) > MAX_QUICK_CONTAINERS:
                         return False
             elif len(each) != 2 and _TEXTS_ONLY.issuperset(map(type, each)):
                 texts += each
