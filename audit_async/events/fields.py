@@ -10,6 +10,7 @@ import enum
 import functools
 import ipaddress
 import math
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from audit_async.shapes import error_text, is_object, pass_on, type_name
 from audit_async.text import ends_of_text, short_text, text_of_bytes
 from audit_async.values import plain, plain_object, plain_text
 
+_ZONE = re.compile(r"[A-Za-z0-9._~-]+")
 _LAST = datetime.max.replace(tzinfo=UTC)  # nobody means it, and asyncpg takes it for infinity
 
 
@@ -121,8 +123,22 @@ def to_address(value: Any) -> str | None:
 
 @functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
 def _address(text: str) -> str:
+    return str(parse_address(text))
+
+
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IP address that *text* is, without the prefix that makes IPv6 of an IPv4 one.
+
+    Raises:
+        ValueError: it is none, or its zone (`fe80::1%eth0`), for which Python takes any text, could not be one.
+
+    Source: RFC 6874, section 2: what a zone is made of.
+    """
     found = ipaddress.ip_address(text)
-    return str(getattr(found, "ipv4_mapped", None) or found)
+    zone = getattr(found, "scope_id", None)
+    if zone is not None and not _ZONE.fullmatch(zone):
+        raise ValueError("the zone of an address is made of letters, digits and -._~")
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _one_text(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from audit_async.config import CONTEXT_SPELLINGS, MAX_ADDRESS_CHARS, MAX_PROXIES
 from audit_async.errors import ConfigurationError
+from audit_async.events.fields import parse_address
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -105,10 +106,9 @@ def _without_port(hop: str) -> str:
 
 def _parsed(text: str) -> Address | None:
     try:
-        found = ipaddress.ip_address(text.strip())
+        return parse_address(text.strip())
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _network(given: object) -> Network:

@@ -38,6 +38,7 @@ HEX = "00000000-0000-0000-0000-000000000005"
         ("ip_address", "2001:DB8::1", "2001:db8::1"),
         ("ip_address", ipaddress.ip_address("10.0.0.1"), "10.0.0.1"),
         ("ip_address", "::ffff:10.0.0.1", "10.0.0.1"),
+        ("ip_address", "FE80::1%eth0.7", "fe80::1%eth0.7"),
         ("ip_address", " ", None),
         ("status_code", HTTPStatus.NOT_FOUND, 404),
         ("severity", Severity.HIGH, Severity.HIGH),
@@ -58,6 +59,7 @@ def test_a_field_holds_one_form(name: str, value: Any, expected: Any) -> None:
         *(("duration_ms", True), ("duration_ms", "x"), ("duration_ms", float("nan")), ("duration_ms", 10**400)),
         *(("created_at", "x"), ("created_at", True), ("created_at", float("inf")), ("created_at", 1e15)),
         *(("created_at", datetime.max.replace(tzinfo=UTC)), ("ip_address", "unknown"), ("ip_address", "010.0.0.1")),
+        *(("ip_address", "fe80::1%\0"), ("ip_address", "fe80::1%\ud800"), ("ip_address", "fe80::1%a b")),
         *(("severity", "x"), ("severity", 5), ("severity", []), ("user_id", {"a": 1}), ("user_id", [1])),
     ],
 )
