@@ -8,7 +8,9 @@ raises is raised.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeAlias
 
 from audit_async.config import MAX_WORD_CHARS
@@ -44,8 +46,8 @@ class AuditMiddleware:
         log_requests: log an `api.request` for each request, when its response is complete, with method, path (the
             route's template where the framework tells it), status and duration; and for each websocket, when it ends.
             Never a body, a query or a header; what an exception says, that goes through, is its `error_message`.
-        skip: requests that get no such event: paths, with `*` at the end for all that begin so, or a function of the
-            scope.
+        skip: requests that get no such event: paths, with `*` at the end for all that begin so, or a plain function
+            of the scope.
         trusted_proxies, forwarded_header, request_id_header: as of `RequestReader`.
 
     Raises:
@@ -122,6 +124,10 @@ class AuditMiddleware:
 def _skipping(skip: Skip) -> Callable[[Scope], bool]:
     """Return what says whether a request gets no event. It never raises: in doubt there is one."""
     if callable(skip):
+        if inspect.iscoroutinefunction(skip):
+            raise ConfigurationError(
+                "skip is a coroutine function, which nobody awaits", hint="give a plain function of the scope"
+            )
         return lambda scope: _says_so(skip, scope)
     paths = [skip] if isinstance(skip, str) else list(skip)
     for path in paths:
@@ -139,8 +145,13 @@ def _skipping(skip: Skip) -> Callable[[Scope], bool]:
 
 def _says_so(skip: Callable[[Scope], Any], scope: Scope) -> bool:
     try:
-        return bool(skip(scope))
+        answer = skip(scope)
+        if isinstance(answer, Coroutine):
+            answer.close()
+            raise TypeError("it gave a coroutine, which nobody awaits")
+        return bool(answer)
     except BaseException as error:
-        pass_on(error)
+        if not isinstance(error, asyncio.CancelledError):  # of a task whose result it has asked for
+            pass_on(error)
         report("web_skip", f"whether a request is logged cannot be told: {describe(error)}")
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import threading
 import time
@@ -70,7 +71,9 @@ class Question:
                 return None
             return self._understood(answer)
         except BaseException as error:
-            pass_on(error)
+            # Where nothing is awaited a cancellation can only be that of a task whose result was asked for.
+            if not isinstance(error, asyncio.CancelledError):
+                pass_on(error)
             self._tell(error)
             return None
         finally:
@@ -93,7 +96,8 @@ class Question:
                 return self._understood(await answer if isinstance(answer, Awaitable) else answer)
             limit = 0.0
         except BaseException as error:
-            pass_on(error)
+            if not _is_of_another(error):
+                pass_on(error)
             if not is_early:
                 self._tell(error)
         finally:
@@ -136,6 +140,17 @@ class Question:
                 f"what says the {self.field} of a request took {seconds:.1f} s: it is not asked for "
                 f"{ANSWER_REST_SECONDS:.0f} s. HINT: let it read the scope, where an authentication has put the user",
             )
+
+
+def _is_of_another(error: BaseException) -> bool:
+    """Return whether *error* is the cancellation of a task that was awaited here, not of the one that awaits."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False  # no loop of asyncio
+    return task is not None and not task.cancelling()
 
 
 _PLAIN_CHARS = 35

@@ -13,8 +13,9 @@ from audit_async.diagnostics import describe, report
 from audit_async.events import AuditEvent, Category, Outcome, Severity
 from audit_async.events.fields import to_message
 from audit_async.events.identifier import new_id
+from audit_async.jobs.ending import outcome_of
 from audit_async.logger import AuditLogger
-from audit_async.shapes import pass_on
+from audit_async.shapes import members_of, pass_on
 from audit_async.text import short_text
 from audit_async.web.asking import Question
 from audit_async.web.reader import RequestReader
@@ -31,6 +32,7 @@ MARK = "audit_async"
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "WEBSOCKET"})
 """The usual ones, which need not be looked at."""
 
+_BODIES = frozenset({"http.response.body", "http.response.zerocopysend"})
 _DENIED, _TOO_MANY, _SERVER_ERROR, _SWITCHED = frozenset({401, 403, 407}), 429, 500, 101
 
 
@@ -200,7 +202,7 @@ class Exchange:
         if kind == "http.response.start":
             self._status = int(message["status"])
             self._has_trailers = bool(message.get("trailers"))
-        elif kind == "http.response.body":
+        elif kind in _BODIES:
             self._is_complete = not (message.get("more_body") or self._has_trailers)
         elif kind == "http.response.trailers":
             self._is_complete = not message.get("more_trailers")
@@ -286,5 +288,7 @@ def _code_of(message: Message) -> int:
 
 
 def _is_cancellation(error: BaseException) -> bool:
+    if members_of(error):
+        return outcome_of(error) is Outcome.CANCELLED
     # Of asyncio and of trio, which need not be here.
     return type(error).__name__.startswith("Cancel")

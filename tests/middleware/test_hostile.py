@@ -174,6 +174,49 @@ async def test_what_ends_the_program_goes_on(error: type[BaseException]) -> None
     assert [(expected, "ann")] == [(event.outcome, event.user_id) for event in logged]
 
 
+async def test_a_group_of_cancellations_is_one() -> None:
+    """What a nursery of trio, or curio, makes of its tasks' cancellations is told as one of them would be."""
+    group = BaseExceptionGroup("all", [BaseExceptionGroup("inner", [asyncio.CancelledError()])])
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise group
+
+    middleware, logged = wrapped(app)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await call(middleware, scope_of())
+    assert caught.value is group
+    assert [Outcome.CANCELLED] == [event.outcome for event in logged]
+
+
+async def cancelled_task() -> asyncio.Task[None]:
+    task = asyncio.create_task(asyncio.sleep(60))
+    task.cancel()
+    await asyncio.wait([task])
+    return task
+
+
+@pytest.mark.parametrize("asks", ["plainly", "in a coroutine"])
+async def test_a_cancelled_task_that_a_function_asks_is_none_of_the_request(asks: str) -> None:
+    """A look-up whose own task was cancelled tells of nobody: neither the request nor a `log()` in it is cancelled."""
+    task: asyncio.Task[Any] = await cancelled_task()
+
+    def plain(scope: Any) -> Any:
+        return task.result()
+
+    async def in_coroutine(scope: Any) -> Any:
+        return await task
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        fill(events.custom("a"))
+        await PlainTextResponse("hello")(scope, receive, send)
+
+    middleware, logged = wrapped(app, user=plain if asks == "plainly" else in_coroutine)
+    with heard() as lines:
+        assert 200 == (await call(middleware, scope_of()))[0]["status"]
+    assert [(None, Outcome.SUCCESS)] == [(event.user_id, event.outcome) for event in logged]
+    assert ["user_id" in line for line in lines] == [True]
+
+
 async def test_a_cancelled_request_ends_at_once_and_is_told() -> None:
     """A request that is cancelled while it works is logged without anything being awaited."""
     started, asked = asyncio.Event(), list[None]()
@@ -234,6 +277,7 @@ async def test_a_client_that_is_gone_is_told_where_the_server_raises() -> None:
         ([{"type": "http.response.body", "body": b"a", "more_body": True}, {"type": "http.response.body"}], 2),
         ([{"type": "http.response.pathsend", "path": "/dev/null"}], 1),
         ([{"type": "http.response.zerocopysend", "more_body": True}, {"type": "http.response.body"}], 2),
+        ([{"type": "http.response.zerocopysend", "file": 0}], 1),
         ([{"type": "http.response.body"}, {"type": "http.response.trailers", "headers": []}], 2),
     ],
 )
@@ -312,3 +356,23 @@ def test_what_is_no_path_is_an_error_at_the_start(skip: Any) -> None:
     """A slip in the paths that are skipped is told when the application starts."""
     with pytest.raises(ConfigurationError, match="no path"):
         AuditMiddleware(Starlette(), skip=skip)
+
+
+async def says(scope: Any) -> bool:
+    return True
+
+
+def test_a_coroutine_function_that_skips_is_an_error_at_the_start() -> None:
+    """Nobody would await it, and what it gives instead of an answer would skip every request."""
+    with pytest.raises(ConfigurationError, match="coroutine"):
+        AuditMiddleware(Starlette(), skip=says)
+
+
+async def test_a_skip_that_gives_no_answer_skips_nothing() -> None:
+    """A coroutine is none, and a cancelled task's result is none; one line says so."""
+    task = await cancelled_task()
+    for skip in (lambda scope: says(scope), lambda scope: task.result()):
+        middleware, logged = wrapped(PlainTextResponse(""), skip=skip)
+        with heard() as lines:
+            assert 200 == (await call(middleware, scope_of()))[0]["status"]
+        assert (1, [True]) == (len(logged), ["whether a request is logged" in line for line in lines])
