@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import operator
+from collections.abc import Awaitable, Callable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from audit_async.config import JOB_ITEMS
@@ -17,6 +19,7 @@ from audit_async.receipt import Receipt
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+_LAZY = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
 def audited_job(
@@ -37,25 +40,32 @@ def audited_job(
         each, fields: as of `AuditLogger.job`.
 
     Raises:
-        TypeError: *name* is forgotten, or what is decorated is a generator, whose call only makes it; or as
-            `AuditLogger.job`.
+        TypeError: *name* is forgotten; what is decorated is no function, or a generator, whose call only makes it;
+            or as `AuditLogger.job`.
     """
     if callable(name):
         raise TypeError("audited_job() takes the name of the job first: @audited_job('schedule.execute')")
-    Keywords(fields)  # a slip is told where it is written
+    # A slip is told where it is written.
+    Keywords(fields)
+    operator.index(each)
 
     def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+        if isinstance(function, (type, classmethod, staticmethod)) or not callable(function):
+            raise TypeError(
+                f"audited_job() takes a function, not a {type(function).__name__}. "
+                "It stands below @staticmethod and @classmethod, and on a method of a class"
+            )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(
                 f"audited_job() cannot take {function.__name__}(), a generator: its call only makes it. "
                 "Write `with audit.job(...)` inside"
             )
-        if inspect.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
 
             @functools.wraps(function)
             async def run(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> Any:
                 with Job(logger_of(audit), name, fields, each=each):
-                    return await function(*arguments, **keywords)
+                    return await cast("Awaitable[Any]", function(*arguments, **keywords))
 
             return cast("Callable[_Parameters, _Result]", run)
 
@@ -63,8 +73,9 @@ def audited_job(
         def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
             with Job(logger_of(audit), name, fields, each=each) as job:
                 result = function(*arguments, **keywords)
-                if inspect.iscoroutine(result):
-                    job.fail("what was called has only made a coroutine, and has not run yet", Outcome.UNKNOWN)
+                if issubclass(type(result), _LAZY):
+                    made = type(result).__name__.replace("_", " ")
+                    job.fail(f"what was called has only made a {made}, and has not run yet", Outcome.UNKNOWN)
                 return result
 
         return call

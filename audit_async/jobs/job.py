@@ -28,6 +28,7 @@ from audit_async.jobs.ending import outcome_of, text_of
 from audit_async.jobs.keywords import Keywords, read_name
 from audit_async.jobs.tally import Tally
 from audit_async.receipt import Receipt
+from audit_async.values import plain_object
 
 FAILURES = frozenset({"failed", "failure", "failures", "error", "errors"})
 """Counters that make of a success a partial one."""
@@ -296,7 +297,7 @@ class Job:
             outcome=self.outcome,
             duration_ms=round(duration, 3),
             error_message=message,
-            details=with_own({**self._said.details, **counts} if counts else self._said.details, own),
+            details=with_own({**self._said.details, **plain_object(counts)} if counts else self._said.details, own),
         )
 
     @property

@@ -129,6 +129,19 @@ async def test_a_coroutine_that_a_plain_function_made_has_not_run(log: Log) -> N
     assert "unknown" == (await log.last())["outcome"]
 
 
+async def test_an_object_whose_call_is_a_coroutine_function_is_one(log: Log) -> None:
+    """Its job ends when it has run, as it has."""
+
+    class Work:
+        async def __call__(self) -> None:
+            await asyncio.sleep(0)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await audited_job("schedule.execute", audit=log.audit)(Work())()
+    assert "failure" == (await log.last())["outcome"]
+
+
 def generator() -> Iterator[int]:
     yield 1
 
@@ -144,8 +157,28 @@ def test_a_generator_is_none(function: Callable[[], Any]) -> None:
         audited_job("schedule.execute")(function)
 
 
+@pytest.mark.parametrize("function", [generator, async_generator])
+async def test_a_generator_that_a_plain_function_made_has_not_run(log: Log, function: Callable[[], Any]) -> None:
+    """Of what it will do the job cannot tell, and does not pretend to."""
+    audited_job("schedule.execute", audit=log.audit)(lambda: function())()
+    last = await log.last()
+    assert ("unknown", True) == (last["outcome"], "generator" in last["error_message"])
+
+
+class Decorated:
+    @classmethod
+    def made(cls) -> Decorated:
+        return cls()
+
+
 def test_a_slip_is_told_where_it_is_written() -> None:
-    """A forgotten name, or a tenant by another name, is told when the function is made."""
+    """A forgotten name, a tenant by another name, or what is no function is told when the function is made."""
+    nothings: list[Any] = [Log, staticmethod(generator), vars(Decorated)["made"], 7]
+    for nothing in nothings:
+        with pytest.raises(TypeError, match="takes a function"):
+            audited_job("schedule.execute")(nothing)
+    with pytest.raises(TypeError, match="integer"):
+        audited_job("schedule.execute", each=1.5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="name of the job first"):
         audited_job(generator)
     with pytest.raises(TypeError, match="did you mean 'tenant_id'"):

@@ -145,11 +145,13 @@ async def test_odd_counters_are_kept(log: Log) -> None:
         for name in ("\0", "\ud800", "x" * 1000, 7, None):
             job.count(name)
         job.count("atoms", 10**30)
+        job.count("states", 10**5000)
     details = (await log.last())["details"]
     assert (1, 1) == (details["7"], details["\u2400"])
     [long] = [name for name in details if name.startswith("xxx")]
     assert len(long) <= MAX_KEY_CHARS
     assert str(10**30) in str(details["atoms"])
+    assert "sha256" in str(details["states"])
 
 
 async def test_counters_are_bounded_and_none_is_lost(log: Log) -> None:
