@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audit_async.context import load
+from audit_async.context import load, nothing_said
 from audit_async.default import get_audit_logger
 from audit_async.diagnostics import describe, is_telling, report
 from audit_async.events import AuditEvent, Severity
@@ -48,7 +48,7 @@ class Line:
         moment: when it was logged; None for now.
         error: the exception that it tells of, or the text of one.
         own: names that the logging library itself puts beside the caller's.
-        context: what `dump` gave where it was logged, if that was in another thread.
+        context: what `dump` gave where it was logged, if that may have been elsewhere; nothing else holds then.
     """
 
     action: object
@@ -76,7 +76,7 @@ def log_line(audit: AuditLogger | None, read: Callable[[], Line]) -> None:
         if line.context is None:
             logger.log(event)
         else:
-            with load(line.context):
+            with nothing_said(), load(line.context):
                 logger.log(event)
     except BaseException as error:
         pass_on(error)

@@ -10,7 +10,6 @@ A record without `audit` is none of ours. No logger, formatter or level of yours
 from __future__ import annotations
 
 import logging
-import threading
 
 from audit_async.bridge import ACTION, Line, log_line
 from audit_async.context import dump
@@ -30,8 +29,8 @@ _TRACEBACK = "Traceback (most recent call last):\n"
 class AuditHandler(logging.Handler):
     """Makes an event of every record that carries `audit`, in the thread that logs it.
 
-    It waits for nothing, so that it need not stand behind a `QueueHandler`. Where it does, put a `KeepContext` on the
-    `QueueHandler`.
+    It waits for nothing, so that it need not stand behind a `QueueHandler` or a `MemoryHandler`. Where it does, put a
+    `KeepContext` on that one.
 
     Args:
         audit: the logger; by default that of the process, as it is when a record is logged.
@@ -51,8 +50,8 @@ class AuditHandler(logging.Handler):
 class KeepContext(logging.Filter):
     """Notes the context in the records that are events: `queue_handler.addFilter(KeepContext())`.
 
-    A filter is asked in the thread that logs; the one that a `QueueListener` starts has no `audit_context` and no
-    current span. Lets every record through.
+    A filter is asked where the line is logged. The thread that a `QueueListener` starts has no `audit_context` and no
+    current span; whoever fills a `MemoryHandler` up has his own. Lets every record through.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -74,7 +73,7 @@ def _line_of(record: logging.LogRecord) -> Line:
         origin=record.name,
         moment=record.created,
         error=error,
-        context=None if record.thread == threading.get_ident() else carried.get(_CONTEXT),
+        context=carried.get(_CONTEXT),
     )
 
 

@@ -190,3 +190,17 @@ def test_it_is_closed_with_the_others_and_the_logger_goes_on(log: Log, tmp_path:
         logger.info("printed", extra={"audit": "report.print"})
     assert not log.audit.is_closed
     assert ("printed",) == log.told("description")
+
+
+def test_a_buffer_hands_on_records_of_their_own_requests(log: Log) -> None:
+    """Who makes a `MemoryHandler` hand its records on gives them nothing: with `KeepContext` each has what held where
+    it was logged, also where that was nothing."""
+    buffer = logging.handlers.MemoryHandler(100, target=AuditHandler(log.audit))
+    buffer.addFilter(KeepContext())
+    with handled(buffer) as logger:
+        with audit_context(user_id="ann"):
+            logger.info("a", extra={"audit": "report.print"})
+        logger.info("b", extra={"audit": "report.print"})
+        with audit_context(user_id="bob", tenant_id="t-1"):
+            buffer.flush()
+    assert [("ann", None), (None, None)] == [(row["user_id"], row["tenant_id"]) for row in log.rows()]
