@@ -69,6 +69,8 @@ class _Tasks:
         self._app, self._audit, self._chosen = app, audit, log_tasks
         # A worker that tells of a run which has died is not told what the message was.
         self._received: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        # Of a run that exceeds its hard time limit a worker is told twice that it has failed.
+        self._ended: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def publish(self, headers: dict[str, Any], **_: Any) -> None:
         # A retry is queued inside its run, with the headers that this has: it stays what the first caller has queued.
@@ -121,6 +123,10 @@ class _Tasks:
     def _tell(self, task: Any, task_id: str, reason: object, outcome: Outcome, request: Any) -> None:
         if task.app != self._app or not is_chosen(task.name, self._chosen):
             return
+        if request is not None:
+            if request in self._ended:
+                return
+            self._ended.add(request)
         message = {} if request is None else getattr(request, "request_dict", None) or vars(request)
         event: AuditEvent = ended_elsewhere(task.name, task_id, reason, outcome, _about(request, task_id))
         with queued(load(message.get(HEADER)), message.get("root_id") or task_id):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from celery import signals  # type: ignore[import-untyped]
+from celery.exceptions import TimeLimitExceeded  # type: ignore[import-untyped]
 
 from audit_async import AuditLogger, audit_context, events
 from audit_async.integrations.celery import HEADER, install
@@ -206,3 +207,27 @@ def test_the_end_of_a_process_waits_for_what_was_logged(ended: str, tmp_path: Pa
     getattr(signals, ended).send(sender=None, pid=1, exitcode=0)
     assert (MEMBERS, 0) == (audit.stats().stored, audit.stats().pending)
     assert audit.close_sync(20)
+
+
+class Delivery:
+    """Stands for the worker's own object of one delivery of a message."""
+
+    id = "7e0c8a52-0f1f-4e5c-9d3c-6a1f7a2a9f10"
+
+    def __init__(self) -> None:
+        self.request_dict = {"id": self.id}
+
+
+def test_a_run_that_the_worker_gives_up_has_one_end(tmp_path: Path, sqlite_url: str) -> None:
+    """Celery says of a hard time limit twice that the run has failed: it is told once for each delivery."""
+    audit = AuditLogger(sqlite_url, journal_dir=tmp_path / "journal")
+    (queue := tmp_path / "queue").mkdir()
+    task = make(queue, audit).tasks["die"]
+    for delivery in (Delivery(), Delivery()):
+        signals.task_received.send(sender=None, request=delivery)
+        for _ in range(2):
+            signals.task_failure.send(sender=task, task_id=delivery.id, exception=TimeLimitExceeded(1))
+    assert audit.close_sync(20)
+    rows = asyncio.run(all_rows(sqlite_url))
+    assert ["job.finish"] * 2 == [row["action"] for row in rows]
+    assert all("TimeLimitExceeded" in row["error_message"] for row in rows)
