@@ -71,6 +71,8 @@ class _Tasks:
         self._received: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         # Of a run that exceeds its hard time limit a worker is told twice that it has failed.
         self._ended: weakref.WeakSet[Any] = weakref.WeakSet()
+        # Runs under way in this process, each with its message: in a pool of threads or greenlets they tell their end.
+        self._here: dict[str, Any] = {}
 
     def publish(self, headers: dict[str, Any], **_: Any) -> None:
         # A retry is queued inside its run, with the headers that this has: it stays what the first caller has queued.
@@ -93,11 +95,15 @@ class _Tasks:
         )
         run.begin()
         setattr(request, _RUN, run)
+        self._here[task_id] = self._received.get(task_id)
 
-    def end(self, task: Any, retval: Any = None, state: str | None = None, **_: Any) -> None:
+    def end(self, task_id: str, task: Any, retval: Any = None, state: str | None = None, **_: Any) -> None:
         run = task.request.__dict__.pop(_RUN, None)
         if run is None:
             return
+        message = self._here.pop(task_id, None)
+        if message is not None:
+            self._ended.add(message)
         error: BaseException | None = None
         if state is None:
             # It is neither of what Celery takes for an end: an exit, say, is on its way through.
@@ -122,6 +128,8 @@ class _Tasks:
 
     def _tell(self, task: Any, task_id: str, reason: object, outcome: Outcome, request: Any) -> None:
         if task.app != self._app or not is_chosen(task.name, self._chosen):
+            return
+        if task_id in self._here:
             return
         if request is not None:
             if request in self._ended:

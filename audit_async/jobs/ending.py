@@ -14,8 +14,8 @@ from audit_async.values import plain
 def outcome_of(error: BaseException) -> Outcome:
     """Return `cancelled` for what ends a piece of work from outside, and `failure` for any other exception.
 
-    From outside come a cancellation (of asyncio, trio or curio), a Ctrl-C, an exit, and the closing of a generator; and
-    a group of nothing but these, as trio raises it.
+    From outside come a cancellation (of asyncio, trio or curio), the killing of a greenlet, a Ctrl-C, an exit, and the
+    closing of a generator; and a group of nothing but these, as trio raises it.
     """
     members, seen = list(members_of(error)), 0
     if not members:
@@ -35,7 +35,7 @@ def _is_from_outside(error: BaseException) -> bool:
         return False
     # By name: a program on one of these has not loaded the others.
     return issubclass(kind, (KeyboardInterrupt, SystemExit, GeneratorExit)) or any(
-        own_name(base).startswith("Cancel") for base in own_bases(kind)
+        own_name(base).startswith("Cancel") or own_name(base) == "GreenletExit" for base in own_bases(kind)
     )
 
 

@@ -231,3 +231,21 @@ def test_a_run_that_the_worker_gives_up_has_one_end(tmp_path: Path, sqlite_url: 
     rows = asyncio.run(all_rows(sqlite_url))
     assert ["job.finish"] * 2 == [row["action"] for row in rows]
     assert all("TimeLimitExceeded" in row["error_message"] for row in rows)
+
+
+def test_a_run_in_the_workers_own_process_tells_its_end_itself(tmp_path: Path, sqlite_url: str) -> None:
+    """Where a pool has no processes, what Celery says of a run while it goes on, and after it, is no second end."""
+    audit = AuditLogger(sqlite_url, journal_dir=tmp_path / "journal")
+    (queue := tmp_path / "queue").mkdir()
+    task, delivery = make(queue, audit).tasks["die"], Delivery()
+    signals.task_received.send(sender=None, request=delivery)
+    task.push_request(id=delivery.id)
+    signals.task_prerun.send(sender=task, task_id=delivery.id, task=task)
+    signals.task_revoked.send(sender=task, request=delivery, terminated=True, signum=15, expired=False)
+    error = TimeLimitExceeded(1)
+    signals.task_postrun.send(sender=task, task_id=delivery.id, task=task, retval=error, state="FAILURE")
+    task.pop_request()
+    signals.task_failure.send(sender=task, task_id=delivery.id, exception=error)
+    assert audit.close_sync(20)
+    rows = asyncio.run(all_rows(sqlite_url))
+    assert ["job.start", "job.finish"] == [row["action"] for row in rows]

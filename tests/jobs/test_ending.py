@@ -32,6 +32,10 @@ class PanicError(BaseException):
     """As an extension in Rust raises it: no Exception, and meant for nobody."""
 
 
+class GreenletExit(BaseException):
+    """As greenlet raises it in one that is killed."""
+
+
 @pytest.mark.parametrize(
     ("error", "outcome", "message"),
     [
@@ -42,6 +46,7 @@ class PanicError(BaseException):
         (KeyboardInterrupt(), "cancelled", "KeyboardInterrupt"),
         (SystemExit(3), "cancelled", "SystemExit: 3"),
         (GeneratorExit(), "cancelled", "GeneratorExit"),
+        (GreenletExit(), "cancelled", "GreenletExit"),
         (asyncio.CancelledError("shutting down"), "cancelled", "CancelledError: shutting down"),
         (HostileError(RuntimeError()), "failure", "HostileError: its text cannot be read"),
         (HostileError(SystemExit(1)), "failure", "HostileError"),
