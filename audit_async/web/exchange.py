@@ -73,6 +73,7 @@ class Exchange:
         self._has_trailers = False
         self._is_complete = False
         self._is_disconnected = False
+        self._has_left = False
         self._error: BaseException | None = None
         # Filled at the first look, by whatever thread comes first: `setdefault` is atomic.
         self._read: dict[None, dict[str, str]] = {}
@@ -194,6 +195,7 @@ class Exchange:
         if kind == "http.disconnect":
             self._is_disconnected |= not self._is_complete
         elif kind == "websocket.disconnect":
+            self._has_left = True
             self._close_code = self._close_code or _code_of(message)
 
     def _see_sent(self, message: Message) -> bool:
@@ -267,7 +269,7 @@ class Exchange:
             return (Outcome.CANCELLED, None) if _is_cancellation(error) else (Outcome.ERROR, to_message(error))
         if self._is_disconnected:
             return Outcome.CANCELLED, None
-        if error is not None:
+        if error is not None and not self._is_end_of_socket(error):
             self._status = self._status or _SERVER_ERROR
             return Outcome.ERROR, to_message(error)
         status = self._status
@@ -280,6 +282,10 @@ class Exchange:
         if status >= _SERVER_ERROR:
             return Outcome.ERROR, None
         return Outcome.DENIED if status in _DENIED or status == _TOO_MANY else Outcome.FAILURE, None
+
+    def _is_end_of_socket(self, error: Exception) -> bool:
+        """Return whether *error* only says that the client has closed the socket: as Starlette and Litestar do."""
+        return self._has_left and type(error).__name__ == "WebSocketDisconnect"
 
 
 def _code_of(message: Message) -> int:

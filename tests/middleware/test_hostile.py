@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.websockets import WebSocketDisconnect
 
 from audit_async import AuditLogger, Outcome, events
 from audit_async.context import fill
@@ -376,3 +377,26 @@ async def test_a_skip_that_gives_no_answer_skips_nothing() -> None:
         with heard() as lines:
             assert 200 == (await call(middleware, scope_of()))[0]["status"]
         assert (1, [True]) == (len(logged), ["whether a request is logged" in line for line in lines])
+
+
+@pytest.mark.parametrize(("has_left", "outcome"), [(True, Outcome.SUCCESS), (False, Outcome.ERROR)])
+async def test_a_client_that_closes_a_websocket_is_no_error(has_left: bool, outcome: Outcome) -> None:
+    """An endpoint that does not catch what its framework raises then has ended as any other; the exception goes on."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        if has_left:
+            await receive()
+        raise WebSocketDisconnect(1001)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.disconnect", "code": 1001}
+
+    middleware, logged = wrapped(app)
+    with pytest.raises(WebSocketDisconnect):
+        await middleware({**scope_of(), "type": "websocket"}, receive, nowhere)
+    assert [(101, outcome)] == [(event.status_code, event.outcome) for event in logged]
+
+
+async def nowhere(message: Any) -> None:
+    """Send nothing."""
