@@ -15,6 +15,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from audit_async.bridge import ACTION, Line, log_line
+from audit_async.diagnostics import describe
 from audit_async.logger import AuditLogger
 
 _OWN = frozenset(
@@ -48,12 +49,25 @@ class AuditProcessor:
 def _line_of(name: str, event: MutableMapping[str, Any]) -> Line:
     return Line(
         action=event[ACTION],
-        message=event.get("event"),
+        message=_message_of(event),
         fields=event,
         own=_OWN,
         level=_level_of(event.get("level"), name),
         error=_error_of(event),
     )
+
+
+def _message_of(event: MutableMapping[str, Any]) -> object:
+    """Return the message, with the arguments in it that `PositionalArgumentsFormatter` has yet to put there."""
+    message, arguments = event.get("event"), event.get("positional_args")
+    if not isinstance(message, str) or not isinstance(arguments, tuple) or not arguments:
+        return message
+    # As `logging` does: one mapping is the arguments by name.
+    named = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else None
+    try:
+        return message % (named or arguments)
+    except Exception as error:
+        return f"{message} ({describe(error)})"
 
 
 def _level_of(*names: object) -> int | None:

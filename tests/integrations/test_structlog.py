@@ -101,3 +101,20 @@ def test_nothing_in_a_dictionary_raises(log: Log) -> None:
     event = {"event": Hostile(), "audit": "report.print", "exc_info": (1,), "value": Hostile(), 7: 7}
     assert event is AuditProcessor(log.audit)(None, "info", event)  # type: ignore[arg-type]
     assert 1 == len(log.rows())
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "expected"),
+    [
+        ("%s deleted %s", ("ann", "a.txt"), "ann deleted a.txt"),
+        ("%(who)s", ({"who": "ann"},), "ann"),
+        ("100 %", ("ann",), "100 % ("),
+    ],
+)
+def test_positional_arguments_are_in_the_description(
+    log: Log, message: str, arguments: tuple[Any, ...], expected: str
+) -> None:
+    """Also where the processor that puts them into the message stands behind, and whether or not they fit."""
+    logger = wrapped(AuditProcessor(log.audit), wrapper_class=structlog.stdlib.BoundLogger)
+    logger.info(message, *arguments, audit="file.delete")
+    assert log.row()["description"].startswith(expected)
