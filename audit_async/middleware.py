@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeAlias
 
 from audit_async.config import MAX_WORD_CHARS
-from audit_async.context import LateContext
+from audit_async.context import Held, LateContext
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
 from audit_async.logger import AuditLogger
@@ -39,8 +39,10 @@ class AuditMiddleware:
         audit: the logger of the requests' own events; None for the process default logger at that moment.
         user: says the id of who sends a request, or None: it is the event's `user_id` and, as a `user`, its actor. A
             plain function of the scope is called in each `log()`. A coroutine function is awaited, for
-            `ANSWER_SECONDS` at most, at the beginning, by `audit_for_request`, and for the request's own event. What
-            raises is told once a minute, what is slow several times in a row is left alone for `ANSWER_REST_SECONDS`.
+            `ANSWER_SECONDS` at most, at the beginning, by `audit_for_request`, and for the request's own event; but
+            for what cannot be cancelled, such as anyio's threads without `abandon_on_cancel=True`, as long as that
+            takes. What raises is told once a minute, what is slow several times in a row is left alone for
+            `ANSWER_REST_SECONDS`.
         tenant: says the tenant, likewise.
         session: says the session, likewise. A session's cookie is a key: give an id that opens nothing.
         log_requests: log an `api.request` for each request, when its response is complete, with method, path (the
@@ -93,6 +95,7 @@ class AuditMiddleware:
                 if not exchange.is_logged:
                     await self.app(scope, receive, send)
                     return
+                exchange.context = Held()
                 try:
                     await self.app(scope, exchange.receiving(receive), exchange.sending(send))
                 except BaseException as error:

@@ -28,6 +28,7 @@ from __future__ import annotations
 from audit_async.context.carrying import carried
 from audit_async.context.layers import (
     FIELDS,
+    Held,
     LateContext,
     audit_context,
     current,
@@ -42,6 +43,7 @@ from audit_async.context.spans import current_span
 
 __all__ = [
     "FIELDS",
+    "Held",
     "LateContext",
     "audit_context",
     "carried",

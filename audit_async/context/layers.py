@@ -6,7 +6,7 @@ import functools
 import operator
 import sys
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -170,6 +170,23 @@ class LateContext(audit_context):
             layer = _Layer(self, outer, _NOTHING, invalid=outer.invalid, late=late)
         _current.set(layer)
         return self
+
+
+class Held:
+    """The context in which this is made, for later: `with held:` it holds, and nothing else that was said since."""
+
+    __slots__ = ("_layer", "_token")
+
+    def __init__(self) -> None:
+        self._layer = _current.get()
+        self._token: Token[_Layer | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._layer)
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
 
 
 def system_actor(name: Any) -> audit_context:

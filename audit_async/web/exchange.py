@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 from audit_async.config import MAX_METHOD_CHARS
-from audit_async.context import current_span
+from audit_async.context import Held, current_span
 from audit_async.default import get_audit_logger
 from audit_async.diagnostics import describe, report
 from audit_async.events import AuditEvent, Category, Outcome, Severity
@@ -48,6 +49,7 @@ class Exchange:
 
     Attributes:
         is_logged: whether one is still to be logged.
+        context: that of the request's own event; None for the current one.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Exchange:
     ) -> None:
         self.scope = scope
         self.is_logged = is_logged
+        self.context: Held | None = None
         self._reader = reader
         self._questions = questions
         self._audit = audit
@@ -225,12 +228,14 @@ class Exchange:
             return
         self.is_logged = False
         try:
-            self.audit.log(self._event())
+            # The last part of a response may be sent inside a job, or another one's context: the request is not theirs.
+            with self.context or nullcontext():
+                self.audit.log(self._event())
         except BaseException as error:
             pass_on(error)
             report("web_event", f"the event of a request was not logged: {describe(error)}")
         finally:
-            self._error = None  # whose frames hold this object
+            self._error = self.context = None  # whose frames, and whose layers, hold this object
 
     def _event(self) -> AuditEvent:
         """Return what `events.api_request` would build, in a fraction of the time."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.websockets import WebSocketDisconnect
 
-from audit_async import AuditLogger, Outcome, events
+from audit_async import AuditLogger, Outcome, audit_context, events
 from audit_async.context import fill
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent
 from audit_async.middleware import AuditMiddleware
+from audit_async.testing import MemoryAuditLogger
+from audit_async.web.exchange import MARK, Exchange
 from tests.logs import heard
 from tests.middleware.site import Site, serving
 from tests.middleware.test_leaks import call, scope_of
@@ -400,3 +405,39 @@ async def test_a_client_that_closes_a_websocket_is_no_error(has_left: bool, outc
 
 async def nowhere(message: Any) -> None:
     """Send nothing."""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_response_sent_inside_a_job_is_that_of_the_request(fails: bool) -> None:
+    """The request's own event is of the user who sent it, however it ends; a job inside, or a context, is not its."""
+    audit = MemoryAuditLogger()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with audit.job("report.print"), audit_context(tenant_id="inner"):
+            if fails:
+                raise ValueError
+            await PlainTextResponse("")(scope, receive, send)
+
+    middleware = AuditMiddleware(app, audit, lambda scope: "ann", log_requests=True)
+    with suppress(ValueError):
+        await call(middleware, scope_of())
+    [request] = audit.events.of("api.request")
+    assert ("user", "ann", None) == (request.actor_type, request.actor_id, request.tenant_id)
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+async def test_a_request_leaves_nothing_to_collect(is_logged: bool) -> None:
+    """When it has been served nothing holds what is known of it, and no collector of garbage is needed."""
+    exchanges: list[weakref.ref[Exchange]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        exchanges.append(weakref.ref(scope[MARK]))
+        await PlainTextResponse("")(scope, receive, send)
+
+    middleware = AuditMiddleware(app, Kept(), lambda scope: "ann", log_requests=is_logged)  # type: ignore[arg-type]
+    gc.disable()
+    try:
+        await call(middleware, scope_of())
+        assert [None] == [exchange() for exchange in exchanges]
+    finally:
+        gc.enable()
