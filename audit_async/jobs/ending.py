@@ -40,7 +40,7 @@ def _is_from_outside(error: BaseException) -> bool:
 
 
 def text_of(error: BaseException) -> tuple[str, dict[str, Any]]:
-    """Return the message of *error*, and what details say of it: `error_type`, and `error` where others led to it.
+    """Return the message of *error*, and what details say of it: `exception`, as a line of a log has it in its own.
 
     Raises nothing that its own text raises, whatever that is.
     """
@@ -50,14 +50,10 @@ def text_of(error: BaseException) -> tuple[str, dict[str, Any]]:
         try:
             _read(error)
         except BaseException:
-            return own_name(type(error)), {"error_type": type_name(error)}
+            return own_name(type(error)), {"exception": {"$type": type_name(error)}}
         # Its text can be read: it was a signal, in just this moment, whose exception is not ours to keep.
         raise
 
 
 def _read(error: BaseException) -> tuple[str, dict[str, Any]]:
-    told = plain(error)
-    details: dict[str, Any] = {"error_type": type_name(error)}
-    if type(told) is dict and told.keys() & {"causes", "errors"}:
-        details["error"] = told
-    return to_message(error), details
+    return to_message(error), {"exception": plain(error)}

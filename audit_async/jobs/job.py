@@ -105,7 +105,7 @@ class Job:
         self._each = None if each is True else operator.index(each)
         self._items = itertools.count()
         self._counts, self._rolled_up, self._events = Tally(), Tally(), Tally()
-        self._settled: tuple[Outcome, str] | None = None
+        self._settled: tuple[Outcome, str, dict[str, Any]] | None = None
         self._context: context.audit_context | None = None
         self._who: dict[str, Any] = {}
         self._begun: AuditEvent | None = None
@@ -186,8 +186,8 @@ class Job:
             reason: the error message of the job's last event: a text, or an exception.
             outcome: its outcome: `failure`, `denied`, `partial`, ...
         """
-        text = text_of(reason)[0] if isinstance(reason, BaseException) else say(reason)
-        self._settled = (convert("outcome", outcome, {}) or Outcome.FAILURE, text)
+        text, told = text_of(reason) if isinstance(reason, BaseException) else (say(reason), {})
+        self._settled = (convert("outcome", outcome, {}) or Outcome.FAILURE, text, told)
 
     # --- begin and end -------------------------------------------------------------------------------------
 
@@ -277,7 +277,8 @@ class Job:
             message, told = text_of(error)
             own.update(told)
         elif self._settled is not None:
-            self.outcome, message = self._settled
+            self.outcome, message, told = self._settled
+            own.update(told)
         elif "events_failed" in own or _has_failures(counts):
             self.outcome = Outcome.PARTIAL
         else:

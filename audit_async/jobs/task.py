@@ -68,7 +68,7 @@ def ended_elsewhere(
     name: str, task_id: str, reason: object, outcome: Outcome, details: Mapping[str, Any]
 ) -> AuditEvent:
     """Return the last event of a run that cannot tell of its end itself: it died, or never began."""
-    text = text_of(reason)[0] if isinstance(reason, BaseException) else reason
+    text, told = text_of(reason) if isinstance(reason, BaseException) else (reason, {})
     return events.job(
         read_name(name).finish.name,
         job_name=name,
@@ -78,7 +78,7 @@ def ended_elsewhere(
         actor_name=name,
         outcome=outcome,
         error_message=text,
-        details=details,
+        details={**details, **told},
     )
 
 

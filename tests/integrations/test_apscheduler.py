@@ -168,6 +168,7 @@ async def test_executors_of_all_kinds(log: Log) -> None:
         (row["action"], row["details"]["schedule_id"]) for row in rows
     ]
     assert "TypeError: object of type 'int' has no len()" == rows[2]["error_message"]
+    assert "builtins.TypeError" == rows[2]["details"]["exception"]["$type"]
 
 
 async def test_a_logger_that_cannot_log_is_no_fault_of_a_run(log: Log) -> None:

@@ -68,7 +68,7 @@ async def test_what_ends_a_job_is_recorded_and_goes_on(
     assert left.__context__ is None
     row = await log.last()
     assert (outcome, outcome, message) == (job.outcome, row["outcome"], row["error_message"])
-    assert row["details"]["error_type"].endswith(type(error).__name__)
+    assert row["details"]["exception"]["$type"].endswith(type(error).__name__)
     assert current_job() is None
 
 
@@ -104,15 +104,17 @@ async def test_a_failure_may_be_said(log: Log) -> None:
         ("failure", "ValueError", "high"),
         ("denied", "PermissionError: not yours", "high"),
     ] == [(row["outcome"], row["error_message"], row["severity"]) for row in rows]
+    kinds = [row["details"].get("exception", {}).get("$type") for row in rows]
+    assert [None, "builtins.ValueError", "builtins.PermissionError"] == kinds
 
 
 async def test_what_led_to_an_exception_is_kept(log: Log) -> None:
-    """Causes, and the members of a group, are in the details."""
+    """Causes, and the members of a group, are in the details, under the name that a line of a log has for them."""
     with suppress(ExceptionGroup), log.audit.job("schedule.execute"):
         async with asyncio.TaskGroup() as group:
             group.create_task(_fails())
     details = (await log.last())["details"]
-    [member] = details["error"]["errors"]
+    [member] = details["exception"]["errors"]
     assert ("builtins.ValueError", "inside") == (member["$type"], member["message"])
 
 
