@@ -115,9 +115,10 @@ class AuditMiddleware:
         try:
             mark = scope.get(MARK)
             outer = mark if isinstance(mark, Exchange) else None
-            is_logged = self._logs_requests and not (outer and outer.is_logged) and not self._skips(scope)
+            is_told = outer is not None and outer.is_told
+            is_logged = self._logs_requests and not is_told and not self._skips(scope)
             reader = None if outer else self._reader
-            return Exchange(scope, reader, self._questions, self._audit, is_logged=is_logged)
+            return Exchange(scope, reader, self._questions, self._audit, is_logged=is_logged, is_told=is_told)
         except BaseException as error:
             pass_on(error)
             report("web_request", f"a request cannot be read: {describe(error)}")

@@ -46,10 +46,12 @@ class Exchange:
         questions: to the application.
         audit: the logger of the request; None for the process default logger.
         is_logged: whether an event is to tell of it.
+        is_told: whether that of an outer exchange does.
 
     Attributes:
         is_logged: whether one is still to be logged.
         context: that of the request's own event; None for the current one.
+        is_told: whether there is one at all, of this exchange or of an outer one.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class Exchange:
         audit: AuditLogger | None,
         *,
         is_logged: bool = False,
+        is_told: bool = False,
     ) -> None:
         self.scope = scope
         self.is_logged = is_logged
         self.context: Held | None = None
+        self.is_told = is_logged or is_told
         self._reader = reader
         self._questions = questions
         self._audit = audit

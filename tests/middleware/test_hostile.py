@@ -324,6 +324,21 @@ async def test_one_inside_another_is_one_request() -> None:
     assert inside.request_id == outer.request_id is not None
 
 
+async def test_however_deep_it_is_mounted_one_request_is_one_event() -> None:
+    """A third middleware inside of two knows that the outermost one tells of the request."""
+
+    async def respond(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    kept: Any = Kept()
+    app: Any = respond
+    for _ in range(3):
+        app = AuditMiddleware(app, audit=kept, log_requests=True)
+    await call(app, scope_of())
+    assert ["api.request"] == [event.action for event in kept.events]
+
+
 async def test_what_is_no_request_passes_through() -> None:
     """Lifespan and whatever a server invents later reach the application untouched."""
     seen: list[Any] = []
