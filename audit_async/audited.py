@@ -10,7 +10,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from audit_async.config import JOB_ITEMS
-from audit_async.default import get_audit_logger
+from audit_async.default import get_audit_logger, given_logger
 from audit_async.diagnostics import describe, report
 from audit_async.events import AuditEvent, Outcome
 from audit_async.jobs.job import Job, Logs
@@ -42,12 +42,14 @@ def audited_job(
     Raises:
         TypeError: *name* is forgotten; what is decorated is no function, or a generator, whose call only makes it;
             or as `AuditLogger.job`.
+        ConfigurationError: *audit* is no logger.
     """
     if callable(name):
         raise TypeError("audited_job() takes the name of the job first: @audited_job('schedule.execute')")
     # A slip is told where it is written.
     Keywords(fields)
     operator.index(each)
+    given_logger(audit)
 
     def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
         if isinstance(function, (type, classmethod, staticmethod)) or not callable(function):

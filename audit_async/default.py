@@ -6,11 +6,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 from audit_async.config import CLOSE_SECONDS
+from audit_async.errors import ConfigurationError
 from audit_async.logger import AuditLogger
 from audit_async.settings import LoggerOptions, Settings, read_options, read_settings
+from audit_async.shapes import type_name
+
+_Given = TypeVar("_Given")
 
 _lock = threading.RLock()
 _default: AuditLogger | None = None
@@ -52,6 +56,20 @@ def get_audit_logger() -> AuditLogger:
             if _default is None or _default.is_closed:
                 _default = _make(read_settings())
     return _default
+
+
+def given_logger(audit: _Given) -> _Given:
+    """Return *audit*, with which somebody names the logger; None is that of the process.
+
+    Raises:
+        ConfigurationError: it takes no events, as an address does not. Found later, each event would be lost.
+    """
+    if audit is None or (not isinstance(audit, type) and callable(getattr(audit, "log", None))):
+        return audit
+    raise ConfigurationError(
+        f"audit is {type_name(audit)}, which is no audit logger",
+        hint="give an AuditLogger(...), or nothing for that of the process",
+    )
 
 
 def shutdown(timeout: float = CLOSE_SECONDS) -> bool:

@@ -14,7 +14,7 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from audit_async.default import get_audit_logger
+from audit_async.default import get_audit_logger, given_logger
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
 from audit_async.health import Health
@@ -227,17 +227,17 @@ class Sources:
         audit: one, several, or None for that of the process, as it is at the moment of looking.
 
     Raises:
-        ConfigurationError: two have the same `service`, so that nobody could tell their numbers apart.
+        ConfigurationError: two have the same `service`, so that nobody could tell their numbers apart; or one is none.
     """
 
     def __init__(self, audit: AuditLogger | Iterable[AuditLogger] | None = None) -> None:
         self._loggers: tuple[AuditLogger | None, ...] = ()
-        for each in [audit] if audit is None or isinstance(audit, AuditLogger) else audit:
+        for each in audit if isinstance(audit, Iterable) else [audit]:
             self.add(each)
 
     def add(self, audit: AuditLogger | None) -> None:
         """Observe *audit* too; one that is observed already is left."""
-        if audit in self._loggers:
+        if given_logger(audit) in self._loggers:
             return
         services = {each.settings.service for each in self._loggers if each is not None}
         if audit is not None and audit.settings.service in services:

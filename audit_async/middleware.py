@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from audit_async.config import MAX_WORD_CHARS
 from audit_async.context import Held, LateContext
+from audit_async.default import given_logger
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
 from audit_async.logger import AuditLogger
@@ -71,7 +72,7 @@ class AuditMiddleware:
         request_id_header: str = "x-request-id",
     ) -> None:
         self.app = app
-        self._audit = audit
+        self._audit = given_logger(audit)
         self._reader = RequestReader(
             trusted_proxies=trusted_proxies, forwarded_header=forwarded_header, request_id_header=request_id_header
         )

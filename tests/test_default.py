@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
+from celery import Celery  # type: ignore[import-untyped]
 
-from audit_async import ConfigurationError, ashutdown, configure, events, get_audit_logger, shutdown
+from audit_async import (
+    AuditLogger,
+    ConfigurationError,
+    ashutdown,
+    audited_job,
+    configure,
+    events,
+    get_audit_logger,
+    shutdown,
+)
+from audit_async.integrations import apscheduler, celery, logging, loguru, prometheus, structlog, taskiq
+from audit_async.middleware import AuditMiddleware
 from tests.logs import heard
 from tests.tables import count_rows
 
@@ -66,3 +81,28 @@ def test_after_shutdown_a_new_logger_is_made(sqlite_url: str, tmp_path: Path) ->
     first = configure(sqlite_url, journal_dir=tmp_path / "j")
     shutdown()
     assert first is not configure(sqlite_url, journal_dir=tmp_path / "j")
+
+
+@pytest.mark.parametrize("given", ["sqlite+aiosqlite:///audit.db", 5, AuditLogger])
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda audit: AuditMiddleware(_nothing, audit),
+        lambda audit: audited_job("report.print", audit=audit),
+        lambda audit: apscheduler.install(BackgroundScheduler(), audit),
+        lambda audit: celery.install(Celery(), audit),
+        taskiq.AuditMiddleware,
+        loguru.audit_sink,
+        logging.AuditHandler,
+        structlog.AuditProcessor,
+        prometheus.AuditCollector,
+    ],
+)
+def test_what_is_no_logger_is_refused_where_it_is_named(take: Callable[[Any], object], given: object) -> None:
+    """An address in the place of a logger is an error at the start, and not the loss of each event."""
+    with pytest.raises(ConfigurationError, match="which is no audit logger"):
+        take(given)
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from audit_async.audited import logger_of
+from audit_async.default import given_logger
 from audit_async.events import Outcome
 from audit_async.jobs.job import Job, Logs, apart
 from audit_async.jobs.task import ended_elsewhere
@@ -35,8 +36,9 @@ def install(scheduler: Any, audit: Logs | None = None) -> None:
         audit: the logger; by default that of the process, as it is when a job runs.
 
     Raises:
-        ConfigurationError: APScheduler is not installed, or not in version 3.
+        ConfigurationError: APScheduler is not installed, or not in version 3; or *audit* is no logger.
     """
+    given_logger(audit)
     with optional("audit_async.integrations.apscheduler needs APScheduler 3", "apscheduler"):
         from apscheduler import events  # type: ignore[import-untyped]
         from apscheduler.executors import pool  # type: ignore[import-untyped]

@@ -17,6 +17,7 @@ from typing import Any
 
 from audit_async.audited import logger_of
 from audit_async.context import dump, load
+from audit_async.default import given_logger
 from audit_async.events import AuditEvent, Outcome
 from audit_async.jobs.job import Logs
 from audit_async.jobs.task import TaskRun, ended_elsewhere, is_chosen, queued
@@ -42,7 +43,7 @@ def install(app: Any, audit: Logs | None = None, *, log_tasks: bool | Collection
             results are in no event. A run that dies with its process, or is revoked, has a last event of the worker's.
 
     Raises:
-        ConfigurationError: Celery is not installed.
+        ConfigurationError: Celery is not installed, or *audit* is no logger.
     """
     with optional("audit_async.integrations.celery needs Celery", "celery"):
         from celery import signals  # type: ignore[import-untyped]
@@ -66,7 +67,7 @@ class _Tasks:
     """What is done at each signal. Celery logs what a receiver raises, and goes on."""
 
     def __init__(self, app: Any, audit: Logs | None, log_tasks: bool | Collection[str]) -> None:
-        self._app, self._audit, self._chosen = app, audit, log_tasks
+        self._app, self._audit, self._chosen = app, given_logger(audit), log_tasks
         # A worker that tells of a run which has died is not told what the message was.
         self._received: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         # Of a run that exceeds its hard time limit a worker is told twice that it has failed.

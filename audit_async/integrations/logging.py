@@ -13,6 +13,7 @@ import logging
 
 from audit_async.bridge import ACTION, Line, log_line
 from audit_async.context import dump
+from audit_async.default import given_logger
 from audit_async.diagnostics import describe
 from audit_async.logger import AuditLogger
 from audit_async.shapes import pass_on
@@ -35,11 +36,14 @@ class AuditHandler(logging.Handler):
     Args:
         audit: the logger; by default that of the process, as it is when a record is logged.
         level: records below it are left.
+
+    Raises:
+        ConfigurationError: *audit* is no logger.
     """
 
     def __init__(self, audit: AuditLogger | None = None, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
-        self._audit = audit
+        self._audit = given_logger(audit)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log the event of *record*. Never raises."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit_async.bridge import ACTION, Line, log_line
 from audit_async.context import dump
+from audit_async.default import given_logger
 from audit_async.logger import AuditLogger
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ def audit_sink(audit: AuditLogger | None = None) -> Callable[[Message], None]:
 
     Args:
         audit: the logger; by default that of the process, as it is when the line is logged.
+
+    Raises:
+        ConfigurationError: *audit* is no logger.
     """
+    given_logger(audit)
 
     def write(message: Message) -> None:
         record = message.record

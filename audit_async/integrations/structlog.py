@@ -15,6 +15,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from audit_async.bridge import ACTION, Line, log_line
+from audit_async.default import given_logger
 from audit_async.diagnostics import describe
 from audit_async.logger import AuditLogger
 
@@ -34,10 +35,13 @@ class AuditProcessor:
 
     Args:
         audit: the logger; by default that of the process, as it is when a line is logged.
+
+    Raises:
+        ConfigurationError: *audit* is no logger.
     """
 
     def __init__(self, audit: AuditLogger | None = None) -> None:
-        self._audit = audit
+        self._audit = given_logger(audit)
 
     def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Log what *event* says. Never raises."""

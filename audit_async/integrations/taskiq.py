@@ -13,6 +13,7 @@ import msgspec
 
 from audit_async.audited import logger_of
 from audit_async.context import dump
+from audit_async.default import given_logger
 from audit_async.jobs.job import Logs
 from audit_async.jobs.task import TaskRun, is_chosen
 from audit_async.loading import optional
@@ -37,11 +38,14 @@ class AuditMiddleware(TaskiqMiddleware):
         audit: the logger; by default that of the process, as it is when a task runs.
         log_tasks: which tasks are jobs, each run with two events: True for all, or their names. Their arguments and
             results are in no event.
+
+    Raises:
+        ConfigurationError: *audit* is no logger.
     """
 
     def __init__(self, audit: Logs | None = None, *, log_tasks: bool | Collection[str] = False) -> None:
         super().__init__()
-        self._audit, self._chosen = audit, log_tasks
+        self._audit, self._chosen = given_logger(audit), log_tasks
         # The run that a task of the loop is in, and those around it: a broker in memory may run one inside another.
         self._runs: ContextVar[tuple[TaskRun, ...]] = ContextVar("audit_taskiq_runs", default=())
 

@@ -84,4 +84,6 @@ def ended_elsewhere(
 
 def is_chosen(name: str, chosen: bool | Collection[str]) -> bool:
     """Return whether the task *name* is among those that are *chosen*: all, none, or by name."""
+    if isinstance(chosen, str):  # one name alone; looked for in it, a part of it would be one, too
+        return name == chosen
     return chosen if isinstance(chosen, bool) else name in chosen
