@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -25,6 +26,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     told = parser.parse_args()
     with ExitStack() as stack:
+        try:
+            # First of all: what comes behind it begins to work, and the first sync asks this very server.
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", told.port)))
+        except (OSError, OverflowError) as error:
+            parser.error(f"port {told.port} cannot be had ({error}): name another one with --port")
         folder = told.folder or Path(tempfile.mkdtemp(prefix="audit-portal-"))
         folder.mkdir(parents=True, exist_ok=True)
         url = told.url or f"sqlite+aiosqlite:///{folder.absolute() / 'portal.db'}"
@@ -40,8 +46,9 @@ def main() -> None:
 
         # Of a real company both servers are elsewhere. One process is easier to start, and to kill.
         portal.mount("/company", Company(f"{at}/company").app)
-        print(f"{at}   in {folder}   Ctrl-C ends it, kill -9 {os.getpid()} loses nothing", file=sys.stderr)
-        uvicorn.run(app, host="127.0.0.1", port=told.port, log_level="warning")
+        costs = "ends its server, too" if told.postgres else "loses nothing"
+        print(f"{at}   in {folder}   Ctrl-C ends it, kill -9 {os.getpid()} {costs}", file=sys.stderr)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import signal
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -110,6 +111,19 @@ async def test_what_was_answered_is_in_the_log_once_after_sigkill(url: str, tmp_
     followed = [answer for browser in browsers for answer in browser.answers[:-1] if "/company" not in answer.path]
     assert [] == [answer for answer in followed if (answer.request_id, "api.request", None) not in found]
     assert [] == [row for row in rows if row["action"] == "audit.gap"]
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_begun(tmp_path: Path) -> None:
+    """Without its port the example says so in one line, and neither a folder nor a log is made."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        errors, folder = tmp_path / "errors", tmp_path / "portal"
+        with Child("portal", "--folder", folder, "--port", port, package="examples", errors=errors) as child:
+            child.rest()
+    said = errors.read_text().splitlines()[-1]
+    assert f"port {port} cannot be had" in said
+    assert said.endswith("name another one with --port")
+    assert not folder.exists()
 
 
 def work_until_killed(browser: Browser) -> None:
