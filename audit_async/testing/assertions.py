@@ -35,10 +35,12 @@ def assert_audited(
 
     Raises:
         AssertionError: there is none, or another number of them; the message shows the nearest one beside it.
-        TypeError: an event has no such field.
-        ConfigurationError: the process default logger keeps no events; or *action* names none.
+        TypeError: an event has no such field, or *times* is no number.
+        ConfigurationError: the process default logger keeps no events, *audit* has none, or *action* names none.
     """
     __tracebackhide__ = True  # pytest shows the line of the test
+    if times is not None and not isinstance(times, int):
+        raise TypeError(f"times is {times!r}, and no whole number")
     expectation = Expectation("assert_audited", _with_action(action, fields))
     logged = _events_of(audit)
     found = [event for event in logged if expectation.fits(event)]
@@ -76,9 +78,10 @@ def _events_of(audit: MemoryAuditLogger | Iterable[AuditEvent] | None) -> list[A
     given = get_audit_logger() if audit is None else audit
     if isinstance(given, MemoryAuditLogger):
         return list(given.events)
-    if audit is None or not isinstance(given, Iterable):
+    found = None if audit is None or not isinstance(given, Iterable) else list(given)
+    if found is None or not all(isinstance(each, AuditEvent) for each in found):
         raise ConfigurationError(
             f"{given!r} keeps no events that could be looked at",
             hint="take the fixture audit_events, or `with recording():`; or give audit=MemoryAuditLogger(...)",
         )
-    return list(given)
+    return found

@@ -11,6 +11,10 @@ from audit_async.events.vocabulary import TERMS
 from audit_async.testing.comparison import Line, show
 from audit_async.testing.expectation import Expectation
 
+_MOSTLY = (
+    "Mostly an `await` is missing before `write` or a helper, or the program has a logger of its own: "
+    "hand it one by audit=MemoryAuditLogger(...)."
+)
 _BRIEF = ("user_id", "agent_id", "tenant_id", "resource_type", "resource_id", "error_message")
 
 
@@ -20,7 +24,7 @@ def tell_missing(expectation: Expectation, logged: Sequence[AuditEvent], times: 
     if found:
         head = f"{_counted(len(found))} as expected, not {times}: {expectation!r}"
     elif not logged:
-        head = f"no event was logged at all; expected was {expectation!r}"
+        head = f"no event was logged at all; expected was {expectation!r}\n{_MOSTLY}"
     else:
         head = f"no event as expected among {_counted(len(logged))}: {expectation!r}"
     lines = [head, *_other_word(expectation, logged)]

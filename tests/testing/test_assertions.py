@@ -138,8 +138,24 @@ def test_another_number_is_told(audit: MemoryAuditLogger) -> None:
 
 
 def test_an_empty_log_is_told() -> None:
-    """Where nothing was logged there is nothing to compare with."""
-    assert "no event was logged at all; expected was any event" == told(MemoryAuditLogger())
+    """Where nothing was logged there is nothing to compare with, and the message names what is mostly the reason."""
+    message = told(MemoryAuditLogger())
+    assert message.startswith("no event was logged at all; expected was any event\n")
+    assert "`await`" in message
+    assert "audit=MemoryAuditLogger(...)" in message
+
+
+@pytest.mark.parametrize("given", ["audit", [1], 5, [events.auth("auth.login").to_dict()]])
+def test_what_keeps_no_events_is_told(given: Any) -> None:
+    """Anything but a logger that keeps events, or events, is a mistake of the test and no failure."""
+    with pytest.raises(ConfigurationError, match="keeps no events"):
+        assert_audited(audit=given)
+
+
+def test_a_number_that_is_none_is_told(audit: MemoryAuditLogger) -> None:
+    """`times="2"` would never be so."""
+    with pytest.raises(TypeError, match="times is '2', and no whole number"):
+        assert_audited(times="2", audit=audit)  # type: ignore[arg-type]
 
 
 def test_a_long_log_is_cut(audit: MemoryAuditLogger) -> None:
