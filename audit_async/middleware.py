@@ -126,7 +126,7 @@ class AuditMiddleware:
             return None
 
 
-def _skipping(skip: Skip) -> Callable[[Scope], bool]:
+def _skipping(skip: Any) -> Callable[[Scope], bool]:
     """Return what says whether a request gets no event. It never raises: in doubt there is one."""
     if callable(skip):
         if inspect.iscoroutinefunction(skip):
@@ -134,7 +134,7 @@ def _skipping(skip: Skip) -> Callable[[Scope], bool]:
                 "skip is a coroutine function, which nobody awaits", hint="give a plain function of the scope"
             )
         return lambda scope: _says_so(skip, scope)
-    paths = [skip] if isinstance(skip, str) else list(skip)
+    paths = list(skip) if isinstance(skip, Iterable) and not isinstance(skip, str) else [skip]
     for path in paths:
         if not str(path).startswith("/"):
             raise ConfigurationError(

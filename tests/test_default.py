@@ -104,5 +104,13 @@ def test_what_is_no_logger_is_refused_where_it_is_named(take: Callable[[Any], ob
         take(given)
 
 
+@pytest.mark.parametrize("install", [apscheduler.install, celery.install])
+@pytest.mark.parametrize("given", [None, "app", BackgroundScheduler, Celery])
+def test_what_cannot_be_watched_is_refused(install: Callable[[Any], object], given: object) -> None:
+    """A scheduler, or an app, that is none is an error at the start, and not a log without jobs."""
+    with pytest.raises(ConfigurationError, match=r"install\(\) takes an? .*, not "):
+        install(given)
+
+
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError

@@ -17,10 +17,12 @@ from typing import Any
 
 from audit_async.audited import logger_of
 from audit_async.default import given_logger
+from audit_async.errors import ConfigurationError
 from audit_async.events import Outcome
 from audit_async.jobs.job import Job, Logs, apart
 from audit_async.jobs.task import ended_elsewhere
 from audit_async.loading import optional
+from audit_async.shapes import type_name
 
 
 def install(scheduler: Any, audit: Logs | None = None) -> None:
@@ -36,13 +38,20 @@ def install(scheduler: Any, audit: Logs | None = None) -> None:
         audit: the logger; by default that of the process, as it is when a job runs.
 
     Raises:
-        ConfigurationError: APScheduler is not installed, or not in version 3; or *audit* is no logger.
+        ConfigurationError: APScheduler is not installed, or not in version 3; *scheduler* is none of its schedulers, or
+            *audit* is no logger.
     """
     given_logger(audit)
     with optional("audit_async.integrations.apscheduler needs APScheduler 3", "apscheduler"):
         from apscheduler import events  # type: ignore[import-untyped]
         from apscheduler.executors import pool  # type: ignore[import-untyped]
+        from apscheduler.schedulers.base import BaseScheduler  # type: ignore[import-untyped]
         from apscheduler.util import iscoroutinefunction_partial  # type: ignore[import-untyped]
+    if not isinstance(scheduler, BaseScheduler):
+        raise ConfigurationError(
+            f"install() takes a scheduler of APScheduler 3, not {type_name(scheduler)}",
+            hint="make one first: scheduler = AsyncIOScheduler(); install(scheduler)",
+        )
     known = _installed.get(scheduler)
     if known is not None:
         known.audit = audit

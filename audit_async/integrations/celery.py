@@ -18,10 +18,12 @@ from typing import Any
 from audit_async.audited import logger_of
 from audit_async.context import dump, load
 from audit_async.default import given_logger
+from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent, Outcome
 from audit_async.jobs.job import Logs
 from audit_async.jobs.task import TaskRun, ended_elsewhere, is_chosen, queued
 from audit_async.loading import optional
+from audit_async.shapes import type_name
 
 HEADER = "audit_context"
 """Of a message: what `dump` gave where it was queued."""
@@ -43,10 +45,15 @@ def install(app: Any, audit: Logs | None = None, *, log_tasks: bool | Collection
             results are in no event. A run that dies with its process, or is revoked, has a last event of the worker's.
 
     Raises:
-        ConfigurationError: Celery is not installed, or *audit* is no logger.
+        ConfigurationError: Celery is not installed, *app* is none of its apps, or *audit* is no logger.
     """
     with optional("audit_async.integrations.celery needs Celery", "celery"):
-        from celery import signals  # type: ignore[import-untyped]
+        from celery import Celery, signals  # type: ignore[import-untyped]
+    if not isinstance(app, Celery):
+        raise ConfigurationError(
+            f"install() takes a Celery app, not {type_name(app)}",
+            hint="call it where the app is made: install(app)",
+        )
     tasks = _Tasks(app, audit, log_tasks)
     for signal, receiver in (
         (signals.before_task_publish, tasks.publish),

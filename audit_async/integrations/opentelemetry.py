@@ -44,7 +44,7 @@ def install(audit: AuditLogger | None = None, *, meter_provider: MeterProvider |
         meter_provider: by default that of the process.
 
     Raises:
-        ConfigurationError: another logger of the same `service` is observed there.
+        ConfigurationError: another logger of the same `service` is observed there, or *audit* is no logger.
     """
     with _lock:
         if meter_provider is not None:

@@ -102,7 +102,10 @@ class Job:
         self.outcome: Outcome | None = None
         self._audit = audit
         self._said = Keywords(fields)
-        self._each = None if each is True else operator.index(each)
+        try:
+            self._each = None if each is True else operator.index(each)
+        except TypeError:
+            raise TypeError(f"each is {each!r}: it takes how many are logged one by one, or True for all") from None
         self._items = itertools.count()
         self._counts, self._rolled_up, self._events = Tally(), Tally(), Tally()
         self._settled: tuple[Outcome, str, dict[str, Any]] | None = None

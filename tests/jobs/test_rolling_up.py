@@ -47,6 +47,12 @@ async def test_a_sync_of_thousands_is_no_flood(log: Log) -> None:
     assert {"org.member_create": MEMBERS - JOB_ITEMS - 10} == details["events_rolled_up"]
 
 
+def test_a_number_of_events_that_is_none_is_told(log: Log) -> None:
+    """`each="all"` is a slip, and the error names what it is about."""
+    with pytest.raises(TypeError, match="each is 'all': it takes how many"):
+        log.audit.job("org.sync", each="all")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("each", "logged"), [(True, 500), (False, 1), (0, 1), (7, 8), (10_000, 500)])
 async def test_how_many_are_logged_can_be_asked_for(log: Log, each: bool | int, logged: int) -> None:
     """All of them, some, or none but what failed."""

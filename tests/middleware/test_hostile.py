@@ -372,7 +372,7 @@ def test_it_runs_on_every_loop(run: Callable[..., Any]) -> None:
     assert [("ann", Outcome.SUCCESS)] == [(event.user_id, event.outcome) for event in logged]
 
 
-@pytest.mark.parametrize("skip", [["health"], [""], [7], "health"])
+@pytest.mark.parametrize("skip", [["health"], [""], [7], "health", 7])
 def test_what_is_no_path_is_an_error_at_the_start(skip: Any) -> None:
     """A slip in the paths that are skipped is told when the application starts."""
     with pytest.raises(ConfigurationError, match="no path"):
