@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import uvicorn
@@ -48,7 +48,8 @@ def main() -> None:
         portal.mount("/company", Company(f"{at}/company").app)
         costs = "ends its server, too" if told.postgres else "loses nothing"
         print(f"{at}   in {folder}   Ctrl-C ends it, kill -9 {os.getpid()} {costs}", file=sys.stderr)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # it has been shut down by then, and is raised once more
+            uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
 
 if __name__ == "__main__":

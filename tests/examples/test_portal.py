@@ -126,6 +126,18 @@ def test_a_port_that_is_taken_is_told_before_anything_is_begun(tmp_path: Path) -
     assert not folder.exists()
 
 
+def test_ctrl_c_ends_it_without_a_traceback(sqlite_url: str, tmp_path: Path) -> None:
+    """Whoever ends it as it says is shown no error of its own."""
+    errors, port = tmp_path / "errors", free_port()
+    with Child("portal", sqlite_url, "--folder", tmp_path, "--port", port, package="examples", errors=errors) as child:
+        with Browser(port) as ann:
+            eventually_sync(lambda: ann.is_answered() and ann.sign_in("acme/ann").status == 303, 30)
+        child.kill(signal.SIGINT)
+    said = errors.read_text()
+    assert "Ctrl-C ends it" in said
+    assert "KeyboardInterrupt" not in said
+
+
 def work_until_killed(browser: Browser) -> None:
     """Sign in, change roles, sync and sign out, again and again, until nothing answers."""
     try:
