@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 
 import loguru
@@ -26,12 +26,13 @@ from scripts.benchmark.jobs import job_scope
 from scripts.benchmark.outages import outage, under_faults
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
 from scripts.benchmark.reading import behavior, pages
+from scripts.benchmark.series import Series, series_table
 from scripts.benchmark.stores import batches, embedded, mapped, one_row
 from scripts.benchmark.transactions import added
 from scripts.benchmark.upkeep import upkeep
 from scripts.benchmark.web import requests
 
-Measurement = Callable[[Bench], Awaitable[list[Comparison]]]
+Measurement = Callable[[Bench], Awaitable[Sequence[Comparison | Series]]]
 
 ROWS: dict[str, Measurement] = {
     "P1": against_logging,
@@ -67,9 +68,9 @@ better ours is (P9, P14, R, add, faults: ours to the other side's). aim, met or 
 disagree, noise decides."""
 
 
-async def measure(names: list[str], *, rounds: int, share: float) -> list[Comparison]:
+async def measure(names: list[str], *, rounds: int, share: float) -> list[Comparison | Series]:
     """Run the measurements of *names*, each once, and return their rows."""
-    rows = []
+    rows: list[Comparison | Series] = []
     with Bench(rounds=rounds, share=share) as bench:
         for measurement in dict.fromkeys(ROWS[name] for name in names):
             started = time.monotonic()
@@ -97,7 +98,10 @@ def main() -> None:
     rows = asyncio.run(
         measure(given.rows or list(ROWS), rounds=3 if given.quick else 5, share=0.1 if given.quick else 1)
     )
-    print(table(rows))
+    print(table(row for row in rows if isinstance(row, Comparison)))
+    for row in rows:
+        if isinstance(row, Series):
+            print(f"\n{series_table(row)}")
     print(f"\n{_NOTE}")
     _say(_machine())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +21,10 @@ _MADE_AHEAD = 50
 _T = TypeVar("_T")
 
 
+class NotHereError(Exception):
+    """Something that a measurement needs is not on this machine: the measurement is left out, and that is said."""
+
+
 class Bench:
     """A folder and a PostgreSQL server with our table, from when it is needed to the end.
 
@@ -35,6 +38,7 @@ class Bench:
         self._share = share
         self._life = contextlib.ExitStack()
         self._url: str | None = None
+        self.left_out: list[str] = []
         self.server: PostgresServer | None = None
 
     def __enter__(self) -> Self:
@@ -42,6 +46,10 @@ class Bench:
 
     def __exit__(self, *_: object) -> None:
         self._life.close()
+
+    def leave_out(self, what: str) -> None:
+        """Note that a part of a measurement is left out, and why; it is said in the end."""
+        self.left_out.append(what)
 
     def count(self, full: int) -> int:
         """Return how many to do where a full run does *full*."""
@@ -56,14 +64,14 @@ class Bench:
         if self._url is None:
             binaries = find_binaries()
             if binaries is None:
-                raise SystemExit("no PostgreSQL programs here. HINT: ./scripts/setup test brings them")
+                raise NotHereError("no PostgreSQL programs. HINT: ./scripts/setup test brings them")
             self.server = self._life.enter_context(PostgresServer(binaries, fsync=True))
             url = self.server.url(await self.server.create_database())
             await create_table(url)
             self._url = url
         return self._url
 
-    async def other_url(self, make: Callable[[str], Awaitable[None]]) -> str:
+    async def other_url(self, make: Callable[[str], Awaitable[object]]) -> str:
         """Return the address of another database on that server, in which *make* makes what is to be there."""
         await self.url()
         assert self.server is not None
@@ -81,7 +89,7 @@ class Bench:
         """Return the address of a database with our table in it, on a MariaDB that syncs its commits; None without."""
         program = find_mariadbd()
         if program is None:
-            print(f"{MISSING}: its row is left out", file=sys.stderr)
+            self.leave_out(f"MariaDB's row: {MISSING}")
             return None
         server = self._life.enter_context(MariadbServer(program, fsync=True))
         url = server.url(await server.create_database())

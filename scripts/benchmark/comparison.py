@@ -41,6 +41,7 @@ class Comparison:
         unit: of the figures; a rate's begins with `/`.
         theirs: of the same rounds; empty where a figure stands for itself.
         is_inverted: the ratio is ours to theirs rather than how many times better ours is.
+        about: what is compared with what, and why that is each side's best way; one or two sentences.
     """
 
     number: str
@@ -50,6 +51,7 @@ class Comparison:
     theirs: Sequence[float] = ()
     goal: Goal | None = None
     is_inverted: bool = False
+    about: str = ""
 
     @property
     def ratios(self) -> list[float]:
@@ -78,29 +80,35 @@ _HEAD = ("row", "what", "ours", "other side", "unit", "ratio", "target", "aim", 
 
 def table(rows: Iterable[Comparison]) -> str:
     """Return *rows* as text: medians, with least and greatest in brackets."""
-    lines = [_HEAD, *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    return aligned([list(_HEAD), *map(_cells, rows)])
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return cells as columns, the first line as their heading."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
 
 
-def _cells(row: Comparison) -> tuple[str, ...]:
+def _cells(row: Comparison) -> list[str]:
     sign, times = (
         ("", "") if row.goal is None else ("<= " if row.goal.better == "less" else "", "x" if row.theirs else "")
     )
     goal = ("", "") if row.goal is None else (f"{sign}{row.goal.least:g}{times}", f"{sign}{row.goal.aim:g}{times}")
-    ratio = _spread(row.ratios, "x") if row.theirs else ""
-    return (row.number, row.what, _spread(row.ours), _spread(row.theirs), row.unit, ratio, *goal, row.verdict)
+    ratio = spread(row.ratios, "x") if row.theirs else ""
+    return [row.number, row.what, spread(row.ours), spread(row.theirs), row.unit, ratio, *goal, row.verdict]
 
 
-def _spread(values: Sequence[float], sign: str = "") -> str:
+def spread(values: Sequence[float], sign: str = "") -> str:
+    """Return the median of *values*, with the least and the greatest where there are several."""
     if not values:
         return ""
-    least, middle, greatest = (_short(value) for value in (min(values), median(values), max(values)))
+    least, middle, greatest = (short(value) for value in (min(values), median(values), max(values)))
     return f"{middle}{sign} ({least}..{greatest})" if len(values) > 1 else f"{middle}{sign}"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Return *value* with three digits, or all before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

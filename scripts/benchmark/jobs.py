@@ -40,7 +40,12 @@ async def job_scope(bench: Bench) -> list[Comparison]:
 
     def by_hand(audit: AuditLogger) -> None:
         for action in ("org.sync_start", "org.sync"):
-            fields = {"tenant_id": "t-1", "resource_type": "job", "trace_id": "a" * 32, "span_id": "b" * 16}
+            fields: dict[str, Any] = {
+                "tenant_id": "t-1",
+                "resource_type": "job",
+                "trace_id": "a" * 32,
+                "span_id": "b" * 16,
+            }
             audit.log(events.org_sync(action, duration_ms=1.5, created=1, details={"provider": "feishu"}, **fields))
 
     def timed(audit: _Timed) -> None:

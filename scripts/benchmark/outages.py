@@ -80,10 +80,10 @@ async def _one_outage(bench: Bench, folder: Path, count: int) -> _Outage:
             server.start()
         draining, drained = process.submit(_recover, count).result()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    rows, ids = await connection.fetchrow("SELECT count(*), count(DISTINCT id) FROM audit_logs")
+    counted = await connection.fetchrow("SELECT count(*), count(DISTINCT id) FROM audit_logs")
     await connection.close()
-    if (rows, ids) != (count + 1, count + 1):
-        raise RuntimeError(f"{count + 1} events were logged, {rows} rows with {ids} ids are there")
+    if counted is None or tuple(counted) != (count + 1, count + 1):
+        raise RuntimeError(f"{count + 1} events were logged; rows and ids there: {counted}")
     return _Outage(whole, own, rate, draining, drained)
 
 

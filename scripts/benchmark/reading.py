@@ -110,6 +110,7 @@ async def pages(bench: Bench) -> list[Comparison]:
         await connection.close()
     query, asked = Query(), bench.count(_ASKED)
     async with AuditReader(url, tenant=tenant) as reader:
+        assert place is not None
         deep_cursor = Cursor(tuple(place)).write((await reader._listing(query)).bound_to)
 
         async def timed(cursor: str | None) -> float:

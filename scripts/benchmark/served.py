@@ -43,7 +43,7 @@ def main(protocol: str, loop: str, *logger: str) -> None:
     # With its protocol said: else asyncio does not turn Nagle's algorithm off, and every response waits 40 ms.
     listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(served, http=protocol, loop=loop, access_log=False, log_level="error", lifespan="off")  # type: ignore[arg-type]
+    config = uvicorn.Config(served, http=protocol, loop=loop, access_log=False, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     threading.Thread(target=_end_with_input, args=(server,), daemon=True).start()
     print(listening.getsockname()[1], flush=True)

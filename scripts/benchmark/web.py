@@ -45,7 +45,8 @@ async def _compare(
             return await _ask(bare, count, theirs_cpu)
 
         await asked_audited(), await asked_bare()  # with what is loaded at the first event
-        ours_cpu.clear(), theirs_cpu.clear()
+        ours_cpu.clear()
+        theirs_cpu.clear()
         ours, theirs = await bench.interleaved(asked_audited, asked_bare)
     return [
         Comparison(number="web", what=what, unit="/s", ours=ours, theirs=theirs, goal=goal),
