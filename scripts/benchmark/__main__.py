@@ -27,6 +27,7 @@ from scripts.benchmark.outages import outage, under_faults
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
 from scripts.benchmark.reading import behavior, pages
 from scripts.benchmark.series import Series, series_table
+from scripts.benchmark.stalls import heartbeat
 from scripts.benchmark.stores import batches, embedded, mapped, one_row
 from scripts.benchmark.transactions import added
 from scripts.benchmark.upkeep import upkeep
@@ -45,6 +46,7 @@ ROWS: dict[str, Measurement] = {
     "P7": waiting_tasks,
     "P8": waiting_tasks,
     "P9": one_row,
+    "P10": heartbeat,
     "P11": group_commit,
     "P12": our_indexes,
     "P13": behavior,
