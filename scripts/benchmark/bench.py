@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,12 +14,17 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from audit_async import AuditLogger, create_table
+from audit_async.config import GIB
 from audit_async.settings import WriterHost
 from scripts.benchmark import samples
+from tests.polling import eventually_sync, removed
 from tests.servers.mariadb import MISSING, MariadbServer, find_mariadbd
 from tests.servers.postgres import PostgresServer, find_binaries
 
 _MADE_AHEAD = 50
+
+_REMOVED_SECONDS = 30.0
+_NO_POSTGRES = "no PostgreSQL programs here. HINT: ./scripts/setup test brings them"
 
 _T = TypeVar("_T")
 
@@ -28,6 +36,8 @@ class NotHereError(Exception):
 class Bench:
     """A folder and a PostgreSQL server with our table, from when it is needed to the end.
 
+    All files, those of its servers and child processes as well, are in one folder under TMPDIR.
+
     Args:
         rounds: of every comparison.
         share: of the full number of events that a round takes.
@@ -37,19 +47,66 @@ class Bench:
         self.rounds = rounds
         self._share = share
         self._life = contextlib.ExitStack()
+        self._home: Path | None = None
         self._url: str | None = None
         self.left_out: list[str] = []
         self.server: PostgresServer | None = None
 
     def __enter__(self) -> Self:
+        self.open()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Make the folder, which is the one for temporary files from now on, for child processes too."""
+        self._temporary = os.environ.get("TMPDIR"), tempfile.tempdir
+        self._home = Path(tempfile.mkdtemp(prefix="audit-bench-"))
+        self._home.chmod(0o711)  # a server that does not run as root has its own folder in there
+        os.environ["TMPDIR"] = tempfile.tempdir = str(self._home)
+
+    def close(self) -> None:
+        """Stop the servers, end what child processes are left, and remove all files."""
+        home, self._home = self._home, None
+        if home is None:
+            return
         self._life.close()
+        _end_children()
+        eventually_sync(lambda: removed(home), _REMOVED_SECONDS)
+        before, tempfile.tempdir = self._temporary
+        os.environ.pop("TMPDIR")
+        if before is not None:
+            os.environ["TMPDIR"] = before
+
+    def restore(self) -> None:
+        """Have the server run again, should a measurement have been interrupted while it was stopped or frozen."""
+        if self.server is not None:
+            self.server.thaw() if self.server.is_running else self.server.start()
 
     def leave_out(self, what: str) -> None:
         """Note that a part of a measurement is left out, and why; it is said in the end."""
         self.left_out.append(what)
+
+    def needs_disk(self, size: int) -> None:
+        """Raise `NotHereError` where there are fewer than *size* bytes."""
+        free = shutil.disk_usage(self._own_home).free
+        if free < size:
+            raise NotHereError(
+                f"{size / GIB:.1f} GiB of disk are needed, {free / GIB:.1f} are free. HINT: set TMPDIR to a larger one"
+            )
+
+    def has_postgres(self, what: str) -> bool:
+        """Return whether there is a server; where there is none, *what* is left out."""
+        if find_binaries() is None:
+            self.leave_out(f"{what}: {_NO_POSTGRES}")
+            return False
+        return True
+
+    @property
+    def _own_home(self) -> Path:
+        assert self._home is not None, "a bench is entered before it is used"
+        return self._home
 
     def count(self, full: int) -> int:
         """Return how many to do where a full run does *full*."""
@@ -57,14 +114,14 @@ class Bench:
 
     def folder(self) -> Path:
         """Return a new folder, removed in the end."""
-        return Path(self._life.enter_context(tempfile.TemporaryDirectory(prefix="audit-bench-")))
+        return Path(tempfile.mkdtemp(dir=self._own_home))
 
     async def url(self) -> str:
         """Return the address of a database with our table in it, on a server that syncs its commits."""
         if self._url is None:
             binaries = find_binaries()
             if binaries is None:
-                raise NotHereError("no PostgreSQL programs. HINT: ./scripts/setup test brings them")
+                raise NotHereError(_NO_POSTGRES)
             self.server = self._life.enter_context(PostgresServer(binaries, fsync=True))
             url = self.server.url(await self.server.create_database())
             await create_table(url)
@@ -98,14 +155,16 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def logger(self, writer: WriterHost = "thread") -> AsyncIterator[AuditLogger]:
-        """Give a logger that has connected, and that logs in `samples.acting()`."""
-        audit = AuditLogger(await self.url(), journal_dir=self.folder(), writer=writer)
+        """Give a logger that has connected, if it writes at all, and that logs in `samples.acting()`."""
+        journal_dir = self.folder()
+        url = await self.url() if writer != "none" else f"sqlite+aiosqlite:///{journal_dir}/audit.db"
+        audit = AuditLogger(url, journal_dir=journal_dir, writer=writer)
         try:
             with samples.acting():
                 async with audit:
                     audit.log(samples.event())
                     if writer != "none" and not await audit.flush(30):
-                        raise SystemExit(f"the writer does not get through: {audit.stats()}")
+                        raise RuntimeError(f"the writer does not get through: {audit.stats()}")
                     yield audit
         finally:
             await audit.close(1)
@@ -118,6 +177,15 @@ class Bench:
             for side, taken in order if number % 2 == 0 else reversed(order):
                 taken.append(await side())
         return figures
+
+
+def _end_children() -> None:
+    """Kill what this process has started and what has not ended: it belongs to a measurement that was interrupted."""
+    for tasks in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for pid in tasks.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def burst(count: int, make: Callable[[int], _T], call: Callable[[_T], object]) -> float:

@@ -9,7 +9,6 @@ from typing import Literal
 
 Side = Callable[[], float]
 
-LESS, MORE = "less", "more"
 Better = Literal["less", "more"]
 
 
@@ -74,13 +73,28 @@ class Comparison:
         agrees = all(goal.is_met(each, goal.least) == is_met for each in values)
         return word if agrees else f"{word} ?"
 
+    @property
+    def targets(self) -> tuple[str, str]:
+        """The target and the aim, as they are printed."""
+        if self.goal is None:
+            return "", ""
+        sign, times = "<= " if self.goal.better == "less" else "", "x" if self.theirs else ""
+        return f"{sign}{self.goal.least:g}{times}", f"{sign}{self.goal.aim:g}{times}"
+
+    @property
+    def cells(self) -> list[str]:
+        """What stands in the columns of the table."""
+        ratio = spread(self.ratios, "x") if self.theirs else ""
+        figures = spread(self.ours), spread(self.theirs)
+        return [self.number, self.what, *figures, self.unit, ratio, *self.targets, self.verdict]
+
 
 _HEAD = ("row", "what", "ours", "other side", "unit", "ratio", "target", "aim", "mark")
 
 
 def table(rows: Iterable[Comparison]) -> str:
     """Return *rows* as text: medians, with least and greatest in brackets."""
-    return aligned([list(_HEAD), *map(_cells, rows)])
+    return aligned([list(_HEAD), *(row.cells for row in rows)])
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
@@ -88,15 +102,6 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
-
-
-def _cells(row: Comparison) -> list[str]:
-    sign, times = (
-        ("", "") if row.goal is None else ("<= " if row.goal.better == "less" else "", "x" if row.theirs else "")
-    )
-    goal = ("", "") if row.goal is None else (f"{sign}{row.goal.least:g}{times}", f"{sign}{row.goal.aim:g}{times}")
-    ratio = spread(row.ratios, "x") if row.theirs else ""
-    return [row.number, row.what, spread(row.ours), spread(row.theirs), row.unit, ratio, *goal, row.verdict]
 
 
 def spread(values: Sequence[float], sign: str = "") -> str:

@@ -110,6 +110,10 @@ async def our_indexes(bench: Bench) -> list[Comparison]:
     return [
         Comparison(
             number="P12",
+            about=(
+                "COPY of ready rows into our monthly partitions with our indexes, beside the replaced table: six"
+                " columns, a random key and six indexes; both hold many rows, and each gets its own columns."
+            ),
             what=f"COPY into ours / six indexes, {rows:,} rows there",
             unit="/s",
             ours=figures[0],
@@ -118,6 +122,7 @@ async def our_indexes(bench: Bench) -> list[Comparison]:
         ),
         Comparison(
             number="P12b",
+            about="The same with our columns on both sides: the indexes and the key alone make the difference.",
             what="... / our columns with six indexes",
             unit="/s",
             ours=figures[0],

@@ -31,23 +31,27 @@ _CALLS = 20_000
 _CALLS_AT_ONCE = 20
 _PAUSE_SECONDS = 0.005  # between these: 2,000 to 4,000 events/s, as a busy service logs
 
+_ABOUT = (
+    "How much the resident set of a process grows that logs a million events while its server is stopped, and while"
+    " they all arrive, once each, when it is back. There is no other side: a queue in memory would grow by all of them."
+)
+
 
 async def outage(bench: Bench) -> list[Comparison]:
     """P16: how this process grows while events wait for a server that is stopped, and how they arrive then."""
     count = bench.count(_EVENTS)
     figures: list[_Outage] = []
+    bench.needs_disk(int(_BYTES * 2 * count / _EVENTS))
     await bench.url()
     for _ in range(min(bench.rounds, _ROUNDS)):
         folder = bench.folder()
-        if shutil.disk_usage(folder).free < _BYTES * 2:
-            raise SystemExit(f"P16 needs {_BYTES * 2 // GIB} GiB under {folder}. HINT: set TMPDIR")
         figures.append(await _one_outage(bench, folder / "events", count))
         shutil.rmtree(folder / "events")
     goal = Goal(least=64, aim=32, better="less") if count >= _EVENTS else None
     whole, own, logged, draining, drained = (list(each) for each in zip(*figures, strict=True))
     what = f"{count:,} events in an outage: resident set grows by"
     return [
-        Comparison(number="P16", what=what, unit="MiB", ours=whole, goal=goal),
+        Comparison(number="P16", what=what, unit="MiB", ours=whole, goal=goal, about=_ABOUT),
         Comparison(number="P16", what="... of this not mapped files", unit="MiB", ours=own),
         Comparison(
             number="P16",
@@ -96,7 +100,13 @@ _before_mib: float
 @contextlib.contextmanager
 def _fresh() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as process:
-        yield process
+        try:
+            yield process
+        except BaseException:
+            # Else it is waited for, and it may wait for what nobody brings about any more.
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise
 
 
 def _open(url: str, folder: Path) -> None:

@@ -188,5 +188,5 @@ def wait_until(is_done: Any, seconds: float = _DRAIN_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not is_done():
         if time.monotonic() > deadline:
-            raise SystemExit(f"waited {seconds:.0f} s in vain")
+            raise TimeoutError(f"waited {seconds:.0f} s in vain")
         time.sleep(0.005)

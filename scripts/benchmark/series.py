@@ -33,15 +33,20 @@ class Series:
     x_unit: str = ""
     about: str = ""
 
-    def costs(self, name: str) -> list[tuple[float, float]]:
-        """Return, for each x of a line, the cost there in units of that at the first x: 1 all along is straight."""
-        points = [(x, median(figures)) for x, figures in self.lines[name] if figures]
+    def costs(self, name: str) -> dict[float, list[float]]:
+        """Return, for each x of a line, the rounds' costs in units of that at the first x: 1 all along is straight."""
+        points = [(x, [figure for figure in figures if figure]) for x, figures in self.lines[name]]
+        points = [(x, figures) for x, figures in points if figures]
+        if not points:
+            return {}
+        first = points[0][1]
         is_rate = self.unit.startswith("/")
-        return [
-            (x, points[0][1] / figure if is_rate else figure / points[0][1])
-            for x, figure in points
-            if figure and points[0][1]
-        ]
+        found = {}
+        for x, figures in points:
+            # Rounds of the same number ran at about the same time.
+            by = first if len(first) == len(figures) else [median(first)] * len(figures)
+            found[x] = [one / now if is_rate else now / one for one, now in zip(by, figures, strict=True)]
+        return found
 
 
 def cells(series: Series) -> list[list[str]]:
@@ -51,12 +56,12 @@ def cells(series: Series) -> list[list[str]]:
     for name in names:
         heading += [f"{name}, {series.unit}", "cost"]
     found = {name: dict(series.lines[name]) for name in names}
-    costs = {name: dict(series.costs(name)) for name in names}
+    costs = {name: series.costs(name) for name in names}
     rows = []
     for x in sorted({x for line in found.values() for x in line}):
         row = [short(x)]
         for name in names:
-            row += [spread(found[name].get(x, ())), f"{costs[name][x]:.2f}x" if x in costs[name] else ""]
+            row += [spread(found[name].get(x, ())), f"{median(costs[name][x]):.2f}x" if x in costs[name] else ""]
         rows.append(row)
     return [heading, *rows]
 

@@ -63,6 +63,11 @@ async def batches(bench: Bench) -> list[Comparison]:
     return [
         Comparison(
             number="P3",
+            about=(
+                "The writer's store alone, batches of 1,000 entries, each a transaction of its own, into our table"
+                " with its indexes; beside SQLAlchemy's `executemany` of a text INSERT into the same table, the way in"
+                " which those who batch write batches. Both have their rows as Python objects."
+            ),
             what="store, batches of 1,000 / text executemany",
             unit="/s",
             ours=ours,
@@ -71,6 +76,10 @@ async def batches(bench: Bench) -> list[Comparison]:
         ),
         Comparison(
             number="P4",
+            about=(
+                "The same beside the server's own limit: COPY of bytes that are ready before the clock starts, in the"
+                " same batches and transactions. What is missing to 1 is what turning objects into rows costs."
+            ),
             what="the same / the server's COPY of a ready file",
             unit="/s",
             ours=ours,
@@ -109,6 +118,11 @@ async def one_row(bench: Bench) -> list[Comparison]:
     await connection.close()
     row = Comparison(
         number="P9",
+        about=(
+            "One task that awaits each row in the table, through context, redaction, journal, writer and commit;"
+            " beside a prepared INSERT of the same row on an open asyncpg connection, the least that any logger pays"
+            " who waits for the server."
+        ),
         what="write(), one task, p50 / bare prepared INSERT",
         unit="µs",
         ours=ours,
@@ -116,7 +130,7 @@ async def one_row(bench: Bench) -> list[Comparison]:
         goal=Goal(least=1.25, aim=1.1, better="less"),
         is_inverted=True,
     )
-    return [row, replace(row, what='... writer="task"', ours=in_task, goal=None)]
+    return [row, replace(row, what='... writer="task"', ours=in_task, goal=None, about="")]
 
 
 async def mapped(bench: Bench) -> list[Comparison]:
@@ -150,7 +164,13 @@ async def mapped(bench: Bench) -> list[Comparison]:
 
 async def embedded(bench: Bench) -> list[Comparison]:
     """P15: the SQLite store, and the MariaDB store where there is a server, against a session for each event there."""
-    rows = [await _against_sessions(bench, "SQLite", await bench.sqlite_url(), Goal(least=40, aim=55))]
+    about = (
+        "The store on the embedded database and on MariaDB, batches of 1,000, beside a session for each event with a"
+        " text INSERT and a commit on the same database: the way of the helper that is replaced."
+    )
+    rows = [
+        replace(await _against_sessions(bench, "SQLite", await bench.sqlite_url(), Goal(least=40, aim=55)), about=about)
+    ]
     mariadb_url = await bench.mariadb_url()
     if mariadb_url is not None:
         rows.append(await _against_sessions(bench, "MariaDB", mariadb_url, Goal(least=25, aim=38)))

@@ -118,7 +118,11 @@ async def upkeep(bench: Bench) -> list[Comparison]:
         if done is not None:
             _say("  " + str(done).replace("\n", "\n  "))
         rows.append(Comparison(number="maintain", what=what, unit="s", ours=[taken]))
-        rows.append(Comparison(number="", what="    longest INSERT beside it", unit="ms", ours=[watch.longest * 1e3]))
+        rows.append(
+            Comparison(
+                number="maintain", what=f"... longest INSERT beside {what}", unit="ms", ours=[watch.longest * 1e3]
+            )
+        )
     return rows
 
 
