@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -158,8 +159,10 @@ def _place(path: Path | None) -> Path | None:
     """Return *path*, sure that a run can be saved there: after a quarter of an hour is late to learn that it cannot."""
     folder = path.parent if path else saved.FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK) or (path and path.is_dir()):
-        raise saved.SavedRunError(f"nothing can be written to {path or folder}. HINT: --json FILE names another place")
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    if path and path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. HINT: --json FILE names a file")
     return path
 
 

@@ -65,7 +65,6 @@ def run(measurements: Mapping[str, Measurement], *, rounds: int, share: float, l
         with _deaf():  # what follows ends by itself, and should be all of it
             bench.close()
     outcome.comparisons = _grouped(outcome.comparisons)
-    outcome.left_out += bench.left_out
     return outcome
 
 
@@ -85,6 +84,8 @@ def _run_one(bench: Bench, measurement: Measurement, name: str, outcome: Outcome
     else:
         outcome.comparisons += [row for row in rows if isinstance(row, Comparison)]
         outcome.series += [row for row in rows if isinstance(row, Series)]
+    outcome.left_out += bench.left_out
+    bench.left_out.clear()
     outcome.seconds[name] = round(time.monotonic() - started, 1)
     print(f"{name} ({measurement.__name__}): {outcome.seconds[name]:.0f} s", file=sys.stderr, flush=True)
 
@@ -145,11 +146,11 @@ def _within(seconds: float) -> Iterator[None]:
         raise OverTime(f"not done within {seconds:g} s")
 
     with _handled({signal.SIGALRM: end}):
-        signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+        before = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_REAL, *before)
 
 
 _Handler = Callable[[int, FrameType | None], None] | signal.Handlers
