@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from audit_async import AuditReader, Scope
-from audit_async.config import FOLLOW_IDLE_SECONDS, FOLLOW_LEAST_SECONDS
+from audit_async.config import FOLLOW_IDLE_SECONDS, FOLLOW_LEAST_SECONDS, GIB, KIB
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.comparison import Comparison, Goal, percentile
 from scripts.benchmark.upkeep import FILL, ROW
@@ -23,6 +23,7 @@ _IDLE_SECONDS = 3 * FOLLOW_IDLE_SECONDS
 async def follow(bench: Bench) -> list[Comparison]:
     """follow: from a commit to the event, behind a million rows: with fifty events a second, and after idleness."""
     url, rows = await bench.url(), bench.count(_ROWS)
+    bench.needs_disk(rows * KIB + GIB)
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     now = datetime.now(UTC).isoformat()
     for _ in range(max(1, rows // _FILLED_AT_ONCE)):

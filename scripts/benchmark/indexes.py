@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from audit_async import create_table
+from audit_async.config import GIB, KIB
 from audit_async.table.columns import COLUMNS
 from audit_async.table_map.own import own_row
 from scripts.benchmark import samples
@@ -72,11 +73,9 @@ SELECT lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || sub
 
 async def our_indexes(bench: Bench) -> list[Comparison]:
     """P12: COPY into ours, into six columns with six indexes, and into our columns with six; 1 M rows in each."""
-    await bench.url()
-    assert bench.server is not None
-    url = bench.server.url(await bench.server.create_database())
-    await create_table(url)
-    rows, batches = max(_LEAST_ROWS, bench.count(_ROWS)), max(4, bench.count(20 * _BATCH) // _BATCH)
+    url = await bench.other_url(create_table)
+    rows, batches = max(_LEAST_ROWS, bench.count(_ROWS)), max(4, bench.count(10 * _BATCH) // _BATCH)
+    bench.needs_disk(rows * 2 * KIB + GIB)
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     numbers = {"rows": rows, "users": _USERS, "tenants": _TENANTS, "agents": _AGENTS}
     try:

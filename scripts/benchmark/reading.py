@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from audit_async import AuditReader, Query, Scope, create_table
+from audit_async.config import GIB, KIB
 from audit_async.reading.cursor import Cursor
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.comparison import Comparison, Goal, percentile
@@ -160,6 +161,7 @@ _made: dict[int, tuple[str, str]] = {}
 async def filled(bench: Bench, rows: int) -> tuple[str, str]:
     """Return the addresses of our table and of Aether's, with its own indexes, both with the same *rows* events."""
     if id(bench) not in _made:
+        bench.needs_disk(rows * 2 * KIB + GIB)
         ours, theirs = await bench.other_url(create_table), await bench.other_url(_make_theirs)
         for url, fill in ((ours, _FILL_OURS), (theirs, _FILL_THEIRS)):
             connection = await asyncpg.connect(url.replace("+asyncpg", ""))

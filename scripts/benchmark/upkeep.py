@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from audit_async import Retention, create_table, maintain, upgrade_table
+from audit_async.config import GIB, KIB
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.comparison import Comparison
 
@@ -93,10 +94,9 @@ class Watch:
 
 async def upkeep(bench: Bench) -> list[Comparison]:
     """maintain: upgrade, months, strays, retention of a table with 1 M rows; the longest INSERT beside each."""
-    await bench.url()
-    assert bench.server is not None
-    url = bench.server.url(await bench.server.create_database())
-    await _old_table(url, bench.count(_ROWS))
+    count = bench.count(_ROWS)
+    bench.needs_disk(count * 2 * KIB + GIB)
+    url = await bench.other_url(lambda url: _old_table(url, count))
     rules = {"access": [Retention(30, category="access")], "all": [Retention(90)]}
     steps: dict[str, Callable[[], Awaitable[object]]] = {
         "nothing beside": lambda: asyncio.sleep(_ALONE_SECONDS),
