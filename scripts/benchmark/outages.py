@@ -77,10 +77,8 @@ async def _one_outage(bench: Bench, folder: Path, count: int) -> _Outage:
     assert server is not None
     server.stop()
     with _fresh() as process:
-        try:
-            whole, own, rate = process.submit(_suffer, url, folder, count).result()
-        finally:
-            server.start()
+        whole, own, rate = process.submit(_suffer, url, folder, count).result()
+        server.start()
         draining, drained = process.submit(_recover, count).result()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     counted = await connection.fetchrow("SELECT count(*), count(DISTINCT id) FROM audit_logs")

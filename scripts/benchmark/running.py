@@ -111,10 +111,11 @@ def _grouped(rows: Iterable[Comparison]) -> list[Comparison]:
 
 
 def _described(error: BaseException) -> str:
-    """Return what happened in a line, of a group what happened first."""
+    """Return what happened in a line: of a group what happened first, of many lines the first and the last."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    said = str(error).strip().split("\n")[0]
+    first, *others = str(error).strip().split("\n")
+    said = f"{first} {others[-1].strip()}" if others else first
     return said if isinstance(error, SystemExit) else f"{type(error).__name__}: {said}"
 
 

@@ -38,6 +38,10 @@ async def failing(bench: Bench) -> Sequence[Comparison | Series]:
     return []
 
 
+async def failing_at_length(bench: Bench) -> Sequence[Comparison | Series]:
+    raise RuntimeError("initdb failed:\ncreating subdirectories\ninitdb: no space left\n")
+
+
 async def giving_up(bench: Bench) -> Sequence[Comparison | Series]:
     raise SystemExit("waited in vain")
 
@@ -71,6 +75,7 @@ async def interrupted(bench: Bench) -> Sequence[Comparison | Series]:
     ("measurement", "said"),
     [
         (failing, "P1: ValueError: invalid literal for int() with base 10: 'no number'"),
+        (failing_at_length, "P1: RuntimeError: initdb failed: initdb: no space left"),
         (giving_up, "P1: waited in vain"),
     ],
 )
