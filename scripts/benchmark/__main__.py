@@ -93,7 +93,10 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "rows", nargs="*", metavar="ROW", help=f"{_ALL}, or of {', '.join(ROWS)}; P1 to P16 where none is named"
+        "rows",
+        nargs="*",
+        metavar="ROW",
+        help=f"of {', '.join(ROWS)}; {_ALL}; P1 to P16 where none is named; of rows a-b and a-c a is both",
     )
     parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds")
     parser.add_argument(
@@ -118,7 +121,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         if len(given.rows) != 1 or (given.page and given.compare):
             parser.error("--page takes a page and one file: --page docs/performance.md FROM.json")
         given.file = Path(given.rows.pop())
-    if unknown := set(given.rows) - {*ROWS, _ALL}:
+    if unknown := set(given.rows).difference(*map(_called, ROWS)):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}, and {_ALL}")
     if given.limit <= 0:
         parser.error("--limit has to be more than 0")
@@ -152,7 +155,12 @@ def _done(given: argparse.Namespace) -> int:
 def _names(asked: Sequence[str], old: Run | None) -> list[str]:
     """Return the rows to measure, in the order in which they stand above."""
     wanted = set(asked) or set(old.asked if old else ()) or {name for name in ROWS if re.fullmatch(r"P\d+b?", name)}
-    return [name for name in ROWS if name in wanted or _ALL in wanted]
+    return [name for name in ROWS if wanted & _called(name)]
+
+
+def _called(row: str) -> set[str]:
+    """Return the words that ask for *row*: its name, what stands before a dash in it, as for its sisters, and `all`."""
+    return {row, row.partition("-")[0], _ALL}
 
 
 def _place(path: Path | None) -> Path | None:

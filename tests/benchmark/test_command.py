@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.benchmark import __main__ as command
 from scripts.benchmark.__main__ import ROWS, main
 from scripts.benchmark.page import BEGIN, END
 from scripts.benchmark.saved import Run, SavedRunError, load_run, save
@@ -156,6 +157,23 @@ def test_every_target_has_its_row() -> None:
     assert {*(f"P{number}" for number in range(1, 17)), "P1b"} <= ROWS.keys()
     for name, measurement in ROWS.items():
         assert name in (measurement.__doc__ or "").split(":")[0].split(" and ")
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ([], ["P1", "P1b"]),
+        (["P1b"], ["P1b"]),
+        (["growth"], ["growth-size", "growth-rows"]),
+        (["all"], ["P1", "P1b", "web", "growth-size", "growth-rows"]),
+        (["web", "P1"], ["P1", "web"]),
+    ],
+)
+def test_what_is_asked_for_is_measured(asked: list[str], names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stands for the targets, a name for its row, the first part of a name for all that begin so."""
+    rows = dict.fromkeys(("P1", "P1b", "web", "growth-size", "growth-rows"), ROWS["P1"])
+    monkeypatch.setattr(command, "ROWS", rows)
+    assert command._names(asked, None) == names
 
 
 # --- its end ---------------------------------------------------------------------------------------------
