@@ -13,6 +13,7 @@ import asyncpg
 
 from audit_async import create_table
 from audit_async.config import GIB, KIB
+from audit_async.entry import Entry
 from audit_async.table.columns import COLUMNS
 from audit_async.table_map.own import own_row
 from scripts.benchmark import samples
@@ -66,7 +67,7 @@ SELECT lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || sub
        md5('a' || number % {agents})::uuid::text, md5('t' || number % {tenants})::uuid::text,
        json_build_object('provider_type', 'feishu', 'provider_user_id', 'ou_' || number,
          'department', 'od-4e6ac4d14bcd5071a37a39de902c7141'), '{{}}', '[]'
-  FROM generate_series(1, {rows}) AS number,
+  FROM generate_series({first}, {last}) AS number,
        LATERAL (SELECT now() - ({rows} - number) * interval '1 millisecond' AS moment) AS at
 """
 
@@ -81,7 +82,7 @@ async def our_indexes(bench: Bench) -> list[Comparison]:
     try:
         await connection.execute(_SIX_INDEXES)
         await connection.execute(_FILL_THEIRS.format(**numbers))
-        await connection.execute(_FILL_OURS.format(**numbers))
+        await connection.execute(fill_ours(1, rows, of=rows))
         await connection.execute(_SAME_COLUMNS)
         columns = ", ".join(column for column in COLUMNS if column != "id")
         await connection.execute(
@@ -131,12 +132,21 @@ async def our_indexes(bench: Bench) -> list[Comparison]:
     ]
 
 
-def _our_rows() -> list[tuple[Any, ...]]:
-    made = samples.entries(_BATCH)
+def fill_ours(first: int, last: int, *, of: int) -> str:
+    """Return the statement that brings rows *first* to *last* into our table; the last one *of* all is of now."""
+    return _FILL_OURS.format(first=first, last=last, rows=of, users=_USERS, agents=_AGENTS, tenants=_TENANTS)
+
+
+def spread_out(made: list[Entry]) -> list[Entry]:
+    """Return *made*, each with a user, an agent and a tenant of those that the tables are filled with, in no order."""
     for entry in made:
         entry.user_id, entry.agent_id = str(_id("u", _USERS)), str(_id("a", _AGENTS))
         entry.tenant_id = str(_id("t", _TENANTS))
-    return [own_row(entry) for entry in made]
+    return made
+
+
+def _our_rows() -> list[tuple[Any, ...]]:
+    return [own_row(entry) for entry in spread_out(samples.entries(_BATCH))]
 
 
 def _their_rows() -> list[tuple[Any, ...]]:
