@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 import asyncpg
@@ -23,10 +24,12 @@ from scripts.benchmark.series import Series
 
 _ROWS = (0, 100_000, 1_000_000, 5_000_000)
 _BYTES_A_ROW = 1800  # with indexes, and the log of the transaction that fills
-_FILL_ROWS = 500_000  # in one statement
+_FILL_ROWS = 50_000  # in one statement
+_FILL_SECONDS = 180  # from one figure to the next, at most
+_FILLERS = 2
 _BATCH = 5000
 _BATCHES = 4
-_SINGLE_ROWS = 100
+_SINGLE_ROWS = 50
 
 
 async def by_rows(bench: Bench) -> list[Series]:
@@ -35,19 +38,21 @@ async def by_rows(bench: Bench) -> list[Series]:
     The table grows from one figure to the next, so that they are not of one minute. The empty table is measured each
     time as well: what it shows is the machine.
     """
-    wanted = [0, *(bench.count(rows) for rows in _ROWS[1:])]
-    points = [rows for rows in wanted if rows == 0 or _fits(rows)]
+    points = [0, *(bench.count(rows) for rows in _ROWS[1:])]
     lines: dict[str, list[tuple[float, list[float]]]] = {}
     url, empty_url = await bench.other_url(create_table), await bench.other_url(create_table)
     connection, other = [await asyncpg.connect(each.replace("+asyncpg", "")) for each in (url, empty_url)]
     filled, empty = PostgresStore(StoreOptions(url=url)), PostgresStore(StoreOptions(url=empty_url))
-    there = 0
+    filling = _Filling(url, points[-1], bench.count(_FILL_SECONDS))
     try:
         for store in (filled, empty):
             await store.insert(samples.entries(_BATCH))
         for rows in points:
-            await _fill(connection, there, rows, points[-1])
-            there = rows
+            if why := filling.is_too_much(rows):
+                print(f"growth-rows: {rows:,} rows are left out, {why}", file=sys.stderr)
+                break
+            await filling.fill(rows)
+            await connection.execute("VACUUM (ANALYZE, INDEX_CLEANUP OFF) audit_logs")
 
             async def into_filled() -> tuple[float, float]:
                 await connection.execute("CHECKPOINT")
@@ -59,7 +64,7 @@ async def by_rows(bench: Bench) -> list[Series]:
                 return await _cost(empty)
 
             for name, figures in zip(
-                ("there", "an empty table"), await bench.interleaved(into_filled, into_empty), strict=True
+                ("this table", "an empty one"), await bench.interleaved(into_filled, into_empty), strict=True
             ):
                 lines.setdefault(name, []).append((rows, [batch for batch, _ in figures]))
                 lines.setdefault(f"{name}, one row", []).append((rows, [single for _, single in figures]))
@@ -74,7 +79,7 @@ async def by_rows(bench: Bench) -> list[Series]:
             what=what,
             x="rows",
             unit="µs",
-            lines={name: lines[f"{name}{kind}"] for name in ("there", "an empty table")},
+            lines={name: lines[f"{name}{kind}"] for name in ("this table", "an empty one")},
             about=about,
         )
         for what, kind, about in (
@@ -89,20 +94,46 @@ async def by_rows(bench: Bench) -> list[Series]:
     ]
 
 
-def _fits(rows: int) -> bool:
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    if free < rows * _BYTES_A_ROW + GIB:
-        print(f"growth-rows: left out {rows:,} rows, for which TMPDIR has too little room", file=sys.stderr)
-        return False
-    return True
+class _Filling:
+    """Brings a table from one number of rows to the next, and knows what that takes.
 
+    Args:
+        most: rows in the end; the last of these is of now, each other one a millisecond before the next.
+        seconds: that one step may take.
+    """
 
-async def _fill(connection: asyncpg.Connection[asyncpg.Record], there: int, rows: int, most: int) -> None:
-    """Bring the table from *there* to *rows*, each a millisecond after the one before; the last of *most* is of now."""
-    for first in range(there, rows, _FILL_ROWS):
-        last = min(rows, first + _FILL_ROWS)
-        await connection.execute(fill_ours(first + 1, last, of=most))
-    await connection.execute("VACUUM (ANALYZE, INDEX_CLEANUP OFF) audit_logs")
+    def __init__(self, url: str, most: int, seconds: float) -> None:
+        self._url = url.replace("+asyncpg", "")
+        self._most = most
+        self._seconds = seconds
+        self._there = 0
+        self._seconds_a_row = 0.0
+
+    def is_too_much(self, rows: int) -> str | None:
+        """Return why the table cannot be brought to *rows*, if so."""
+        more = rows - self._there
+        if shutil.disk_usage(tempfile.gettempdir()).free < more * _BYTES_A_ROW + GIB:
+            return "TMPDIR has too little room"
+        if more * self._seconds_a_row > self._seconds:
+            return f"filling the table would take {more * self._seconds_a_row:.0f} s"
+        return None
+
+    async def fill(self, rows: int) -> None:
+        """Bring the table to *rows*."""
+        started = time.perf_counter()
+        parts = iter(range(self._there, rows, _FILL_ROWS))
+        await asyncio.gather(*(self._take(parts, rows) for _ in range(_FILLERS)))
+        if rows > self._there:
+            self._seconds_a_row = (time.perf_counter() - started) / (rows - self._there)
+        self._there = rows
+
+    async def _take(self, parts: Iterator[int], rows: int) -> None:
+        connection = await asyncpg.connect(self._url)
+        try:
+            for first in parts:
+                await connection.execute(fill_ours(first + 1, min(rows, first + _FILL_ROWS), of=self._most))
+        finally:
+            await connection.close()
 
 
 async def _cost(store: PostgresStore) -> tuple[float, float]:

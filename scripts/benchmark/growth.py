@@ -58,8 +58,8 @@ async def by_size(bench: Bench) -> list[Series]:
             count = max(20, min(bench.count(_MOST_EVENTS), bench.count(_BYTES) // int(kib * KIB)))
             make, doubtful = partial(_of_size, kib, ""), partial(_of_size, kib, " took 1500 ms")
             calls = {
-                "log()": _log(quiet, make, count),
-                "log(), closer look": _log(quiet, doubtful, max(20, count // 4)),
+                "log()": log_cpu(quiet, make, count),
+                "log(), closer look": log_cpu(quiet, doubtful, max(20, count // 4)),
             }
             return calls | await _log_and_write(busy, make, count)
 
@@ -206,7 +206,7 @@ async def by_tenants(bench: Bench) -> list[Series]:
                     details=samples.details(number),
                 )
 
-            alone = _log(quiet, make, count)
+            alone = log_cpu(quiet, make, count)
             return {"log()": alone} | await _log_and_write(busy, make, count)
 
         await measure(1)
@@ -235,7 +235,7 @@ async def by_tenants(bench: Bench) -> list[Series]:
 # --- what they share -----------------------------------------------------------------------------------
 
 
-def _log(audit: AuditLogger, make: Callable[[int], AuditEvent], count: int) -> float:
+def log_cpu(audit: AuditLogger, make: Callable[[int], AuditEvent], count: int) -> float:
     """Return the CPU microseconds of one `log()`, on events made shortly before."""
     taken = 0.0
     for first in range(0, count, _MADE_AHEAD):

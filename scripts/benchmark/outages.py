@@ -76,9 +76,11 @@ async def _one_outage(bench: Bench, folder: Path, count: int) -> _Outage:
     server = bench.server
     assert server is not None
     server.stop()
-    with _fresh() as process:
-        whole, own, rate = process.submit(_suffer, url, folder, count).result()
-        server.start()
+    with fresh() as process:
+        try:
+            whole, own, rate = process.submit(_suffer, url, folder, count).result()
+        finally:
+            server.start()
         draining, drained = process.submit(_recover, count).result()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     counted = await connection.fetchrow("SELECT count(*), count(DISTINCT id) FROM audit_logs")
@@ -95,7 +97,7 @@ _before_mib: float
 
 
 @contextlib.contextmanager
-def _fresh() -> Iterator[ProcessPoolExecutor]:
+def fresh() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as process:
         try:
             yield process
@@ -214,7 +216,7 @@ async def _beside(
     bench: Bench, name: str, url: str, fault: Callable[[], contextlib.AbstractAsyncContextManager[None]]
 ) -> list[Comparison]:
     count = bench.count(_CALLS)
-    with _fresh() as process:
+    with fresh() as process:
         process.submit(_open, url, bench.folder() / "events").result()
         process.submit(_call, 200).result()
 
@@ -237,7 +239,7 @@ async def _beside(
 async def _without_disk(bench: Bench, url: str) -> list[Comparison]:
     count, folder = bench.count(_CALLS), bench.folder()
     (folder / "file").touch()
-    with _fresh() as on_disk, _fresh() as in_memory:
+    with fresh() as on_disk, fresh() as in_memory:
         on_disk.submit(_open, url, folder / "events").result()
         in_memory.submit(_open, url, folder / "file" / "events").result()
         for process in (on_disk, in_memory):
