@@ -10,10 +10,10 @@ Names are loaded when they are first used, so that importing this package costs 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # which type checkers take for true; to import `typing` takes longer than all of this file
 if TYPE_CHECKING:
+    from typing import Any
+
     from audit_async import context as context
     from audit_async import events as events
     from audit_async.audited import audited_job as audited_job
@@ -226,6 +226,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'audit_async' has no attribute {name!r}")
+    import importlib
+
     if not home:
         return importlib.import_module(f"audit_async.{name}")
     value = getattr(importlib.import_module(f"audit_async.{home}"), name)

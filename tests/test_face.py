@@ -16,7 +16,12 @@ HEAVY = {"sqlalchemy", "asyncpg", "aiosqlite", "loguru", "rich", "cyclopts", "an
 
 def modules_after(program: str) -> set[str]:
     """Return the top-level packages that are loaded after *program* has run in a fresh interpreter."""
-    ask = f"import sys\n{program}\nprint(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
+    return {module.partition(".")[0] for module in all_modules_after(program)}
+
+
+def all_modules_after(program: str) -> set[str]:
+    """Return the modules that are loaded after *program* has run in a fresh interpreter."""
+    ask = f"import sys\n{program}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
@@ -24,6 +29,11 @@ def modules_after(program: str) -> set[str]:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     """`import audit_async` loads no SQLAlchemy, no driver, no loguru, no terminal library."""
     assert set() == modules_after("import audit_async") & HEAVY
+
+
+def test_importing_the_package_loads_itself_alone() -> None:
+    """`import audit_async` loads its one file, and not even `typing`, which takes ten times as long."""
+    assert {"__future__", "audit_async"} == all_modules_after("import audit_async") - all_modules_after("pass")
 
 
 def test_logging_itself_loads_nothing_heavy(tmp_path: Path) -> None:
