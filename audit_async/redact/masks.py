@@ -10,6 +10,7 @@ provider gives one site.
 
 from __future__ import annotations
 
+import functools
 import hmac
 import ipaddress
 import re
@@ -50,9 +51,14 @@ def is_mark(text: str) -> bool:
 
 _IS_ONE = re.compile(rf"{PSEUDONYM}[0-9a-f]{{{PSEUDONYM_HEX_DIGITS}}}").fullmatch
 _LETTER = r"[^\W\u2e80-\U0010ffff]"  # no script without blanks between words: the word before would go as well
-_E_MAIL = re.compile(
-    rf"(?<!{_LETTER})(?:{_LETTER}|[.%+'-]){{1,64}}+@(?:{_LETTER}|-){{1,63}}+(?:\.(?:{_LETTER}|-){{1,63}}+){{1,8}}"
-)
+
+
+@functools.cache
+def _e_mails() -> re.Pattern[str]:
+    # Compiled when it is needed: with sets of so many letters that takes 5 ms, which every import would pay.
+    return re.compile(
+        rf"(?<!{_LETTER})(?:{_LETTER}|[.%+'-]){{1,64}}+@(?:{_LETTER}|-){{1,63}}+(?:\.(?:{_LETTER}|-){{1,63}}+){{1,8}}"
+    )
 
 
 def pseudonym_of(text: str, key: bytes) -> str:
@@ -70,7 +76,7 @@ def folded(text: str) -> str:
 
 def hide_e_mails(text: str, key: bytes) -> str:
     """Return *text* with the pseudonyms of the e-mail addresses in it."""
-    return _E_MAIL.sub(lambda match: pseudonym_of(match[0], key), text) if "@" in text else text
+    return _e_mails().sub(lambda match: pseudonym_of(match[0], key), text) if "@" in text else text
 
 
 # --- networks ----------------------------------------------------------------------------------------
