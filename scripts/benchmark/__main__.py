@@ -19,16 +19,22 @@ from pathlib import Path
 import loguru
 
 from scripts.benchmark import changes, page, saved
+from scripts.benchmark.backlog import by_pending
 from scripts.benchmark.calls import against_logging, against_loguru, beside_cpu_bound, redaction
 from scripts.benchmark.comparison import Comparison, table
 from scripts.benchmark.disks import group_commit
 from scripts.benchmark.exporting import export
+from scripts.benchmark.filled import by_rows
 from scripts.benchmark.following import follow
+from scripts.benchmark.footprint import footprint
+from scripts.benchmark.growth import by_size, by_tasks, by_tenants, by_threads
 from scripts.benchmark.indexes import our_indexes
 from scripts.benchmark.jobs import job_scope
+from scripts.benchmark.latency import under_load
 from scripts.benchmark.machine import commit, load, machine
 from scripts.benchmark.outages import outage, under_faults
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
+from scripts.benchmark.pythons import side_by_side
 from scripts.benchmark.reading import behavior, pages
 from scripts.benchmark.running import LIMIT_SECONDS, Ended, Measurement, run
 from scripts.benchmark.saved import Run
@@ -66,6 +72,15 @@ ROWS: dict[str, Measurement] = {
     "export": export,
     "mapped": mapped,
     "web": requests,
+    "growth-size": by_size,
+    "growth-threads": by_threads,
+    "growth-tasks": by_tasks,
+    "growth-rows": by_rows,
+    "growth-tenants": by_tenants,
+    "growth-backlog": by_pending,
+    "latency": under_load,
+    "footprint": footprint,
+    "pythons": side_by_side,
 }
 _ALL = "all"
 _QUICK, _FULL = (3, 0.1), (5, 1.0)

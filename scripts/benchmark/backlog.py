@@ -44,8 +44,7 @@ async def by_pending(bench: Bench) -> list[Series]:
     for number in range(min(_ROUNDS, bench.rounds)):
         for pending in points[: None if number < _ROUNDS_OF_MOST else -1]:
             folder = bench.folder()
-            if shutil.disk_usage(folder).free < _BYTES * 2:
-                raise SystemExit(f"growth-backlog needs {_BYTES * 2 // GIB} GiB under {folder}. HINT: set TMPDIR")
+            bench.needs_disk(_BYTES * 2)
             taken[pending].append(await _one(bench, folder, pending))
             shutil.rmtree(folder)
 

@@ -24,7 +24,7 @@ from tests.servers.postgres import PostgresServer, find_binaries
 _MADE_AHEAD = 50
 
 _REMOVED_SECONDS = 30.0
-_NO_POSTGRES = "no PostgreSQL programs here. HINT: ./scripts/setup test brings them"
+NO_POSTGRES = "no PostgreSQL programs here. HINT: ./scripts/setup test brings them"
 
 _T = TypeVar("_T")
 
@@ -99,7 +99,7 @@ class Bench:
     def has_postgres(self, what: str) -> bool:
         """Return whether there is a server; where there is none, *what* is left out."""
         if find_binaries() is None:
-            self.leave_out(f"{what}: {_NO_POSTGRES}")
+            self.leave_out(f"{what}: {NO_POSTGRES}")
             return False
         return True
 
@@ -121,7 +121,7 @@ class Bench:
         if self._url is None:
             binaries = find_binaries()
             if binaries is None:
-                raise NotHereError(_NO_POSTGRES)
+                raise NotHereError(NO_POSTGRES)
             self.server = self._life.enter_context(PostgresServer(binaries, fsync=True))
             url = self.server.url(await self.server.create_database())
             await create_table(url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -49,7 +48,7 @@ async def by_rows(bench: Bench) -> list[Series]:
             await store.insert(samples.entries(_BATCH))
         for rows in points:
             if why := filling.is_too_much(rows):
-                print(f"growth-rows: {rows:,} rows are left out, {why}", file=sys.stderr)
+                bench.leave_out(f"growth-rows from {rows:,} rows on: {why}")
                 break
             await filling.fill(rows)
             await connection.execute("VACUUM (ANALYZE, INDEX_CLEANUP OFF) audit_logs")

@@ -33,27 +33,27 @@ _UNCOMPILED = "... and nothing of it is compiled"
 
 async def footprint(bench: Bench) -> list[Comparison]:
     """footprint: import, first event, memory, threads and descriptors, above those of an empty interpreter."""
-    return [*await importing(bench), *await _at_rest(bench)]
+    return [*await _importing(bench), *await _at_rest(bench)]
 
 
 # --- the import ----------------------------------------------------------------------------------------
 
 
-async def importing(bench: Bench, python: str = sys.executable) -> list[Comparison]:
+async def _importing(bench: Bench) -> list[Comparison]:
     """Return what the processor does for imports, above an interpreter that does nothing or has loaded asyncio."""
     environment = compiling(bench.folder())
     bare = bench.folder()
     shutil.copytree(ROOT / "audit_async", bare / "audit_async", ignore=shutil.ignore_patterns("__pycache__"))
     uncompiled = {**environment, "PYTHONDONTWRITEBYTECODE": "1"}
     for code in IMPORTS.values():
-        _milliseconds(python, code, environment)
+        _milliseconds(sys.executable, code, environment)
 
     async def all_of_them() -> dict[str, float]:
         taken: dict[str, list[float]] = {}
         for _ in range(_RUNS):
             for code in ("pass", *IMPORTS.values(), *_WITHOUT.values()):
-                taken.setdefault(code, []).append(_milliseconds(python, code, environment))
-            taken.setdefault(_UNCOMPILED, []).append(_milliseconds(python, _WHOLE, uncompiled, bare))
+                taken.setdefault(code, []).append(_milliseconds(sys.executable, code, environment))
+            taken.setdefault(_UNCOMPILED, []).append(_milliseconds(sys.executable, _WHOLE, uncompiled, bare))
         return {code: min(each) for code, each in taken.items()}
 
     (rounds,) = await bench.interleaved(all_of_them)
@@ -69,8 +69,15 @@ async def importing(bench: Bench, python: str = sys.executable) -> list[Comparis
         *(row(what, code) for what, code in others[:1]),
         row(_UNCOMPILED, _UNCOMPILED),
         *(row(what, code) for what, code in others[1:]),
-        *_explained(python, environment),
+        *_explained(environment),
     ]
+
+
+def above_empty(python: str, environment: Mapping[str, str]) -> float:
+    """Return the milliseconds that a program's own import takes on *python*."""
+    taken = [[_milliseconds(python, code, environment) for code in ("pass", _WHOLE)] for _ in range(_RUNS)]
+    empty, whole = (min(each) for each in zip(*taken, strict=True))
+    return max(0.0, whole - empty)
 
 
 def compiling(folder: Path) -> dict[str, str]:
@@ -88,10 +95,10 @@ def _milliseconds(python: str, code: str, environment: Mapping[str, str], folder
     return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1e3
 
 
-def _explained(python: str, environment: Mapping[str, str]) -> list[Comparison]:
+def _explained(environment: Mapping[str, str]) -> list[Comparison]:
     """Return whose modules the import's time is, by the interpreter's own account of one run."""
     done = subprocess.run(  # noqa: S603 -- of our own making
-        [python, "-X", "importtime", "-c", _WHOLE],
+        [sys.executable, "-X", "importtime", "-c", _WHOLE],
         env=environment,
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ import asyncpg
 from audit_async import AuditLogger, create_table
 from audit_async.settings import WriterHost
 from scripts.benchmark import samples
-from scripts.benchmark.bench import Bench
+from scripts.benchmark.bench import NO_POSTGRES, Bench, NotHereError
 from scripts.benchmark.comparison import percentile
 from scripts.benchmark.open_loop import Load, Schedule, load
 from scripts.benchmark.peers import SessionPerEvent
@@ -52,7 +52,7 @@ async def under_load(bench: Bench) -> list[Series]:
     """latency: from the intended moment of an event to its commit, at fixed rates; the loop's stalls; the processor."""
     binaries = find_binaries()
     if binaries is None:
-        raise SystemExit("no PostgreSQL programs here. HINT: ./scripts/setup test brings them")
+        raise NotHereError(NO_POSTGRES)
     seconds = max(_LEAST_SECONDS, bench.count(int(_SECONDS * 1000)) / 1000)
     taken: dict[str, dict[float, list[_Figures]]] = {}
     with PostgresServer(binaries, fsync=True, settings=_STAMPS) as server:
