@@ -27,7 +27,7 @@ _ARRIVAL_SECONDS = 60
 _KEEPS_UP_SECONDS = 1.0  # that the last commit may come after the last event was meant to be logged
 _STAMPS = {"track_commit_timestamp": "on"}
 
-_OURS, _IN_TASK, _SESSIONS, _NOTHING = "thread", 'writer="task"', "session per event", "nothing logged"
+_OURS, _IN_TASK, _SESSIONS, _NOTHING = 'writer="thread"', 'writer="task"', "session per event", "nothing logged"
 _SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 # What the server says of each row's transaction, on the same clock as the schedule's, as the commit begins: before it

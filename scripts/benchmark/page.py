@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.benchmark.comparison import Comparison, spread
 from scripts.benchmark.machine import Machine
+from scripts.benchmark.pictures import file_names, picture
 from scripts.benchmark.saved import Run
 from scripts.benchmark.series import cells
 
@@ -20,7 +21,7 @@ class PageError(Exception):
 
 
 def write(page: Path, run: Run) -> None:
-    """Put what *run* measured between the two marks of *page*.
+    """Put what *run* measured between the two marks of *page*, and its pictures into the folder of the page's name.
 
     Raises:
         PageError: it does not have both, once each and in this order.
@@ -30,11 +31,15 @@ def write(page: Path, run: Run) -> None:
     _, end, behind = rest.partition(END)
     if not (begin and end) or text.count(BEGIN) + text.count(END) != 2:
         raise PageError(f"{page} has to have the lines {BEGIN.strip()} and {END}, once each and in this order")
-    page.write_text(before + BEGIN + results(run) + END + behind, encoding="utf-8")
+    page.write_text(before + BEGIN + results(run, page.stem) + END + behind, encoding="utf-8")
+    for name, series in zip(file_names(run.series), run.series, strict=True):
+        place = page.parent / page.stem / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(picture(series), encoding="utf-8")
 
 
-def results(run: Run) -> str:
-    """Return the part as Markdown."""
+def results(run: Run, folder: str = "performance") -> str:
+    """Return the part as Markdown, with the pictures that are in *folder* beside the page."""
     parts = [
         _origin(run),
         "### Ratios and targets\n",
@@ -46,9 +51,10 @@ def results(run: Run) -> str:
     for number in dict.fromkeys(row.number for row in run.comparisons):
         rows = [row for row in run.comparisons if row.number == number]
         parts += [f"### {number}\n", *_abouts(rows), _table([_HEAD, *map(_cells, rows)])]
-    for series in run.series:
+    for name, series in zip(file_names(run.series), run.series, strict=True):
         about = [f"{series.about}\n"] if series.about else []
-        parts += [f"### {series.number}: {series.what}\n", *about, _table(cells(series))]
+        shown = f"![{series.what}]({folder}/{name})\n"
+        parts += [f"### {series.number}: {series.what}\n", *about, shown, _table(cells(series))]
     parts += ["### Left out, and ended with an error\n", _missing(run)]
     return "\n".join(parts) + "\n"
 

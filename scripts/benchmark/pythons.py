@@ -92,12 +92,22 @@ def _found(version: str) -> str | None:
     chosen += [{"PYENV_VERSION": found.name} for found in sorted(versions.glob(f"{version}.*"))]
     for environment in chosen:
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            return _run([f"python{version}", "-c", "import sys; print(sys.executable)"], {**os.environ, **environment})
+            command = [f"python{version}", "-c", "import sys; print(sys.executable)"]
+            return _run(command, {**os.environ, **environment}, stderr=subprocess.DEVNULL)
     return None
 
 
-def _run(command: list[str], environment: Mapping[str, str], seconds: float = 30.0) -> str:
+def _run(
+    command: list[str], environment: Mapping[str, str], seconds: float = 30.0, *, stderr: int | None = None
+) -> str:
     done = subprocess.run(  # noqa: S603 -- of our own making
-        command, stdout=subprocess.PIPE, text=True, check=True, env=environment, cwd=ROOT, timeout=seconds
+        command,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=ROOT,
+        timeout=seconds,
     )
     return done.stdout.strip()
