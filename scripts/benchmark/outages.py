@@ -98,6 +98,7 @@ _before_mib: float
 
 @contextlib.contextmanager
 def fresh() -> Iterator[ProcessPoolExecutor]:
+    """Give a process that has done nothing yet."""
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as process:
         try:
             yield process
