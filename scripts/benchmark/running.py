@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +28,7 @@ LIMIT_SECONDS = 900.0
 """For one measurement: the longest takes a fifth of it on a slow machine; the rest is for one that is busy."""
 
 _AGAIN_SECONDS = 30.0
+_SOON_SECONDS = 0.02  # longer than a finalizer
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -129,8 +132,26 @@ def _ended_by_signals() -> Iterator[None]:
 
     # A run under `nohup` outlives its terminal.
     hears = [number for number in _ENDING if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
-    with _handled(dict.fromkeys(hears, end)):
+    with _handled(dict.fromkeys(hears, end)), _heard_in_finalizers():
         yield
+
+
+@contextlib.contextmanager
+def _heard_in_finalizers() -> Iterator[None]:
+    """Send a signal again that came in a finalizer or in a weak reference's callback: its exception is lost there."""
+    before = sys.unraisablehook
+
+    def send_again(passed_over: sys.UnraisableHookArgs) -> None:
+        if isinstance(passed_over.exc_value, Ended):
+            threading.Timer(_SOON_SECONDS, os.kill, (os.getpid(), int(passed_over.exc_value.code or 0) - 128)).start()
+        else:
+            before(passed_over)
+
+    sys.unraisablehook = send_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager

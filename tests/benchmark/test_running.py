@@ -71,6 +71,19 @@ async def interrupted(bench: Bench) -> Sequence[Comparison | Series]:
     return []
 
 
+class Finalized:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(100):  # in which the handler is called
+            pass
+
+
+async def interrupted_in_a_finalizer(bench: Bench) -> Sequence[Comparison | Series]:
+    Finalized()
+    await asyncio.Event().wait()
+    return []
+
+
 @pytest.mark.parametrize(
     ("measurement", "said"),
     [
@@ -110,12 +123,13 @@ def test_rows_of_one_measurement_are_measured_once_and_stand_together() -> None:
     assert list(outcome.seconds) == ["P7/P8"]
 
 
-def test_a_signal_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("measurement", [interrupted, interrupted_in_a_finalizer])
+def test_a_signal_ends_the_run(measurement: Measurement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM ends it with the code that shells give it, and with no file left; then the signal is whose it was."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Ended) as end:
-        measured(P1=interrupted, P2=fine)
+        measured(P1=measurement, P2=fine)
     assert (end.value.code, list(tmp_path.iterdir()), signal.getsignal(signal.SIGTERM)) == (143, [], before)
 
 
