@@ -19,6 +19,7 @@ from pathlib import Path
 import loguru
 
 from scripts.benchmark import changes, page, saved
+from scripts.benchmark.against_peers import peers
 from scripts.benchmark.backlog import by_pending
 from scripts.benchmark.calls import against_logging, against_loguru, beside_cpu_bound, redaction
 from scripts.benchmark.comparison import Comparison, table
@@ -81,6 +82,7 @@ ROWS: dict[str, Measurement] = {
     "latency": under_load,
     "footprint": footprint,
     "pythons": side_by_side,
+    "peers": peers,
 }
 _ALL = "all"
 _QUICK, _FULL = (3, 0.1), (5, 1.0)

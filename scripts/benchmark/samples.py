@@ -12,7 +12,7 @@ from audit_async.events import AuditEvent
 WRITER_ID = uuid.uuid4().hex
 USER_ID = uuid.uuid4()
 
-_ACTING = {
+ACTING = {
     "actor_type": "user",
     "tenant_id": "7b0c7c1e-5d0e-4d5c-9a55-2f6d1f0a7c11",
     "ip_address": "192.0.2.17",
@@ -67,7 +67,7 @@ def _sign_on(said: dict[str, Any]) -> AuditEvent:
 
 def acting() -> audit_context:
     """Return the context in which events are logged."""
-    return audit_context(**_ACTING)
+    return audit_context(**ACTING)
 
 
 def record(number: int = 0) -> dict[str, Any]:
