@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from audit_async.config import LEAST_TOKEN_CHARS, MAX_KEY_CHARS
 from audit_async.redact.masks import REDACTED, is_mark
+from audit_async.redact.patterns import says
 
 Judge = Callable[[str], "Callable[[str], str] | None"]
 """Of a key: what makes of its value what stands for it, or None where the value stays."""
@@ -18,6 +19,7 @@ _KEY = re.compile(
     r"(?:[ \t]{0,4}(?P<sign>=>|:=|==|=|:(?!//)|[：＝])|%3[da])[ \t]{0,64}(?:\r?\n[ \t]{1,16})?",
     re.IGNORECASE,
 )
+_SIGNS = ("=", ":", "：", "＝", "%3")
 _OPTION = re.compile(r"(?<![\w-])--(?P<key>[A-Za-z][\w-]*+)[ ][ \t]{0,3}(?![ \t-])")
 _TAG = re.compile(r"<(?P<key>[\w.:-]++)[^<>]{0,256}>(?P<body><!\[CDATA\[.*?(?:\]\]>|\Z)|[^<]++)", re.DOTALL)
 _QUOTED = re.compile(r"[bru]{0,2}(?P<quote>[\"'`])(?P<body>(?:(?!(?P=quote))[^\\]|\\.)*+)", re.DOTALL | re.IGNORECASE)
@@ -37,7 +39,7 @@ def hide_assigned(text: str, judge: Judge) -> str:
     """Return *text* with what *judge* makes of the values of its keys."""
     pieces: list[str] = []
     done = 0
-    for match in _KEY.finditer(text):
+    for match in _KEY.finditer(text) if says(text, _SIGNS) else ():
         start, end = match.span()
         if start < done:
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from audit_async.redact.masks import REDACTED
+from audit_async.redact.patterns import lowered, says
 
 _CARD = re.compile(
     r"(?<![\w.])(?:[0-9]{13,19}+"
@@ -42,6 +43,7 @@ _CODE = re.compile(
     rf"{_DIGITS}(?![A-Za-z0-9_]|[.-][0-9]|[ ]+(?:lines?|rows?|records?|items?|files?|bytes?|times?|users?)\b)",
     re.IGNORECASE,
 )
+_CODE_WORDS = ("code", "otp", "pin", "tan", "2fa", "mfa", "verif")
 _OTHER_CODE = re.compile(
     r"(?:status|error|exit|zip|postal|post|http|country|area|return|reason|response|result|product|item|source|line"
     r"|order|promo|promotion|discount|coupon|voucher|referral|booking|tracking|currency|language|colou?r|bar|tax|cost"
@@ -80,6 +82,8 @@ def _card(match: re.Match[str]) -> str:
 
 def hide_codes(text: str) -> str:
     """Return *text* without the digits that stand beside a word for a one-time code."""
+    if not says(lowered(text), _CODE_WORDS):
+        return text
     text = _CODE.sub(lambda match: match[0] if _is_other(match) else match["head"] + REDACTED, text)
     return _CODE_FIRST.sub(lambda match: REDACTED + match["tail"], text)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 
 from audit_async.redact.masks import REDACTED, is_mark
 
@@ -23,6 +24,10 @@ _TOKENS = re.compile(
     r"|sk-[\w-]{16,}+|[srp]k_(?:live|test)_\w{8,}+"
     r"|AIza[\w-]{20,}+"
     r")"
+)
+_TOKEN_STARTS = (
+    *("eyJ", "AKIA", "ASIA", "AIza", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
+    *("xox", "xapp-", "sk-", "k_live_", "k_test_"),
 )
 _KEY_BLOCK = re.compile(
     r"-{0,5}BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY.*?(?:-{0,5}END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-{0,5}|\Z)", re.DOTALL
@@ -49,21 +54,40 @@ _CUT_DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){5,18}\Z")
 
 def hide_tokens(text: str) -> str:
     """Return *text* without the tokens, keys and passwords that it holds by themselves."""
-    if _SAML.search(text):
+    lower = lowered(text)
+    if says(lower, ("saml",)) and _SAML.search(text):
         # A signed statement on a person: nothing behind its first tag stays.
         return text[: max(0, text.find("<"))] + REDACTED
     if "PRIVATE KEY" in text:
         text = _hide_key_blocks(text)
-    text = _TOKENS.sub(REDACTED, text)
-    text = _BEARER.sub(lambda match: match[0] if is_mark(match["value"]) else _without_value(match), text)
-    text = _BASIC.sub(lambda match: _without_value(match) if _is_credentials(match["value"]) else match[0], text)
-    text = _TOKEN_WORD.sub(lambda match: _without_value(match) if _has_digit(match["value"]) else match[0], text)
+    if says(text, _TOKEN_STARTS):
+        text = _TOKENS.sub(REDACTED, text)
+    if says(lower, ("bearer",)):
+        text = _BEARER.sub(lambda match: match[0] if is_mark(match["value"]) else _without_value(match), text)
+    if says(lower, ("basic",)):
+        text = _BASIC.sub(lambda match: _without_value(match) if _is_credentials(match["value"]) else match[0], text)
+    if says(lower, ("token", "negotiate")):
+        text = _TOKEN_WORD.sub(lambda match: _without_value(match) if _has_digit(match["value"]) else match[0], text)
     if "://" in text:
         text = _USER_TOKEN.sub(
             lambda match: match[0] if not _has_digit(match["token"]) else f"{match['head']}{REDACTED}@", text
         )
         text = _USERINFO.sub(lambda match: f"{match['head']}{REDACTED}{match['tail']}", text)
-    return _IN_QUERY.sub(lambda match: match["head"] + REDACTED, text)
+    return _IN_QUERY.sub(lambda match: match["head"] + REDACTED, text) if "=" in text else text
+
+
+def lowered(text: str) -> str | None:
+    """Return *text* in lower case, or None where it has other letters than ASCII: to a pattern that looks for a word in
+    any case some of these are spellings, too (`ſ` is an `s`)."""
+    return text.lower() if text.isascii() else None
+
+
+def says(text: str | None, words: Iterable[str]) -> bool:
+    """Return whether *text* has one of *words*, or may have: it is None.
+
+    A pattern that needs one of them is not tried on a text that has none: looking for a word takes a thirtieth.
+    """
+    return text is None or any(word in text for word in words)
 
 
 def hide_cut_end(text: str) -> str:

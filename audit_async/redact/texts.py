@@ -64,7 +64,8 @@ def is_suspicious(text: str, ids: str = "") -> bool:
 
 def _has_long_number(text: str) -> bool:
     """Return whether *text* has as many digits in a row as a card, perhaps in groups."""
-    return _SHORTEST_CARD in text.encode().translate(_ANY_DIGIT, _BETWEEN_DIGITS)
+    encoded = text.encode("utf-8", "surrogatepass")
+    return _SHORTEST_CARD in encoded.translate(_ANY_DIGIT, _BETWEEN_DIGITS)
 
 
 def hide_secrets(text: str, verdict: Verdict, verdicts: Verdicts, *, is_cut: bool = False) -> str:
@@ -79,7 +80,7 @@ def hide_secrets(text: str, verdict: Verdict, verdicts: Verdicts, *, is_cut: boo
         text = hide_tokens(text)
         if not verdict.is_name or "=" in text:
             text = hide_codes(hide_assigned(text, verdicts.in_text))
-        text = text if verdict.is_id else hide_cards(text)
+        text = text if verdict.is_id or not _has_long_number(text) else hide_cards(text)
     return text if verdict.is_reference else verdicts.hide_own(text)
 
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from audit_async import events
 from audit_async.config import MAX_STRING_CHARS
-from audit_async.redact import redact
+from audit_async.redact import Redaction, assignments, digits, patterns, redact, texts
 from audit_async.redact.assignments import hide_assigned
 from audit_async.redact.digits import hide_cards, hide_codes, is_card
 from audit_async.redact.keys import is_secret_key
 from audit_async.redact.patterns import hide_tokens
-from audit_async.redact.texts import is_suspicious
+from audit_async.redact.texts import hide_secrets, is_suspicious
+from audit_async.redact.verdicts import HARMLESS, Verdicts
 from audit_async.text import CUT_NOTE
 from tests.redact.shapes import SHAPES
 
@@ -269,3 +270,47 @@ def test_the_work_grows_with_the_length_only(unit: str) -> None:
     is_suspicious(text)
     for find in FINDERS:
         find(text)
+
+
+_PARTS = [
+    *SHAPES,
+    *("Bearer", "BASIC dXNlcjpwYXNz", "ToKen ", "negotiate abcdefghij0123456", "your code", "otp 1234", "pın 1234"),
+    *("baſic dXNlcjpwYXNz", "toKen abcdefghij0123456789", "?code=abcdefgh", "?code=", "=", "：", "%3D", "%3dabc"),
+    *("--password ", "password", "ſaml", "<saml2:", "<saml:x", "tan is 1234", "1234", "123 456", "1234 is your code"),
+    *(
+        "4111 1111 1111 1111",
+        "378282246310005",
+        "verify: 1234",
+        "verification is 1234",
+        "pin: 1234",
+        "2fa: 1234",
+        "mfa: 1234",
+        "verification code 1234",
+    ),
+    *("sk-", "ghp_abcdefghij0", "k_live_", "sk_live_abcdefgh1", "eyJ", "xapp-12345678", "\ud800", "验证码1234", "中"),
+    *(f"{name}{'A1' * 12}" for name in ("eyJ", "AKIA", "ASIA", "AIza", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")),
+    *(f"{name}{'A1' * 12}" for name in ("glpat-", "xoxp-", "xapp-", "sk-", "sk_live_", "rk_test_", "pk_live_")),
+]
+
+
+def is_as_hidden(text: str) -> bool:
+    """Return whether as much of *text* is hidden as where every pattern is tried on it."""
+    verdicts = Verdicts(Redaction())
+    quickly = hide_secrets(text, HARMLESS, verdicts, is_cut=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (patterns, digits, assignments):
+            patch.setattr(module, "says", lambda *_: True)
+        patch.setattr(texts, "_has_long_number", lambda _: True)
+        return hide_secrets(text, HARMLESS, verdicts, is_cut=True) == quickly
+
+
+@pytest.mark.parametrize("part", _PARTS, ids=ascii)
+def test_a_pattern_that_is_not_tried_would_have_found_nothing(part: str) -> None:
+    """Leaving out the patterns whose words a text does not have hides as much of it, in any case."""
+    assert all(is_as_hidden(f"{before}{each}") for each in (part, part.swapcase()) for before in ("", "a "))
+
+
+@given(st.lists(st.sampled_from([*_PARTS, " ", "\n", ":", ",", "-", "x"]), max_size=8))
+def test_nor_would_it_have_in_any_mixture(parts: list[str]) -> None:
+    """What stands beside what does not change that."""
+    assert is_as_hidden("".join(parts))
