@@ -51,7 +51,7 @@ _PEERS = {
     ),
     "airlog": _Peer(
         "airlog",
-        "BufferedStream before a backend that inserts, with room for everything and several threads that flush.",
+        "BufferedStream before a backend that inserts, every 100 events a thread that flushes, each with a connection.",
     ),
     "airlog-wal": _Peer(
         "airlog with its WAL", "The same with wal_path: each call commits into a SQLite file, for the next process."

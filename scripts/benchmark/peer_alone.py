@@ -23,9 +23,9 @@ import loguru
 
 from scripts.benchmark import samples
 from scripts.benchmark.comparison import percentile
-from scripts.benchmark.peer_packages import WAYS, Way
+from scripts.benchmark.peer_packages import Way, find
 
-ACCEPTED = "accepted"
+_ACCEPTED = "accepted"
 """The file in which a burst counts the calls that have returned; it survives whatever happens to the process."""
 
 _LIMIT_SECONDS = 300  # of a process; the slowest burst takes a fifth of it
@@ -67,7 +67,7 @@ async def measure(way: Way, url: str, count: int) -> dict[str, float]:
 
 async def burst(way: Way, folder: Path, count: int) -> None:
     """Log until killed, and count each call that has returned."""
-    with (folder / ACCEPTED).open("w+b") as file:
+    with (folder / _ACCEPTED).open("w+b") as file:
         file.truncate(8)
         accepted = mmap.mmap(file.fileno(), 8)
     await way.create()
@@ -111,7 +111,7 @@ def _main(name: str, part: str, url: str, folder: str, count: str) -> None:
     signal.alarm(_LIMIT_SECONDS)
     loguru.logger.remove()
     logging.disable()  # a line for each lost event would be a cost of its own
-    way = WAYS[name](url, Path(folder))
+    way = find(name)(url, Path(folder))
     if part == "measure":
         print(json.dumps(asyncio.run(measure(way, url, int(count)))))
     elif part == "burst":
