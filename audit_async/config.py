@@ -267,6 +267,10 @@ BATCH_BYTES = 4 * MIB
 LINGER_SECONDS = 0.010
 """Waited for company when nobody waits for a receipt: halves the CPU of an event at 2,000 events/s."""
 
+PASSES_WITHOUT_LOOK = 10
+"""Turns of the writer's own event loop, one after the other with something to do, before it looks for what has come in:
+a batch takes fewer between two waits, and what comes in meanwhile waits some 0.1 ms."""
+
 CONNECT_SECONDS = 5.0
 """For a connection: a server that needs longer will be asked again."""
 

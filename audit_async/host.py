@@ -10,6 +10,7 @@ from typing import Protocol
 
 from audit_async.config import CLOSE_HARD_SECONDS
 from audit_async.diagnostics import describe, report
+from audit_async.event_loop import new_event_loop
 from audit_async.writer import Writer
 
 
@@ -103,7 +104,7 @@ class ThreadHost:
 
     def _main(self) -> None:
         try:
-            with asyncio.Runner() as runner:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._run())
         except BaseException as error:

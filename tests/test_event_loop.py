@@ -1,0 +1,67 @@
+"""The loop of the writer's thread looks seldom, and misses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from audit_async.config import PASSES_WITHOUT_LOOK
+from audit_async.event_loop import Selector, new_event_loop
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Two ends of a connection."""
+    here, there = socket.socketpair()
+    with here, there:
+        yield here, there
+
+
+def test_a_look_that_has_no_time_is_left_out_some_times(pair: Pair) -> None:
+    """What has come in is seen at the latest after `PASSES_WITHOUT_LOOK` turns that had something to do."""
+    here, there = pair
+    with Selector() as selector:
+        selector.register(here, 1)
+        there.send(b"x")
+        looks = [len(selector.select(0)) for _ in range(2 * PASSES_WITHOUT_LOOK + 2)]
+    assert ([0] * PASSES_WITHOUT_LOOK + [1]) * 2 == looks
+
+
+def test_a_look_that_has_time_is_never_left_out(pair: Pair) -> None:
+    """A loop that has nothing to do sees what has come in at once, whatever it has passed over before."""
+    here, there = pair
+    with Selector() as selector:
+        selector.register(here, 1)
+        there.send(b"x")
+        assert [] == selector.select(0)
+        assert [1, 1] == [len(selector.select(1)), len(selector.select(None))]
+
+
+def test_a_busy_loop_sees_what_comes_in(pair: Pair) -> None:
+    """A loop that is never without work still serves its connections."""
+    here, there = pair
+    here.setblocking(False)
+
+    async def read_beside_work() -> bytes:
+        loop = asyncio.get_running_loop()
+
+        async def work() -> None:
+            while True:  # noqa: ASYNC110 -- it is never without work
+                await asyncio.sleep(0)
+
+        working = loop.create_task(work())
+        reading = loop.create_task(loop.sock_recv(here, 1))
+        await asyncio.sleep(0)
+        there.send(b"x")
+        try:
+            return await asyncio.wait_for(reading, 10)
+        finally:
+            working.cancel()
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        assert runner.run(read_beside_work()) == b"x"
