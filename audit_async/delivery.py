@@ -118,25 +118,26 @@ class Delivery:
         Source: asyncpg can hang in its own clean-up when the server is frozen; a second cancel ends most of that, and
         a connection that even then does not return is left behind with its engine.
         """
-        store, timing = self._opened(), self._timing
-        slow_seconds = min(timing.slow_attempt_seconds, timing.attempt_seconds)
-        task = asyncio.get_running_loop().create_task(
-            self._translated(store, entries, is_replay), context=contextvars.Context()
-        )
+        store, timing, loop = self._opened(), self._timing, asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        task = loop.create_task(self._carry_out(store, entries, is_replay, ended), context=contextvars.Context())
+        slow = loop.call_later(min(timing.slow_attempt_seconds, timing.attempt_seconds), self._on_slow)
+        last = loop.call_later(timing.attempt_seconds, _resolve, ended)
         try:
-            done, _ = await asyncio.wait({task}, timeout=slow_seconds)
-            if not done:
-                self._on_slow()
-                done, _ = await asyncio.wait({task}, timeout=timing.attempt_seconds - slow_seconds)
-            is_overdue = not done
+            await ended
+            is_overdue = not task.done()
             for _ in range(2):
-                if not done:
+                if not task.done():
                     task.cancel()
-                    done, _ = await asyncio.wait({task}, timeout=timing.cancel_seconds)
+                    await asyncio.wait({task}, timeout=timing.cancel_seconds)
         except asyncio.CancelledError:
             task.cancel()
             self._leave(task)
             raise
+        finally:
+            slow.cancel()
+            last.cancel()
+        done = task.done()
         if not done:
             self._leave(task)
         if is_overdue and (not done or task.cancelled() or task.exception() is not None):
@@ -151,8 +152,11 @@ class Delivery:
         task.result()
 
     @staticmethod
-    async def _translated(store: Store, entries: Sequence[Entry], is_replay: bool) -> None:
-        """Insert, and let nothing out but store errors: an unknown fault is waited out, never taken for the row's."""
+    async def _carry_out(store: Store, entries: Sequence[Entry], is_replay: bool, ended: asyncio.Future[None]) -> None:
+        """Insert, and let nothing out but store errors: an unknown fault is waited out, never taken for the row's.
+
+        It says itself that it has *ended*: whoever waits for the task would be told two turns of the loop later.
+        """
         try:
             await store.insert(entries, is_replay=is_replay)
         except StoreError:
@@ -161,6 +165,8 @@ class Delivery:
             raise ConfigStoreError(error.message, hint=error.hint) from error
         except Exception as error:
             raise TransientStoreError(f"an unexpected fault in the store ({describe(error)})") from error
+        finally:
+            _resolve(ended)
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -201,3 +207,8 @@ class Delivery:
     def abandon(self) -> None:
         """Let go of the connection in a forked child."""
         self._forget_store()
+
+
+def _resolve(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)

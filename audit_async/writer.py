@@ -29,6 +29,7 @@ from audit_async.delivery import Delivery, Refusal
 from audit_async.diagnostics import describe, report, settle_down
 from audit_async.entry import Entry, decode
 from audit_async.errors import ConfigStoreError, StoreError, TableDoubtError, TransientStoreError
+from audit_async.event_loop import Bell
 from audit_async.journal.adoption import Orphan
 from audit_async.journal.batch import Batch, Source
 from audit_async.parts import WriterParts
@@ -70,14 +71,16 @@ class Writer:
         self._last_culprit: tuple[str | None, str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_asleep = True
-        self._woken = asyncio.Event()
-        self._nudged = asyncio.Event()
+        self._woken = Bell()
+        self._nudged = Bell()
 
     # --- from any thread -------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """Say that there is something to read, or that somebody waits. Costs nothing while it is at work anyway."""
         if self._is_asleep:
+            # Who comes before it has opened its eyes need not call again.
+            self._is_asleep = False
             self._set(self._woken)
 
     def nudge(self) -> None:
@@ -90,12 +93,12 @@ class Writer:
         self._is_stopping = True
         self.nudge()
 
-    def _set(self, event: asyncio.Event) -> None:
+    def _set(self, bell: Bell) -> None:
         loop = self._loop
         if loop is None:
             return
         try:
-            loop.call_soon_threadsafe(event.set)
+            loop.call_soon_threadsafe(bell.ring)
         except RuntimeError:
             # Its loop is closed. What is in the journal waits for the next writer.
             self.has_ended = True
@@ -140,7 +143,7 @@ class Writer:
         if self._current is None:
             self.is_idle = True
             if not self._may_end:
-                await _until(self._woken, min(self._parking.seconds_to_retry, self._seconds_to_look))
+                await self._woken.wait(min(self._parking.seconds_to_retry, self._seconds_to_look))
                 # What came while it slept has not been looked at.
                 self.is_idle = False
             return
@@ -224,7 +227,7 @@ class Writer:
             return
         pending = journal.last_seq - journal.totals.last_seq
         if 0 < pending < BATCH_ENTRIES:
-            await _until(self._woken, LINGER_SECONDS)
+            await self._woken.wait(LINGER_SECONDS)
 
     # --- one batch -------------------------------------------------------------------------------------
 
@@ -386,7 +389,7 @@ class Writer:
         longest = min(timing.backoff_max_seconds, first * 2 ** min(self._failures, 16))
         self._nudged.clear()
         await asyncio.sleep(first)
-        await _until(self._nudged, random.uniform(0, longest))
+        await self._nudged.wait(random.uniform(0, longest))
 
     def abandon(self) -> None:
         """Let go of everything where the loop does not run any more: in a forked child, or after it was closed."""
@@ -396,12 +399,3 @@ class Writer:
         self._delivery.abandon()
         while self._orphans:
             self._orphans.pop().abandon()
-
-
-async def _until(event: asyncio.Event, timeout_seconds: float) -> None:
-    """Wait for *event*, but no longer than *timeout_seconds*."""
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from audit_async.config import PASSES_WITHOUT_LOOK
-from audit_async.event_loop import Selector, new_event_loop
+from audit_async.event_loop import Bell, Selector, new_event_loop
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -65,3 +65,28 @@ def test_a_busy_loop_sees_what_comes_in(pair: Pair) -> None:
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         assert runner.run(read_beside_work()) == b"x"
+
+
+async def test_a_bell_that_rings_ends_the_wait() -> None:
+    """Who waits is woken by the ring, and not by the end of its time."""
+    bell = Bell()
+    asyncio.get_running_loop().call_soon(bell.ring)
+    await asyncio.wait_for(bell.wait(3600), 10)
+
+
+async def test_a_bell_that_has_rung_is_not_waited_for() -> None:
+    """A ring is kept for who waits later, until it is cleared."""
+    bell = Bell()
+    bell.ring()
+    await asyncio.wait_for(bell.wait(3600), 10)
+    bell.clear()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(bell.wait(3600), 0.01)
+
+
+async def test_a_bell_that_does_not_ring_lets_go() -> None:
+    """The wait ends with its time, and a ring that comes after it does no harm."""
+    bell = Bell()
+    await asyncio.wait_for(bell.wait(0.01), 10)
+    bell.ring()
+    await asyncio.wait_for(bell.wait(3600), 10)
