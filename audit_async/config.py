@@ -321,6 +321,10 @@ GIVE_UP_ROWS = 100
 GIVE_UP_SECONDS = 50e-6
 """The sleep that gives the interpreter up. 0 does not (measured: 64 ms of stalls against 11)."""
 
+GIVE_WAY_TURNS = 5
+"""Given to callers that were told of their rows, all at once, to log what comes next, as long as less than half of them
+have: turns of their loop where the writer shares it, `GIVE_UP_SECONDS` each where it has a thread."""
+
 GIVE_UP_HOGGED_SECONDS = 0.002
 """A give-up that took longer met a thread that hogs the interpreter: yielding to it more often only slows us."""
 

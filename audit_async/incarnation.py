@@ -242,6 +242,7 @@ class Incarnation:
                 find_orphans=self._find_orphans,
                 tell_losses=self._tell_losses,
                 timing=self._settings.timing,
+                may_sleep=self._settings.writer != "task",
                 ends_when_idle=self._settings.ends_when_idle,
                 adopted=self._adopted,
             )

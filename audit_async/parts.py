@@ -34,6 +34,7 @@ class WriterParts:
         find_orphans: takes over file sets, passing over the writers that it is given, and as many as that at most.
         tell_losses: logs an `audit.gap` event for what `losses` holds.
         timing: how long it waits for what.
+        may_sleep: the loop is its own, and nobody minds if it stands still for some microseconds.
         ends_when_idle: `run` returns as soon as nothing is left to upload.
         parking: entries that wait for a foreign key.
         was_cut_off: an earlier writer with these parts was ended in the middle, perhaps of a batch.
@@ -46,6 +47,7 @@ class WriterParts:
     find_orphans: Callable[[frozenset[str], int], Search]
     tell_losses: Callable[[], None]
     timing: Timing = USUAL
+    may_sleep: bool = True
     ends_when_idle: bool = False
     adopted: Adopted = field(default_factory=Adopted)
     parking: Parking = field(init=False)

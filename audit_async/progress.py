@@ -51,6 +51,11 @@ class Progress:
         """Whether somebody waits now."""
         return bool(self._waiters)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return len(self._waiters)
+
     def outcome(self, number: int) -> bool | None:
         """Return whether *number* has been reached well; None as long as that is open."""
         if number > self.value or number in self._open:

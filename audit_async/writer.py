@@ -21,6 +21,8 @@ import msgspec
 from audit_async.config import (
     BATCH_BYTES,
     BATCH_ENTRIES,
+    GIVE_UP_SECONDS,
+    GIVE_WAY_TURNS,
     LINGER_SECONDS,
     MAX_DOUBTED_ENTRIES,
     MAX_ORPHANS,
@@ -69,6 +71,8 @@ class Writer:
         self._failures = 0
         self._is_stopping = False
         self._last_culprit: tuple[str | None, str] | None = None
+        # How many waited for their rows when the last batch came in.
+        self._company = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_asleep = True
         self._woken = Bell()
@@ -132,6 +136,8 @@ class Writer:
 
     async def _turn(self) -> None:
         """Bring one batch in, or wait until there is one."""
+        if self._current is None:
+            await self._give_way()
         # Before it is looked for work: what comes after that look wakes it.
         self._is_asleep = True
         self._woken.clear()
@@ -223,11 +229,29 @@ class Writer:
         journal = self._parts.journal
         self._is_asleep = True
         self._woken.clear()
-        if self._is_stopping or self._orphans or journal.settled.is_awaited:
+        if self._is_stopping or self._orphans or journal.settled.waiting:
+            self._is_asleep = False
             return
-        pending = journal.last_seq - journal.totals.last_seq
-        if 0 < pending < BATCH_ENTRIES:
+        if 0 < self._pending < BATCH_ENTRIES:
             await self._woken.wait(LINGER_SECONDS)
+
+    async def _give_way(self) -> None:
+        """Let callers that were told of their rows, all at once, go on and log what comes next, before it is read.
+
+        Without that the first of them starts a batch of one, for which all others wait.
+        """
+        for _ in range(GIVE_WAY_TURNS):
+            if self._company < 2 or self._pending * 2 >= self._company or self._is_stopping:
+                return
+            if self._parts.may_sleep:
+                time.sleep(GIVE_UP_SECONDS)  # noqa: ASYNC251 -- nothing else is to be done in this loop
+            else:
+                await asyncio.sleep(0)
+
+    @property
+    def _pending(self) -> int:
+        """How many of this process's entries are to be brought in."""
+        return self._parts.journal.last_seq - self._parts.journal.totals.last_seq
 
     # --- one batch -------------------------------------------------------------------------------------
 
@@ -312,6 +336,7 @@ class Writer:
         self._trusts_table = bool(self._doubted) and stored > 0
         for refusal in parked:
             self._parking.add(source, refusal, payloads[refusal.seq])
+        self._company = parts.journal.settled.waiting
         source.settle(
             batch.last_seq,
             stored=stored,

@@ -90,6 +90,22 @@ async def test_many_poison_rows_in_a_row_do_not_stop_the_good_ones(picky_url: st
         assert (11, 50) == (audit.stats().stored, audit.stats().quarantined)
 
 
+async def test_callers_that_wait_together_come_in_together(postgres_url: str, journal_dir: Path) -> None:
+    """Who was told of his row a moment before the others does not start a batch that all others have to wait for."""
+    await create_table(postgres_url)
+
+    async def write_some(turns_between: int) -> None:
+        for _ in range(10):
+            await audit.write(events.custom("report.print"))
+            for _ in range(turns_between):
+                await asyncio.sleep(0)
+
+    async with AuditLogger(postgres_url, journal_dir=journal_dir, writer="task") as audit:
+        await asyncio.gather(write_some(0), *(write_some(2) for _ in range(9)))
+    found = await run_sql(postgres_url, "SELECT count(*) AS rows, count(DISTINCT xact_id) AS batches FROM audit_logs")
+    assert [{"rows": 100, "batches": 10}] == found
+
+
 async def test_a_bad_pair_does_not_stop_the_log(picky_url: str, journal_dir: Path) -> None:
     """Two bad events in a row wait for proof that they are at fault, not the table: the next good one is it."""
     async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
