@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -31,13 +31,14 @@ def slices(entries: Sequence[Entry], size: int = GIVE_UP_ROWS) -> Iterator[Seque
 
 def rows_giving_up(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Iterator[Row]:
     """Yield the rows of *entries*; sleep for a moment between slices. For a thread of our own."""
-    return chain.from_iterable(_sleep_between(entries, row))
+    return chain.from_iterable(map(row, part) for part in slices_giving_up(entries))
 
 
-def _sleep_between(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Iterator[Iterable[Row]]:
+def slices_giving_up(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Yield *entries* in slices; sleep for a moment between them."""
     start, size = 0, GIVE_UP_ROWS
     while True:
-        yield map(row, entries[start : start + size])
+        yield entries[start : start + size]
         start += size
         if start >= len(entries):
             return
@@ -47,9 +48,15 @@ def _sleep_between(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Ite
             size = GIVE_UP_HOGGED_ROWS
 
 
-async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:
-    """Yield the rows of *entries*; let the event loop run between slices. For a task in somebody's loop."""
+async def slices_letting_loop_run(entries: Sequence[Entry]) -> AsyncIterator[Sequence[Entry]]:
+    """Yield *entries* in slices; let the event loop run between them. For a task in somebody's loop."""
     for part in slices(entries):
+        yield part
+        await asyncio.sleep(0)
+
+
+async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:
+    """Do as `slices_letting_loop_run`, row by row."""
+    async for part in slices_letting_loop_run(entries):
         for entry in part:
             yield row(entry)
-        await asyncio.sleep(0)

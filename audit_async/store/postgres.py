@@ -31,6 +31,7 @@ from audit_async.errors import (
 from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName, quoted_name
 from audit_async.store import StoreOptions
+from audit_async.store.copying import Encoder, copy_chunks, row_encoder
 from audit_async.store.encryption import warn_of_weakness
 from audit_async.store.engine import OwnEngine, looking
 from audit_async.store.pacing import rows_giving_up, rows_letting_loop_run, slices
@@ -76,6 +77,7 @@ class PostgresStore:
         self._engine = OwnEngine(lambda: new_engine(self._url, options.timing), options.timing)
         self._layouts: Layouts | None = None
         self._statements: dict[tuple[TableName, bool], str] = {}
+        self._encoders: dict[TableName, Encoder | None] = {}
         self._copy_is_refused = False
         self._carries = ""
         self._look_ahead_at = 0.0
@@ -153,14 +155,16 @@ class PostgresStore:
             await self._copy_rows(raw, layout, entries)
 
     async def _copy_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
-        rows: Any
-        if self._options.gives_up_interpreter:
-            rows = rows_giving_up(entries, layout.row)
-        else:
-            rows = rows_letting_loop_run(entries, layout.row)
-        await raw.copy_records_to_table(
-            layout.table.name, schema_name=layout.table.schema, columns=layout.columns, records=rows
-        )
+        table, gives_up = layout.table, self._options.gives_up_interpreter
+        encode = self._encoders[table]
+        if encode is not None:
+            chunks = copy_chunks(entries, layout.bare_row or layout.row, encode, gives_up_interpreter=gives_up)
+            await raw.copy_to_table(
+                table.name, schema_name=table.schema, columns=layout.columns, format="binary", source=chunks
+            )
+            return
+        rows: Any = (rows_giving_up if gives_up else rows_letting_loop_run)(entries, layout.row)
+        await raw.copy_records_to_table(table.name, schema_name=table.schema, columns=layout.columns, records=rows)
 
     async def _insert_rows(
         self, raw: RawConnection, layout: Layout, entries: Sequence[Entry], *, is_replay: bool
@@ -280,6 +284,9 @@ class PostgresStore:
             (layout.table, is_replay): _insert_statement(layout, is_replay=is_replay)
             for layout in layouts.all
             for is_replay in (False, True)
+        }
+        self._encoders = {
+            layout.table: row_encoder(layout, found) for layout, found in zip(layouts.all, layouts.found, strict=True)
         }
         self._copy_is_refused = False
         self._layouts = layouts

@@ -21,6 +21,7 @@ class Layout:
         columns: those that are filled, in the order of `row`'s values.
         key: the columns by which a row is recognised as one that is there already; empty where the table has none.
         row: makes a row of an entry: JSON as text, times as the database takes them.
+        bare_row: the same with JSON as the bytes that an entry has, empty for NULL; None where there is more to it.
         has_other_keys: the table has further unique keys, whose violation is no sign of a replay.
         delivered: a table beside it with the ids of the events that are in it, in place of a key.
         actions: canonical names of those that it takes; None for all.
@@ -31,6 +32,7 @@ class Layout:
     columns: tuple[str, ...]
     key: tuple[str, ...]
     row: Callable[[Entry], Row]
+    bare_row: Callable[[Entry], Row] | None = None
     has_other_keys: bool = False
     delivered: TableName | None = None
     actions: frozenset[str] | None = None

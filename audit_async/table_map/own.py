@@ -15,6 +15,9 @@ from audit_async.text import short_text
 
 _before_json = attrgetter(*list(COLUMNS)[: list(COLUMNS).index("details")])
 
+bare_own_row = msgspec.structs.astuple
+"""Returns the row of our table, whose columns are an entry's fields, with JSON as the bytes that the entry has."""
+
 
 def own_row(entry: Entry) -> Row:
     """Return the row of our table, in the order of `COLUMNS`."""

@@ -9,7 +9,7 @@ from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking, unfit
 from audit_async.table_map.fitting import fit
 from audit_async.table_map.layout import OURS, Layout
 from audit_async.table_map.mapping import TableMap
-from audit_async.table_map.own import own_row, own_row_mariadb, own_row_sqlite
+from audit_async.table_map.own import bare_own_row, own_row, own_row_mariadb, own_row_sqlite
 from audit_async.table_map.ready import READY
 from audit_async.table_map.source import FIELDS
 
@@ -36,9 +36,15 @@ def recognise(found: InspectedTable) -> Layout:
                 f"table {name} is not as events need it: {fault}",
                 hint=f"ALTER TABLE {name}, as `audit-async init` would make it",
             )
-        row = _OWN_ROWS.get(found.dialect, own_row)
-        others = bool(found.unique_keys)
-        return Layout(name=OURS, table=name, columns=tuple(COLUMNS), key=KEY, row=row, has_other_keys=others)
+        return Layout(
+            name=OURS,
+            table=name,
+            columns=tuple(COLUMNS),
+            key=KEY,
+            row=_OWN_ROWS.get(found.dialect, own_row),
+            bare_row=bare_own_row if found.dialect == "postgresql" else None,
+            has_other_keys=bool(found.unique_keys),
+        )
     if _looks_like_ours(found):
         raise ConfigStoreError(
             f"table {name} lacks {', '.join(lacking(found)) or 'the primary key (created_at, id)'}",

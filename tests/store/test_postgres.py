@@ -119,7 +119,7 @@ async def test_the_loop_turns_while_a_task_inserts(postgres_place: Place, is_rep
         turn_of_row.append(turns)
         return layout.row(made)
 
-    store._layouts = Layouts((replace(layout, row=row),))
+    store._layouts = Layouts((replace(layout, row=row, bare_row=None),))
     counting = asyncio.create_task(count_turns())
     await store.insert(entries(2000), is_replay=is_replay)
     counting.cancel()
