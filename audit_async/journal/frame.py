@@ -16,6 +16,8 @@ MAGIC_BYTES = struct.pack("<I", MAGIC)
 HEADER = struct.Struct("<IIQI")
 HEADER_BYTES = HEADER.size
 _NUMBERS = struct.Struct("<IQ")
+_unpack = HEADER.unpack_from
+_new_tuple = tuple.__new__  # what a named tuple's own constructor comes to, at half the cost
 
 
 class Record(NamedTuple):
@@ -78,8 +80,8 @@ def scan(piece: bytes, *, salt: int, max_records: int, max_bytes: int, is_whole:
     size = 0
     while len(found.records) < max_records and size < max_bytes:
         start = found.stop
-        payload_length = _whole_frame(piece, start, salt)
-        if payload_length is None:
+        record = _frame_at(piece, start, salt)
+        if record is None:
             if _is_cut(piece, start, is_whole):
                 found.is_cut = True
                 return found
@@ -100,12 +102,10 @@ def scan(piece: bytes, *, salt: int, max_records: int, max_bytes: int, is_whole:
             found.damaged.append((start, after))
             found.stop = after
             continue
-        stop = start + HEADER_BYTES + payload_length
-        found.records.append(
-            Record(int.from_bytes(piece[start + 8 : start + 16], "little"), piece[start + HEADER_BYTES : stop])
-        )
-        found.stop = stop
-        size += stop - start
+        found.records.append(record)
+        length = HEADER_BYTES + len(record[1])
+        found.stop = start + length
+        size += length
     return found
 
 
@@ -128,15 +128,20 @@ def seqs_in(damaged: bytes) -> list[int]:
     return seqs
 
 
-def _whole_frame(piece: bytes, start: int, salt: int) -> int | None:
-    """Return the payload's length of the frame at *start*, or None when no whole, sound frame is there."""
-    if start + HEADER_BYTES > len(piece):
+def _frame_at(piece: bytes, start: int, salt: int) -> Record | None:
+    """Return what the frame at *start* holds, or None when no whole, sound frame is there."""
+    begin = start + HEADER_BYTES
+    if begin > len(piece):
         return None
-    magic, length, seq, crc = HEADER.unpack_from(piece, start)
-    stop = start + HEADER_BYTES + length
+    magic, length, seq, crc = _unpack(piece, start)
+    stop = begin + length
     if magic != MAGIC or not 0 < length <= MAX_PAYLOAD_BYTES or stop > len(piece):
         return None
-    return length if checksum(seq, piece[start + HEADER_BYTES : stop], salt) == crc else None
+    payload = piece[begin:stop]
+    # Length and number stand in the header as the checksum takes them.
+    if zlib.crc32(payload, zlib.crc32(piece[start + 4 : start + 16], salt)) != crc:
+        return None
+    return _new_tuple(Record, (seq, payload))
 
 
 def _is_cut(piece: bytes, start: int, is_whole: bool) -> bool:
@@ -155,6 +160,6 @@ def _next_frame(piece: bytes, start: int, salt: int, is_whole: bool) -> int | No
         at = piece.find(MAGIC_BYTES, start)
         if at < 0:
             return None
-        if _whole_frame(piece, at, salt) is not None or _is_cut(piece, at, is_whole):
+        if _frame_at(piece, at, salt) is not None or _is_cut(piece, at, is_whole):
             return at
         start = at + 1
