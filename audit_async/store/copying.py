@@ -20,7 +20,7 @@ from typing import Any
 
 from audit_async.entry import Entry
 from audit_async.inspection import InspectedColumn, InspectedTable
-from audit_async.store.pacing import slices_giving_up, slices_letting_loop_run
+from audit_async.store.pacing import slices_in_turns
 from audit_async.table_map.layout import Layout, Row
 
 Encoder = Callable[[Sequence[Row]], bytes]
@@ -46,14 +46,12 @@ async def copy_chunks(
     entries: Sequence[Entry], row: Callable[[Entry], Row], encode: Encoder, *, gives_up_interpreter: bool
 ) -> AsyncIterator[bytes]:
     """Yield what COPY takes for *entries*; between slices others get a turn."""
-    yield _BEGINNING
-    if gives_up_interpreter:
-        for part in slices_giving_up(entries):
-            yield encode(list(map(row, part)))
-    else:
-        async for part in slices_letting_loop_run(entries):
-            yield encode(list(map(row, part)))
-    yield _END
+    left, before = len(entries), _BEGINNING
+    # Each is sent by itself, which gives the interpreter up as well: what stands before and behind goes along.
+    async for part in slices_in_turns(entries, gives_up_interpreter=gives_up_interpreter):
+        left -= len(part)
+        yield before + encode(list(map(row, part))) + (b"" if left else _END)
+        before = b""
 
 
 def row_encoder(layout: Layout, found: InspectedTable) -> Encoder | None:

@@ -48,15 +48,19 @@ def slices_giving_up(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
             size = GIVE_UP_HOGGED_ROWS
 
 
-async def slices_letting_loop_run(entries: Sequence[Entry]) -> AsyncIterator[Sequence[Entry]]:
-    """Yield *entries* in slices; let the event loop run between them. For a task in somebody's loop."""
+async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:
+    """Yield the rows of *entries*; let the event loop run between slices. For a task in somebody's loop."""
+    async for part in slices_in_turns(entries, gives_up_interpreter=False):
+        for entry in part:
+            yield row(entry)
+
+
+async def slices_in_turns(entries: Sequence[Entry], *, gives_up_interpreter: bool) -> AsyncIterator[Sequence[Entry]]:
+    """Yield *entries* in slices; between them sleep as `slices_giving_up`, or let the event loop run."""
+    if gives_up_interpreter:
+        for part in slices_giving_up(entries):
+            yield part
+        return
     for part in slices(entries):
         yield part
         await asyncio.sleep(0)
-
-
-async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:
-    """Do as `slices_letting_loop_run`, row by row."""
-    async for part in slices_letting_loop_run(entries):
-        for entry in part:
-            yield row(entry)
