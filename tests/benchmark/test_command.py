@@ -179,6 +179,7 @@ def test_what_is_asked_for_is_measured(asked: list[str], names: list[str], monke
 # --- its end ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(180)  # a server, a process of Python and its cleaning up, each many times what they take
 @pytest.mark.parametrize(
     ("row", "sign", "number"),
     [
@@ -189,10 +190,10 @@ def test_what_is_asked_for_is_measured(asked: list[str], names: list[str], monke
 def test_a_signal_leaves_nothing_behind(row: str, sign: str, number: signal.Signals, temporary: Path) -> None:
     """Ctrl-C and SIGTERM end a run in the midst of a measurement: no process goes on, no file is left."""
     with bench(row, "--json", temporary.parent / "never.json", temporary=temporary) as child:
-        eventually_sync(lambda: any(temporary.glob(sign)), 50)
+        eventually_sync(lambda: any(temporary.glob(sign)), 90)
         child.kill(number)
     assert child.returncode == 128 + number
-    eventually_sync(lambda: not working_in(temporary))
+    eventually_sync(lambda: not working_in(temporary), 30)
     assert list(temporary.iterdir()) == []
 
 
