@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from unittest.mock import Mock, patch
+from collections.abc import Awaitable, Sequence
+from typing import Any
+from unittest.mock import patch
 
 import asyncpg
 
 from audit_async import AuditLogger
 from audit_async.entry import Entry
-from audit_async.store import postgres
-from audit_async.store.pacing import Row
+from audit_async.store.postgres import PostgresStore
+from audit_async.table_map.layout import Layout
 from scripts.benchmark import samples
 from scripts.benchmark.bench import Bench
 from scripts.benchmark.comparison import Comparison, Goal, percentile
@@ -45,10 +46,10 @@ async def heartbeat(bench: Bench) -> list[Comparison]:
             return _summed(beats)
 
         async def plain() -> float:
-            with patch.object(postgres, "rows_giving_up", Mock(side_effect=_plain_list)) as chained:
+            with patch.object(PostgresStore, "_copy_rows", autospec=True, side_effect=_copy_list) as copied:
                 beats = await _drain(audit, url, count)
-            if not chained.called:
-                raise RuntimeError("the store does not take its rows from rows_giving_up: nothing was compared")
+            if not copied.called:
+                raise RuntimeError("the store does not bring its rows in by _copy_rows: nothing was compared")
             return _summed(beats)
 
         await _drain(audit, url, count)
@@ -114,5 +115,8 @@ def _summed(beats: Sequence[float]) -> float:
     return max(_LATE_MS, sum(late for late in beats if late > _LATE_MS))
 
 
-def _plain_list(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> list[Row]:
-    return list(map(row, entries))
+async def _copy_list(_: PostgresStore, raw: Any, layout: Layout, entries: Sequence[Entry]) -> None:
+    rows = list(map(layout.row, entries))
+    await raw.copy_records_to_table(
+        layout.table.name, schema_name=layout.table.schema, columns=layout.columns, records=rows
+    )
