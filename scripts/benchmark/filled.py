@@ -38,6 +38,7 @@ async def by_rows(bench: Bench) -> list[Series]:
     time as well: what it shows is the machine.
     """
     points = [0, *(bench.count(rows) for rows in _ROWS[1:])]
+    batches, singles = max(1, bench.count(_BATCHES * _BATCH) // _BATCH), bench.count(_SINGLE_ROWS)
     lines: dict[str, list[tuple[float, list[float]]]] = {}
     url, empty_url = await bench.other_url(create_table), await bench.other_url(create_table)
     connection, other = [await asyncpg.connect(each.replace("+asyncpg", "")) for each in (url, empty_url)]
@@ -55,12 +56,12 @@ async def by_rows(bench: Bench) -> list[Series]:
 
             async def into_filled() -> tuple[float, float]:
                 await connection.execute("CHECKPOINT")
-                return await _cost(filled)
+                return await _cost(filled, batches, singles)
 
             async def into_empty() -> tuple[float, float]:
                 await other.execute("TRUNCATE audit_logs")
                 await other.execute("CHECKPOINT")
-                return await _cost(empty)
+                return await _cost(empty, batches, singles)
 
             for name, figures in zip(
                 ("this table", "an empty one"), await bench.interleaved(into_filled, into_empty), strict=True
@@ -135,14 +136,14 @@ class _Filling:
             await connection.close()
 
 
-async def _cost(store: PostgresStore) -> tuple[float, float]:
+async def _cost(store: PostgresStore, batches: int, singles: int) -> tuple[float, float]:
     """Return the microseconds of an event in large batches, and the median of a row that comes alone."""
-    made = spread_out(samples.entries(_BATCHES * _BATCH + _SINGLE_ROWS))
+    made = spread_out(samples.entries(batches * _BATCH + singles))
     started = time.perf_counter()
-    for first in range(0, _BATCHES * _BATCH, _BATCH):
+    for first in range(0, batches * _BATCH, _BATCH):
         await store.insert(made[first : first + _BATCH])
-    batches = (time.perf_counter() - started) / (_BATCHES * _BATCH) * 1e6
-    return batches, median([await _seconds(store, [entry]) for entry in made[-_SINGLE_ROWS:]]) * 1e6
+    in_batches = (time.perf_counter() - started) / (batches * _BATCH) * 1e6
+    return in_batches, median([await _seconds(store, [entry]) for entry in made[-singles:]]) * 1e6
 
 
 async def _seconds(store: PostgresStore, entries: Sequence[Entry]) -> float:
