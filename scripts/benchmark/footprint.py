@@ -75,9 +75,11 @@ async def _importing(bench: Bench) -> list[Comparison]:
 
 def above_empty(python: str, environment: Mapping[str, str]) -> float:
     """Return the milliseconds that a program's own import takes on *python*."""
-    taken = [[_milliseconds(python, code, environment) for code in ("pass", _WHOLE)] for _ in range(_RUNS)]
-    empty, whole = (min(each) for each in zip(*taken, strict=True))
-    return max(0.0, whole - empty)
+    empty, whole = [], []
+    for _ in range(_RUNS):
+        empty.append(_milliseconds(python, "pass", environment))
+        whole.append(_milliseconds(python, _WHOLE, environment))
+    return max(0.0, min(whole) - min(empty))
 
 
 def compiling(folder: Path) -> dict[str, str]:

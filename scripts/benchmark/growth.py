@@ -7,7 +7,7 @@ import contextvars
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from scripts.benchmark import samples
 from scripts.benchmark.bench import Bench, tasks_each
 from scripts.benchmark.series import Series
 
-Figures = Mapping[str, float]
+Figures = dict[str, float]
 
 # 64 KiB is the limit of a whole event: what is longer would be cut, and cost less.
 _KIB_OF_DETAILS = (0.2, 1, 4, 16, 60)

@@ -170,6 +170,9 @@ def _series(taken: dict[str, dict[float, list[_Figures]]]) -> list[Series]:
     def lag(name: str, share: float) -> list[tuple[float, list[float]]]:
         return line(name, lambda each: percentile(each.lags, share) * 1e3)
 
+    def late(name: str, share: float) -> list[tuple[float, list[float]]]:
+        return line(name, lambda each: percentile(each.beats, share) * 1e3)
+
     kept = {
         name: [rate for rate, rounds in taken[name].items() if all(each.keeps_up for each in rounds)] for name in taken
     }
@@ -192,9 +195,7 @@ def _series(taken: dict[str, dict[float, list[_Figures]]]) -> list[Series]:
                 **axes,
                 what=f"the application's loop: a beat of 1 ms comes late by, {percent}",
                 unit="ms",
-                lines={
-                    name: line(name, lambda each, share=share: percentile(each.beats, share) * 1e3) for name in taken
-                },
+                lines={name: late(name, share) for name in taken},
                 about="The same loop makes the calls; where nothing is logged it builds the events only.",
             )
             for percent, share in (("p99", 0.99), ("at most", 1.0))
