@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
@@ -31,7 +32,7 @@ def name_of_values(value: dict[Any, Any]) -> str | None:
 
     Then that, and not their keys, says what they are.
     """
-    bare = {keys.bare(key): key for key in value if type(key) is str and len(key) <= _LONGEST_NAME_CHARS}
+    bare = {_bare(key): key for key in value if type(key) is str and len(key) <= _LONGEST_NAME_CHARS}
     if _VALUES.isdisjoint(bare):
         return None
     return next((value[bare[name]] for name in bare if name in _NAMES and type(value[bare[name]]) is str), None)
@@ -39,10 +40,13 @@ def name_of_values(value: dict[Any, Any]) -> str | None:
 
 def is_value_key(key: str) -> bool:
     """Return whether in such an object a value stands under *key*."""
-    return len(key) <= _LONGEST_NAME_CHARS and keys.bare(key) in _VALUES
+    return len(key) <= _LONGEST_NAME_CHARS and _bare(key) in _VALUES
 
 
 _LONGEST_NAME_CHARS = 16
+
+_bare = functools.lru_cache(CONTEXT_SPELLINGS)(keys.bare)
+"""Of keys that are no longer than that: objects of many keys are asked of each, in every event."""
 
 NO_SECRETS = frozenset({bool, NoneType})
 """Of which nothing is ever taken out: that there is a password is no secret."""
