@@ -55,11 +55,14 @@ def is_suspicious(text: str, ids: str = "") -> bool:
         return True  # half of a surrogate pair, in an event that no builder made
     if (_CLUE in marked and _CLUES(whole)) or (_OF_A_KEY in marked and _has_start_of_key(whole)) or _OF_A_FORGE(whole):
         return True
+    end = len(text) if len(marked) == len(whole) else len(text.encode())
     if " " in whole and (
-        _OF_AN_OPTION in whole or (marked.count(_DIGIT) >= _LEAST_DIGITS and _SPACES(whole)) or _has_scheme(whole)
+        _OF_AN_OPTION in whole
+        or (marked.count(_DIGIT, 0, end) >= _LEAST_DIGITS and _SPACES(text))  # ids have digits, and seldom a blank
+        or (" " in ids and _SPACES(ids))
+        or _has_scheme(whole)
     ):
         return True
-    end = len(text) if len(marked) == len(whole) else len(text.encode())
     return marked.count(_DIGIT, 0, end) >= len(_SHORTEST_CARD) and _has_long_number(text)
 
 
