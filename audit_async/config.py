@@ -113,6 +113,9 @@ SLOW_ANSWERS = 3
 ANSWER_REST_SECONDS = 30.0
 """That while. So a look-up that hangs costs requests some seconds in a minute, and not each of them one."""
 
+PLAIN_ANSWER_CHARS = 35
+"""Of an id that is taken as it is: shorter than a UUID in any spelling that has to be looked at."""
+
 # --- redaction ---------------------------------------------------------------------------------------
 
 PSEUDONYM_HEX_DIGITS = 32
@@ -772,3 +775,7 @@ SHOWN_EVENTS = 20
 
 SHOWN_VALUE_CHARS = 200
 """Of one value in a failed assertion: two lines of a terminal."""
+
+ACTION_WEIGHT = 2.0
+"""Of the action, where any other field weighs 1, in saying which event is nearest to the expected one: of two that
+differ in one field each, the one of the right action is."""

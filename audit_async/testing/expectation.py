@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from audit_async.config import ACTION_WEIGHT
 from audit_async.errors import meant
 from audit_async.events import AuditEvent
 from audit_async.events.fields import CONVERTERS, convert
@@ -16,8 +17,6 @@ from audit_async.values import plain
 _VIEWS = ("success", "family", "is_security_event", "is_high_severity", "changes")
 NAMES = ("action", *(name for name in AuditEvent.__struct_fields__ if name != "action"), *_VIEWS)
 """What an event can be asked for."""
-
-_ACTION_WEIGHT = 2.0  # of two events that differ in one field each, the one of the right action is nearer
 
 
 class Expectation:
@@ -57,7 +56,7 @@ class Expectation:
     def nearness(self, event: AuditEvent) -> float:
         """Return a number that is higher the more of *event* is as expected."""
         return sum(
-            (_ACTION_WEIGHT if name == "action" else 1.0) * sum(line.agrees for line in lines) / max(1, len(lines))
+            (ACTION_WEIGHT if name == "action" else 1.0) * sum(line.agrees for line in lines) / max(1, len(lines))
             for name, lines in self.compared(event).items()
         )
 

@@ -11,7 +11,13 @@ from typing import Any, TypeAlias
 
 import anyio
 
-from audit_async.config import ANSWER_REST_SECONDS, ANSWER_SECONDS, SLOW_ANSWER_SECONDS, SLOW_ANSWERS
+from audit_async.config import (
+    ANSWER_REST_SECONDS,
+    ANSWER_SECONDS,
+    PLAIN_ANSWER_CHARS,
+    SLOW_ANSWER_SECONDS,
+    SLOW_ANSWERS,
+)
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
 from audit_async.events.fields import convert
@@ -115,7 +121,7 @@ class Question:
     def _understood(self, answer: Any) -> str | None:
         if answer is None:
             return None
-        if type(answer) is str and len(answer) <= _PLAIN_CHARS and answer.isascii() and answer.isprintable():
+        if type(answer) is str and len(answer) <= PLAIN_ANSWER_CHARS and answer.isascii() and answer.isprintable():
             return answer or None
         invalid: dict[str, Any] = {}
         found = convert(self.field, answer, invalid)
@@ -151,7 +157,3 @@ def _is_of_another(error: BaseException) -> bool:
     except RuntimeError:
         return False  # no loop of asyncio
     return task is not None and not task.cancelling()
-
-
-_PLAIN_CHARS = 35
-"""Of a text that is no UUID in any spelling, which would have to be looked at."""
