@@ -13,13 +13,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from audit_async.default import get_audit_logger, given_logger
 from audit_async.diagnostics import describe, report
 from audit_async.errors import ConfigurationError
 from audit_async.health import Health
 from audit_async.logger import AuditLogger
-from audit_async.shapes import pass_on
+from audit_async.shapes import pass_on, type_name
 from audit_async.stats import Stats
 
 SERVICE = "audit.service"
@@ -232,12 +233,19 @@ class Sources:
 
     def __init__(self, audit: AuditLogger | Iterable[AuditLogger] | None = None) -> None:
         self._loggers: tuple[AuditLogger | None, ...] = ()
-        for each in audit if isinstance(audit, Iterable) else [audit]:
+        # A text is one wrong logger, and no row of them, which may be empty.
+        is_row = isinstance(audit, Iterable) and not isinstance(audit, (str, bytes))
+        for each in cast("Iterable[AuditLogger | None]", audit if is_row else [audit]):
             self.add(each)
 
     def add(self, audit: AuditLogger | None) -> None:
         """Observe *audit* too; one that is observed already is left."""
-        if given_logger(audit) in self._loggers:
+        if given_logger(audit) is not None and not isinstance(audit, AuditLogger):
+            raise ConfigurationError(
+                f"audit is {type_name(audit)}, which takes events, and has no numbers of its own",
+                hint="give the AuditLogger(...) behind it, or nothing for that of the process",
+            )
+        if audit in self._loggers:
             return
         services = {each.settings.service for each in self._loggers if each is not None}
         if audit is not None and audit.settings.service in services:

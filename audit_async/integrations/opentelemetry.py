@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from audit_async.config import OBSERVED_SECONDS
+from audit_async.errors import ConfigurationError
 from audit_async.loading import optional
 from audit_async.logger import AuditLogger
 from audit_async.metrics import METRICS, Kind, Metric, Observation, Sources, look_at
+from audit_async.shapes import type_name
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, get_meter_provider
@@ -44,8 +46,14 @@ def install(audit: AuditLogger | None = None, *, meter_provider: MeterProvider |
         meter_provider: by default that of the process.
 
     Raises:
-        ConfigurationError: another logger of the same `service` is observed there, or *audit* is no logger.
+        ConfigurationError: another logger of the same `service` is observed there; *audit* is no logger, or
+            *meter_provider* is no meter provider.
     """
+    if meter_provider is not None and not isinstance(meter_provider, MeterProvider):
+        raise ConfigurationError(
+            f"meter_provider is {type_name(meter_provider)}, which is no meter provider",
+            hint="give a MeterProvider(...) of opentelemetry.sdk.metrics, or nothing for that of the process",
+        )
     with _lock:
         if meter_provider is not None:
             known = _installed.get(meter_provider)

@@ -36,7 +36,7 @@ class AuditCollector(Collector):
             Prometheus asks.
 
     Raises:
-        ConfigurationError: two of them have the same `service`.
+        ConfigurationError: two of them have the same `service`, or one is no `AuditLogger`.
     """
 
     def __init__(self, audit: AuditLogger | Iterable[AuditLogger] | None = None) -> None:

@@ -131,6 +131,14 @@ def test_several_loggers_are_told_apart_by_their_service(log: Log, reader: Reade
     assert [0, 1] == [seen["audit.event.accepted", each] for each in ("app", "billing")]
 
 
+@pytest.mark.parametrize("wrong", ["x", 7, "", object()])
+def test_what_is_no_meter_provider_is_refused(log: Log, wrong: Any) -> None:
+    """It is told what it was given, and what to give."""
+    with pytest.raises(ConfigurationError, match="which is no meter provider") as caught:
+        install(log.audit, meter_provider=wrong)
+    assert "MeterProvider(...)" in str(caught.value.hint)
+
+
 def test_it_may_come_before_the_application_sets_its_provider(tmp_path: Path) -> None:
     """What was observed before is in the collections of the provider that is set later; a forked child counts anew."""
     child = tmp_path / "child.py"

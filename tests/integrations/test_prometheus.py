@@ -6,12 +6,13 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from audit_async import ConfigurationError, configure, events, shutdown
+from audit_async import AuditEvent, ConfigurationError, configure, events, shutdown
 from audit_async.integrations.prometheus import AuditCollector
 from tests.integrations.log import Log, logging_to
 
@@ -29,6 +30,15 @@ def scraped(registry: CollectorRegistry) -> Samples:
             assert key not in found
             found[key] = sample.value
     return found
+
+
+class Numberless:
+    """Takes events, and does not count them."""
+
+    def __repr__(self) -> str:
+        return "numberless"
+
+    def log(self, event: AuditEvent, /) -> None: ...
 
 
 def observing(log: Log) -> CollectorRegistry:
@@ -92,6 +102,14 @@ def test_several_loggers_are_told_apart_by_their_service(log: Log, tmp_path: Pat
             for each in ("app", "billing")
         ]
     assert [0, 1] == values
+
+
+@pytest.mark.parametrize("wrong", [7, "x", "", b"", ["x"], Numberless()], ids=repr)
+def test_what_has_no_numbers_is_refused_where_it_is_named(wrong: Any) -> None:
+    """Neither a text, nor what only takes events, is observed in silence."""
+    with pytest.raises(ConfigurationError, match=r"audit is \S+, which") as caught:
+        AuditCollector(wrong)
+    assert "AuditLogger(...)" in str(caught.value.hint)
 
 
 def test_the_default_logger_is_that_of_the_scrape(tmp_path: Path) -> None:
