@@ -5,8 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Awaitable, Callable
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import (
+    _AsyncGeneratorContextManager,
+    _GeneratorContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from audit_async.config import JOB_ITEMS
@@ -19,7 +25,27 @@ from audit_async.receipt import Receipt
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
-_LAZY = (CoroutineType, GeneratorType, AsyncGeneratorType)
+
+
+def _nothing() -> Iterator[None]:
+    yield
+
+
+async def _nothing_async() -> AsyncIterator[None]:
+    yield
+
+
+# What `contextlib` makes of any generator function has the same code.
+_MANAGERS = [
+    cast("FunctionType", made).__code__ for made in (contextmanager(_nothing), asynccontextmanager(_nothing_async))
+]
+_LAZY = {
+    CoroutineType: "a coroutine",
+    GeneratorType: "a generator",
+    AsyncGeneratorType: "an async generator",
+    _GeneratorContextManager: "a context manager",
+    _AsyncGeneratorContextManager: "an async context manager",
+}
 
 
 def audited_job(
@@ -40,8 +66,8 @@ def audited_job(
         each, fields: as of `AuditLogger.job`.
 
     Raises:
-        TypeError: *name* is forgotten; what is decorated is no function, or a generator, whose call only makes it;
-            or as `AuditLogger.job`.
+        TypeError: *name* is forgotten; what is decorated is no function, or a generator or a context manager made of
+            one, whose call only makes it; or as `AuditLogger.job`.
         ConfigurationError: *audit* is no logger.
     """
     if callable(name):
@@ -57,9 +83,11 @@ def audited_job(
                 f"audited_job() takes a function, not a {type(function).__name__}. "
                 "It stands below @staticmethod and @classmethod, and on a method of a class"
             )
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        is_manager = getattr(function, "__code__", None) in _MANAGERS
+        if is_manager or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            made = "a context manager" if is_manager else "a generator"
             raise TypeError(
-                f"audited_job() cannot take {function.__name__}(), a generator: its call only makes it. "
+                f"audited_job() cannot take {function.__name__}(), {made}: its call only makes it. "
                 "Write `with audit.job(...)` inside"
             )
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
@@ -75,9 +103,9 @@ def audited_job(
         def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
             with Job(logger_of(audit), name, fields, each=each) as job:
                 result = function(*arguments, **keywords)
-                if issubclass(type(result), _LAZY):
-                    made = type(result).__name__.replace("_", " ")
-                    job.fail(f"what was called has only made a {made}, and has not run yet", Outcome.UNKNOWN)
+                made = next((_LAZY[kind] for kind in _LAZY if issubclass(type(result), kind)), None)
+                if made is not None:
+                    job.fail(f"what was called has only made {made}, and has not run yet", Outcome.UNKNOWN)
                 return result
 
         return call

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,40 @@ def test_a_generator_is_none(function: Callable[[], Any]) -> None:
     """Its call only makes it: it is told at once."""
     with pytest.raises(TypeError, match="a generator"):
         audited_job("schedule.execute")(function)
+
+
+@pytest.mark.parametrize("function", [contextmanager(generator), asynccontextmanager(async_generator)])
+def test_a_context_manager_is_none(function: Callable[[], Any]) -> None:
+    """What it is made of runs in the block of another: it is told at once."""
+    with pytest.raises(TypeError, match=r"generator\(\), a context manager"):
+        audited_job("schedule.execute")(function)
+
+
+async def test_what_runs_a_generator_is_a_job(log: Log) -> None:
+    """A decorator that makes a whole call of a generator function may be taken."""
+
+    @functools.wraps(generator)
+    def listed() -> list[int]:
+        return list(generator())
+
+    assert [1] == audited_job("schedule.execute", audit=log.audit)(listed)()
+    assert "success" == (await log.last())["outcome"]
+
+
+@pytest.mark.parametrize(
+    ("manager", "made"),
+    [
+        (contextmanager(generator), "a context manager"),
+        (asynccontextmanager(async_generator), "an async context manager"),
+    ],
+)
+async def test_a_context_manager_that_a_plain_function_made_has_not_run(
+    log: Log, manager: Callable[[], Any], made: str
+) -> None:
+    """Of what will be done in its block the job cannot tell, and does not pretend to."""
+    audited_job("schedule.execute", audit=log.audit)(lambda: manager())()
+    last = await log.last()
+    assert ("unknown", True) == (last["outcome"], made in last["error_message"])
 
 
 @pytest.mark.parametrize("function", [generator, async_generator])
