@@ -116,6 +116,10 @@ class _Tasks:
         if state is None:
             # It is neither of what Celery takes for an end: an exit, say, is on its way through.
             error = sys.exc_info()[1]
+            if isinstance(error, SystemExit):
+                # It ends the worker, or the child, whatever its code: that is no success of the task.
+                run.fail(error, Outcome.CANCELLED)
+                error = None
         elif state == "RETRY":
             # "Retry in 5s: ValueError('no answer')". One that has no error waits for something.
             run.fail(str(retval), Outcome.FAILURE if getattr(retval, "exc", None) else Outcome.PENDING)

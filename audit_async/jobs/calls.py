@@ -30,8 +30,8 @@ class JobCalls(abc.ABC):
         Two events: `job.start` and `job.finish`, or those that the vocabulary has for the job: `org.sync_start` and
         `org.sync`. The first is in the journal before the block runs. The second has `duration_ms`, the counters, and
         the outcome: `success`; `partial`, when failures were counted or logged; `failure`, when an exception left the
-        block; `cancelled`, when a cancellation, Ctrl-C, an exit or the closing of a generator did. The exception goes
-        on, whatever becomes of the event.
+        block; `cancelled`, when a cancellation, Ctrl-C, an exit by a signal or the closing of a generator did. An
+        exit of the block's own goes by its code. The exception goes on, whatever becomes of the event.
 
         Args:
             name: of the job: an action (`org.sync`), or any other text.

@@ -275,8 +275,9 @@ class Job:
         duration = (time.perf_counter() - self._started) * 1000
         counts, own = self._counts.totals(), {**self._names, **self._events.totals()}
         message: str | None = None
-        if error is not None:
-            self.outcome = outcome_of(error)
+        thrown = outcome_of(error) if error is not None else Outcome.SUCCESS
+        if error is not None and thrown != Outcome.SUCCESS:
+            self.outcome = thrown
             message, told = text_of(error)
             own.update(told)
         elif self._settled is not None:

@@ -20,7 +20,9 @@ from audit_async import AuditLogger, audit_context, current_job, events
 from audit_async.integrations.celery import install
 from tests.integrations.folder_broker import BROKER
 
-JOBS = ("send", "fail", "again", "ask", "die", "die_late", "outer", "org.sync")
+JOBS = ("send", "fail", "again", "ask", "die", "die_late", "outer", "leave", "org.sync", "sned")
+"""Of these tasks; the last name is misspelt."""
+
 MEMBERS = 200
 """That the last task logs."""
 
@@ -92,6 +94,10 @@ def add_tasks(app: Any, audit: AuditLogger | None, folder: Path) -> None:
         if not (folder / "control" / "died").exists():
             (folder / "control" / "died").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    @task(app, "leave")
+    def leave() -> None:
+        sys.exit(0)
 
     @task(app, "outer")
     def outer() -> None:

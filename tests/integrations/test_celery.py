@@ -196,6 +196,17 @@ def test_a_task_that_is_called_in_place_is_a_job_inside(tmp_path: Path, sqlite_u
     assert "ValueError: no such address" == rows[-1]["error_message"]
 
 
+def test_a_task_that_exits_is_no_success(tmp_path: Path, sqlite_url: str) -> None:
+    """Whatever its code, it takes the worker with it, or the program that calls it in place."""
+    audit = AuditLogger(sqlite_url, journal_dir=tmp_path / "journal")
+    (queue := tmp_path / "queue").mkdir()
+    with pytest.raises(SystemExit):
+        make(queue, audit).tasks["leave"].apply()
+    assert audit.close_sync(20)
+    end = asyncio.run(all_rows(sqlite_url))[-1]
+    assert ("job.finish", "cancelled", "SystemExit: 0") == (end["action"], end["outcome"], end["error_message"])
+
+
 @pytest.mark.parametrize("ended", ["worker_process_shutdown", "worker_shutdown"])
 def test_the_end_of_a_process_waits_for_what_was_logged(ended: str, tmp_path: Path, sqlite_url: str) -> None:
     """When Celery says that a child, or the worker, ends, what was logged is in the table before that goes on."""

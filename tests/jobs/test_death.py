@@ -59,11 +59,11 @@ def test_a_job_that_died_with_its_process_is_found(
 
 
 async def test_an_exit_inside_ends_both_jobs(sqlite_url: str, tmp_path: Path) -> None:
-    """`sys.exit` in the inner job is recorded of both, and is the program's exit code."""
+    """`sys.exit(3)` in the inner job is recorded of both as a failure, and is the program's exit code."""
     ids, code = run(sqlite_url, tmp_path / "journal", "exit")
     rows = await delivered(sqlite_url, tmp_path / "journal")
     ends = [(row["resource_id"], row["outcome"], row["error_message"]) for row in rows[-2:]]
-    assert [(each, "cancelled", "SystemExit: 3") for each in reversed(ids)] == ends
+    assert [(each, "failure", "SystemExit: 3") for each in reversed(ids)] == ends
     assert 3 == code
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+import enum
+import functools
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing, suppress
+from typing import Any
 
 import anyio
+import click
 import pytest
 import trio
 
-from audit_async import AuditEvent, Receipt, current_job, events
+from audit_async import AuditEvent, Receipt, audited_job, current_job, events
 from audit_async.jobs.ending import outcome_of
 from audit_async.jobs.job import Job
 from tests.jobs.journal import Log
@@ -44,7 +50,9 @@ class GreenletExit(BaseException):
         (CancelledOrderError("o-7"), "failure", "CancelledOrderError: o-7"),
         (PanicError("rust"), "failure", "PanicError: rust"),
         (KeyboardInterrupt(), "cancelled", "KeyboardInterrupt"),
-        (SystemExit(3), "cancelled", "SystemExit: 3"),
+        (SystemExit(3), "failure", "SystemExit: 3"),
+        (SystemExit("no such directory"), "failure", "SystemExit: no such directory"),
+        (SystemExit(0, 0), "failure", "SystemExit: (0, 0)"),
         (GeneratorExit(), "cancelled", "GeneratorExit"),
         (GreenletExit(), "cancelled", "GreenletExit"),
         (asyncio.CancelledError("shutting down"), "cancelled", "CancelledError: shutting down"),
@@ -70,6 +78,99 @@ async def test_what_ends_a_job_is_recorded_and_goes_on(
     assert (outcome, outcome, message) == (job.outcome, row["outcome"], row["error_message"])
     assert row["details"]["exception"]["$type"].endswith(type(error).__name__)
     assert current_job() is None
+
+
+class Done(SystemExit):
+    """One whose code cannot be asked for."""
+
+    @property
+    def code(self) -> int:  # type: ignore[override]
+        raise RuntimeError
+
+
+class Code(enum.IntEnum):
+    """As programs name them."""
+
+    OK = 0
+    USAGE = 2
+
+
+@pytest.mark.parametrize(
+    ("exit", "counted", "outcome"),
+    [(SystemExit(*code), {}, "success") for code in ((), (0,), (None,), (False,), (Code.OK,))]
+    + [(Done(), {}, "success"), (SystemExit(0), {"failed": 1}, "partial")]
+    + [(SystemExit(code), {}, "failure") for code in (Code.USAGE, -1, 256, "", 0.0, b"")],
+    ids=repr,
+)
+async def test_an_exit_is_what_its_code_says(log: Log, exit: SystemExit, counted: dict[str, int], outcome: str) -> None:
+    """Without a code, or with 0, the block has come to its end: it goes by what was counted, and there is no error."""
+    left: BaseException | None = None
+    try:
+        with log.audit.job("org.sync") as job:
+            for name, n in counted.items():
+                job.count(name, n)
+            raise exit
+    except SystemExit as caught:
+        left = caught
+    row = await log.last()
+    assert left is exit
+    assert (outcome, outcome, outcome == "failure") == (job.outcome, row["outcome"], row["error_message"] is not None)
+    assert ("exception" in row["details"]) == (outcome == "failure")
+
+
+async def test_a_command_of_click_is_a_job(log: Log) -> None:
+    """It always ends by an exit: of one that went well it is a success, of a wrong option a failure."""
+
+    @click.command()
+    @click.option("--times", type=int)
+    def command(times: int | None) -> None: ...
+
+    for arguments in ([], ["--times", "x"]):
+        with suppress(SystemExit):
+            audited_job("schedule.execute", audit=log.audit)(command)(arguments)
+    ends = [(row["outcome"], row["error_message"]) for row in await log.rows() if row["action"] == "job.finish"]
+    assert [("success", None), ("failure", "SystemExit: 2")] == ends
+
+
+class Stopping:
+    """Handlers of a signal, as programs have them. They exit well: the process has done what it was told."""
+
+    def method(self, number: int, frame: object) -> None:
+        sys.exit(0)
+
+    __call__ = method
+
+    def once(self, number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        self.method(number, None)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [Stopping(), Stopping().method, Stopping().once, lambda *_: sys.exit(0), functools.partial(Stopping().method)],
+)
+async def test_an_exit_by_a_signal_is_a_cancellation(log: Log, handler: Callable[[int, Any], Any]) -> None:
+    """Whatever its code: what was interrupted is not done."""
+
+    def work() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(SystemExit), log.audit.job("schedule.execute"):
+            work()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    row = await log.last()
+    assert ("cancelled", "SystemExit: 0") == (row["outcome"], row["error_message"])
+
+
+def test_a_group_with_exits_is_the_worst_of_them() -> None:
+    """A failure outweighs a cancellation, and that an exit that says nothing."""
+    well, cancelled = SystemExit(0), asyncio.CancelledError()
+    assert "success" == outcome_of(BaseExceptionGroup("a", [well, BaseExceptionGroup("b", [well])]))
+    assert "cancelled" == outcome_of(BaseExceptionGroup("a", [well, cancelled]))
+    assert "failure" == outcome_of(BaseExceptionGroup("a", [well, cancelled, SystemExit(1)]))
 
 
 @pytest.mark.parametrize(
