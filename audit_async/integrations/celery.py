@@ -21,7 +21,7 @@ from audit_async.default import given_logger
 from audit_async.errors import ConfigurationError
 from audit_async.events import AuditEvent, Outcome
 from audit_async.jobs.job import Logs
-from audit_async.jobs.task import TaskRun, ended_elsewhere, is_chosen, queued
+from audit_async.jobs.task import TaskRun, ended_elsewhere, is_chosen, queued, tell_unknown
 from audit_async.loading import optional
 from audit_async.shapes import type_name
 
@@ -43,6 +43,7 @@ def install(app: Any, audit: Logs | None = None, *, log_tasks: bool | Collection
             worker forks is used by its children, too.
         log_tasks: which tasks are jobs, each run with two events: True for all, or their names. Their arguments and
             results are in no event. A run that dies with its process, or is revoked, has a last event of the worker's.
+            A worker that is ready says which names are none of its tasks.
 
     Raises:
         ConfigurationError: Celery is not installed, *app* is none of its apps, or *audit* is no logger.
@@ -62,6 +63,7 @@ def install(app: Any, audit: Logs | None = None, *, log_tasks: bool | Collection
         (signals.task_postrun, tasks.end),
         (signals.task_failure, tasks.fail),
         (signals.task_revoked, tasks.revoke),
+        (signals.worker_ready, tasks.tell_unknown),
         (signals.worker_process_shutdown, tasks.flush),
         (signals.worker_shutdown, tasks.flush),
     ):
@@ -151,6 +153,11 @@ class _Tasks:
         event: AuditEvent = ended_elsewhere(task.name, task_id, reason, outcome, _about(request, task_id))
         with queued(load(message.get(HEADER)), message.get("root_id") or task_id):
             logger_of(self._audit).log(event)
+
+    def tell_unknown(self, sender: Any, **_: Any) -> None:
+        # Sooner not all modules with tasks are there.
+        if getattr(sender, "app", None) == self._app:
+            tell_unknown(self._chosen, self._app.tasks)
 
     def flush(self, **_: Any) -> None:
         flush = getattr(logger_of(self._audit), "flush_sync", None)

@@ -15,14 +15,14 @@ from audit_async.audited import logger_of
 from audit_async.context import dump
 from audit_async.default import given_logger
 from audit_async.jobs.job import Logs
-from audit_async.jobs.task import TaskRun, is_chosen
+from audit_async.jobs.task import TaskRun, is_chosen, tell_unknown
 from audit_async.loading import optional
 
 if TYPE_CHECKING:
-    from taskiq import NoResultError, TaskiqMessage, TaskiqMiddleware, TaskiqResult
+    from taskiq import InMemoryBroker, NoResultError, TaskiqMessage, TaskiqMiddleware, TaskiqResult
 else:
     with optional("audit_async.integrations.taskiq needs taskiq", "taskiq"):
-        from taskiq import NoResultError, TaskiqMiddleware
+        from taskiq import InMemoryBroker, NoResultError, TaskiqMiddleware
 
 LABEL = "audit_context"
 """Of a message: what `dump` gave where it was queued, as JSON."""
@@ -37,7 +37,7 @@ class AuditMiddleware(TaskiqMiddleware):
     Args:
         audit: the logger; by default that of the process, as it is when a task runs.
         log_tasks: which tasks are jobs, each run with two events: True for all, or their names. Their arguments and
-            results are in no event.
+            results are in no event. A worker that starts says which names are none of its tasks.
 
     Raises:
         ConfigurationError: *audit* is no logger.
@@ -79,6 +79,11 @@ class AuditMiddleware(TaskiqMiddleware):
         *around, run = self._runs.get()
         self._runs.set(tuple(around))
         run.end()
+
+    def startup(self) -> None:
+        """Say which of the chosen names is no task, where a worker has them all; who only queues need not."""
+        if self.broker.is_worker_process or isinstance(self.broker, InMemoryBroker):
+            tell_unknown(self._chosen, self.broker.get_all_tasks())
 
     async def shutdown(self) -> None:
         """Bring in what was logged."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from audit_async import events
 from audit_async.context import audit_context, dump, load
+from audit_async.diagnostics import report
+from audit_async.errors import meant
 from audit_async.events import AuditEvent, Outcome
 from audit_async.jobs.ending import text_of
 from audit_async.jobs.job import Job, Logs
@@ -87,3 +89,11 @@ def is_chosen(name: str, chosen: bool | Collection[str]) -> bool:
     if isinstance(chosen, str):  # one name alone; looked for in it, a part of it would be one, too
         return name == chosen
     return chosen if isinstance(chosen, bool) else name in chosen
+
+
+def tell_unknown(chosen: bool | Collection[str], known: Collection[str]) -> None:
+    """Say in one log line which of the names in *chosen* is none of the *known* tasks: it may be misspelt."""
+    names = [chosen] if isinstance(chosen, str) else [] if isinstance(chosen, bool) else chosen
+    unknown = [f"{name!r}{meant(name, known)}" for name in names if name not in known]
+    if unknown:
+        report("log_tasks", f"log_tasks names what is no task of this worker when it starts: {', '.join(unknown)}")

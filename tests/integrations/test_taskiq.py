@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
-from taskiq import Context, InMemoryBroker, SimpleRetryMiddleware, TaskiqDepends
+from taskiq import AsyncBroker, BrokerMessage, Context, InMemoryBroker, SimpleRetryMiddleware, TaskiqDepends
 
 from audit_async import audit_context, current_job, events
 from audit_async.integrations.taskiq import LABEL, AuditMiddleware
 from tests.jobs.conftest import log
 from tests.jobs.journal import Log
+from tests.logs import heard
 
 __all__ = ["log"]
+
+
+class Elsewhere(AsyncBroker):
+    """A broker whose tasks run in workers."""
+
+    async def kick(self, message: BrokerMessage) -> None: ...
+
+    async def listen(self) -> AsyncGenerator[bytes, None]:
+        yield b""
 
 
 class Brokers:
@@ -146,6 +156,26 @@ async def test_only_those_that_are_chosen_are_jobs(log: Log) -> None:
     rows = await log.rows()
     assert ["org.member_create", "job.start", "org.member_create", "job.finish"] == [row["action"] for row in rows]
     assert {"t-1"} == {row["tenant_id"] for row in rows}
+
+
+@pytest.mark.parametrize("log_tasks", ["sned", ["plain", "sned"], ("sned", "plain")])
+async def test_a_name_that_is_no_task_is_said_where_tasks_run(log: Log, log_tasks: Any) -> None:
+    """When the broker starts in a worker, or in memory, with the name that may be meant."""
+    with heard() as lines:
+        await Brokers(log, await_inplace=True, log_tasks=log_tasks).broker.startup()
+    [said] = lines
+    assert said.endswith("no task of this worker when it starts: 'sned' (did you mean 'send'?)\n")
+
+
+@pytest.mark.parametrize(("log_tasks", "is_worker"), [("send", True), (True, True), (False, True), (["sned"], False)])
+async def test_names_of_tasks_and_of_those_elsewhere_are_not_said(log: Log, log_tasks: Any, is_worker: bool) -> None:
+    """All is well, or it cannot be known where tasks are only queued."""
+    broker = Elsewhere().with_middlewares(AuditMiddleware(log.audit, log_tasks=log_tasks))
+    broker.is_worker_process = is_worker
+    broker.task(task_name="send")(lambda: None)
+    with heard() as lines:
+        await broker.startup()
+    assert [] == lines
 
 
 @pytest.mark.parametrize("payload", ["\0", "{}", 7, '{"v": 1, "context": {"tenant_id": "t-9"}}'])
