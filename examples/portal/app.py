@@ -3,6 +3,8 @@ in `signing_in` and in `syncing`."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -26,12 +28,18 @@ from examples.portal.syncing import sync, sync_all
 DATABASE_URL = os.environ["AUDIT_DATABASE_URL"]
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Return whether the scheduler has more to say than that its own end has cancelled a sync: the trail has that."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 @asynccontextmanager
 async def lifespan(portal: FastAPI) -> AsyncIterator[None]:
     await create_table(DATABASE_URL)  # in earnest `audit-async init`, by a role that may make tables
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     configure(service="portal")  # what an earlier process left on this disk is delivered from here on
+    logging.getLogger("apscheduler.executors.default").addFilter(is_news)
     scheduler = AsyncIOScheduler()
     audit_apscheduler.install(scheduler)
     scheduler.add_job(sync_all, "cron", hour=3, id="nightly", name="directory.sync", next_run_time=datetime.now(UTC))

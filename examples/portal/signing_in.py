@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 
+import httpx2
 from authlib.integrations.starlette_client import OAuth
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse
@@ -25,7 +27,12 @@ company = oauth.register(
 
 @router.get("/sign-in")
 async def sign_in(request: Request) -> RedirectResponse:
-    redirect: RedirectResponse = await company.authorize_redirect(request, request.url_for("call_back"))
+    try:
+        redirect: RedirectResponse = await company.authorize_redirect(request, request.url_for("call_back"))
+    except httpx2.HTTPError as error:  # the request's own event says that it went wrong
+        told = f"the identity provider does not answer ({error}): start it, or correct PORTAL_COMPANY_URL"
+        logging.getLogger("portal").warning(told)
+        raise HTTPException(502, told) from error
     return redirect
 
 

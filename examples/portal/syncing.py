@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
-from audit_async import events, get_audit_logger
+from audit_async import current_job, events, get_audit_logger
 from examples.portal.members import Member, sessions
 
 TENANTS = ("acme", "globex")
@@ -25,7 +26,19 @@ async def sync_all() -> None:
 
 
 async def sync(tenant: str) -> None:
-    """Sync one company: what changes is logged, a member who cannot be taken stops nobody, and the job sums it up."""
+    """Sync one company, and say in a line where its directory does not answer. That is in the trail, too, where this is
+    a part of something else as a failed part of it."""
+    try:
+        await sync_members(tenant)
+    except httpx2.HTTPError as error:
+        if (night := current_job()) is not None:
+            night.count("failed")
+        told = "the directory of %s does not answer (%s): start it, or correct PORTAL_COMPANY_URL"
+        logging.getLogger("portal").warning(told, tenant, error)
+
+
+async def sync_members(tenant: str) -> None:
+    """Take what a directory says: what changes is logged, who cannot be taken stops nobody, and the job sums it up."""
     async with under_way[tenant], get_audit_logger().job("org.sync", provider="company", tenant_id=tenant) as job:
         gone = await known_ids(tenant)
         async for person in directory(tenant):

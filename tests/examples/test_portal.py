@@ -138,6 +138,69 @@ def test_ctrl_c_ends_it_without_a_traceback(sqlite_url: str, tmp_path: Path) -> 
     assert "KeyboardInterrupt" not in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nonsense://x"], "one of"),
+        (["x"], "as "),
+        (["postgresql+asyncpg://u:secret@127.0.0.1:1/x"], "start the database, or correct host and port"),
+        (["--folder", "/proc/x"], "name another one with --folder"),
+        (["--folder", "/dev/null"], "name another one with --folder"),
+    ],
+)
+def test_what_it_cannot_be_kept_in_is_told_in_one_line(tmp_path: Path, arguments: list[str], told: str) -> None:
+    """A wrong database, one that is not there, and no folder are each a line with what to do."""
+    errors, folder = tmp_path / "errors", ["--folder", str(tmp_path / "portal")]
+    given = arguments if "--folder" in arguments else arguments + folder
+    with Child("portal", *given, "--port", free_port(), package="examples", errors=errors) as child:
+        child.rest()
+    said = errors.read_text()
+    assert 2 == child.returncode
+    assert "Traceback" not in said
+    assert "secret" not in said
+    assert told in said.splitlines()[-1]
+
+
+async def test_ctrl_c_in_the_first_sync_is_a_cancellation_and_no_traceback(sqlite_url: str, tmp_path: Path) -> None:
+    """Its two jobs are in the trail as cancelled, and nothing is printed of them."""
+    errors, port = tmp_path / "errors", free_port()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        company = {"PORTAL_COMPANY_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        arguments = ("portal", sqlite_url, "--folder", tmp_path, "--port", port)
+        with (
+            Child(*arguments, package="examples", errors=errors, environment=company) as child,
+            Browser(port) as browser,
+            silent.accept()[0],
+        ):
+            eventually_sync(browser.is_answered, 30)
+            browser.close()
+            child.kill(signal.SIGINT)
+    assert "Traceback" not in errors.read_text()
+    ends = {row["action"]: row["outcome"] for row in await all_rows(sqlite_url)}
+    assert ("cancelled", "cancelled") == (ends["org.sync"], ends["job.finish"])
+
+
+async def test_a_company_that_does_not_answer_is_a_line(sqlite_url: str, tmp_path: Path) -> None:
+    """The portal serves: each sync has failed, in part the night, and who signs in is told why not."""
+    errors, port, nobody = tmp_path / "errors", free_port(), free_port()
+    company = {"PORTAL_COMPANY_URL": f"http://127.0.0.1:{nobody}"}
+    arguments = ("portal", sqlite_url, "--folder", tmp_path, "--port", port)
+    with Child(*arguments, package="examples", errors=errors, environment=company) as child, Browser(port) as ann:
+        eventually_sync(ann.is_answered, 30)
+        answer = ann.ask("/sign-in")
+        eventually_sync(lambda: "globex" in errors.read_text(), 30)
+        ann.close()
+        child.kill(signal.SIGINT)
+    assert (502, True) == (answer.status, "PORTAL_COMPANY_URL" in answer.text)
+    said = errors.read_text()
+    assert "Traceback" not in said
+    assert [1, 1, 1] == [said.count(f"{each} does not answer") for each in ("provider", "acme", "globex")]
+    rows = await all_rows(sqlite_url)
+    assert ["failure", "failure"] == [row["outcome"] for row in rows if row["action"] == "org.sync"]
+    assert ["partial"] == [row["outcome"] for row in rows if row["action"] == "job.finish"]
+
+
 def work_until_killed(browser: Browser) -> None:
     """Sign in, change roles, sync and sign out, again and again, until nothing answers."""
     try:
