@@ -19,6 +19,7 @@ from audit_async.audited import logger_of
 from audit_async.default import given_logger
 from audit_async.errors import ConfigurationError
 from audit_async.events import Outcome
+from audit_async.jobs.ending import outcome_of
 from audit_async.jobs.job import Job, Logs, apart
 from audit_async.jobs.task import ended_elsewhere
 from audit_async.loading import optional
@@ -118,7 +119,8 @@ class _Runs:
     def tell_of_process(self, event: Any) -> None:
         job = self._jobs.get(event.job_id)
         if job is not None and isinstance(self._scheduler._executors.get(job.executor), self._processes):
-            self._tell(event, event.exception, Outcome.FAILURE if event.exception else Outcome.SUCCESS)
+            outcome = Outcome.SUCCESS if event.exception is None else outcome_of(event.exception)
+            self._tell(event, None if outcome == Outcome.SUCCESS else event.exception, outcome)
 
     def _tell(self, event: Any, reason: object, outcome: Outcome) -> None:
         job = self._jobs.get(event.job_id) or self._scheduler.get_job(event.job_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +173,20 @@ async def test_executors_of_all_kinds(log: Log) -> None:
     ]
     assert "TypeError: object of type 'int' has no len()" == rows[2]["error_message"]
     assert "builtins.TypeError" == rows[2]["details"]["exception"]["$type"]
+
+
+@pytest.mark.parametrize("executor", ["default", "processes"])
+async def test_a_run_that_exits_is_what_its_code_says(executor: str, log: Log) -> None:
+    """In a pool of processes as in the program itself: well is a success."""
+    executors = {"processes": ProcessPoolExecutor(1), "default": DebugExecutor()}
+    scheduler = BackgroundScheduler(executors=executors, job_defaults=UNHURRIED)
+    install(scheduler, log.audit)
+    with running(scheduler):
+        for number, code in enumerate((0, 3)):
+            scheduler.add_job(sys.exit, args=[code], executor=executor, name="leave")
+            await rows_of(log, (number + 1) * (1 if executor == "processes" else 2))
+    ends = [(row["outcome"], row["error_message"]) for row in await log.rows() if row["action"] == "job.finish"]
+    assert [("success", None), ("failure", "SystemExit: 3")] == ends
 
 
 async def test_a_logger_that_cannot_log_is_no_fault_of_a_run(log: Log) -> None:
