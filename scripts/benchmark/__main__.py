@@ -37,7 +37,7 @@ from scripts.benchmark.outages import outage, under_faults
 from scripts.benchmark.pipelines import busy_application, waiting_tasks
 from scripts.benchmark.pythons import side_by_side
 from scripts.benchmark.reading import behavior, pages
-from scripts.benchmark.running import LIMIT_SECONDS, Ended, Measurement, run
+from scripts.benchmark.running import LIMIT_SECONDS, Ended, Measurement, run, stay_deaf
 from scripts.benchmark.saved import Run
 from scripts.benchmark.series import series_table
 from scripts.benchmark.stalls import heartbeat
@@ -97,6 +97,7 @@ def main() -> None:
     except (saved.SavedRunError, page.PageError, OSError) as error:
         raise SystemExit(f"scripts/bench: {error}") from error
     except Ended as end:
+        stay_deaf()
         _say("ended by a signal; everything is removed, nothing is saved")
         code = int(end.code or 1)
     sys.stdout.flush()

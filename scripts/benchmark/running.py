@@ -154,6 +154,12 @@ def _heard_in_finalizers() -> Iterator[None]:
         sys.unraisablehook = before
 
 
+def stay_deaf() -> None:
+    """Pass over every signal from now on: the end is near, and one that was sent again would change what it says."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
     with _handled(dict.fromkeys(_ENDING, signal.SIG_IGN)):
