@@ -321,6 +321,10 @@ MAX_DOUBTED_ENTRIES = 2 * BATCH_ENTRIES
 GIVE_UP_ROWS = 100
 """Rows encoded between two chances for other threads: 0.6 ms of holding the interpreter."""
 
+GIVE_UP_ENTRIES = 500
+"""Read from the journal, or decoded, before the writer's thread gives the interpreter up: 0.7 ms. All of a batch at
+once is up to 14, in which an event loop in another thread stands still, 5 ms each time that it wants to run."""
+
 GIVE_UP_SECONDS = 50e-6
 """The sleep that gives the interpreter up. 0 does not (measured: 64 ms of stalls against 11)."""
 

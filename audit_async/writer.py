@@ -15,12 +15,14 @@ import asyncio
 import random
 import time
 from collections import deque
+from itertools import chain
 
 import msgspec
 
 from audit_async.config import (
     BATCH_BYTES,
     BATCH_ENTRIES,
+    GIVE_UP_ENTRIES,
     GIVE_UP_SECONDS,
     GIVE_WAY_TURNS,
     LINGER_SECONDS,
@@ -33,8 +35,9 @@ from audit_async.entry import Entry, decode
 from audit_async.errors import ConfigStoreError, StoreError, TableDoubtError, TransientStoreError
 from audit_async.event_loop import Bell
 from audit_async.journal.adoption import Orphan
-from audit_async.journal.batch import Batch, Source
+from audit_async.journal.batch import Batch, Source, read_in_turns
 from audit_async.parts import WriterParts
+from audit_async.store.pacing import slices_giving_up
 
 
 class Writer:
@@ -175,7 +178,7 @@ class Writer:
             return self._doubted.popleft()
         self._trusts_table = False
         if not (self._is_orphans_turn and self._orphans):
-            batch = parts.journal.read(BATCH_ENTRIES, BATCH_BYTES)
+            batch = self._read(parts.journal)
             if batch is not None:
                 self._is_orphans_turn = True
                 return parts.journal, batch
@@ -185,10 +188,15 @@ class Writer:
             found = self._next_of_orphans()
         if found is not None:
             return found
-        batch = parts.journal.read(BATCH_ENTRIES, BATCH_BYTES)
+        batch = self._read(parts.journal)
         if batch is not None:
             return parts.journal, batch
         return self._doubted.popleft() if self._doubted and not self._is_stopping else None
+
+    def _read(self, source: Source) -> Batch | None:
+        if self._parts.may_sleep:
+            return read_in_turns(source, BATCH_ENTRIES, BATCH_BYTES)
+        return source.read(BATCH_ENTRIES, BATCH_BYTES)
 
     def _next_of_orphans(self) -> tuple[Source, Batch] | None:
         for _ in range(len(self._orphans)):
@@ -196,7 +204,7 @@ class Writer:
             if any(orphan is source for source, _ in self._doubted):
                 self._orphans.append(orphan)
                 continue
-            batch = orphan.read(BATCH_ENTRIES, BATCH_BYTES)
+            batch = self._read(orphan)
             if batch is not None or orphan.is_living or orphan.has_open:
                 self._orphans.append(orphan)
             else:
@@ -294,14 +302,15 @@ class Writer:
         """Return *batch* with what comes behind it, or None when nothing does, or it is long enough."""
         if len(batch.records) >= MAX_DOUBTED_ENTRIES:
             return None
-        behind = source.read(BATCH_ENTRIES, BATCH_BYTES)
+        behind = self._read(source)
         return None if behind is None else batch.joined_with(behind)
 
     def _decode(self, batch: Batch) -> tuple[list[Entry], dict[int, bytes], list[int]]:
         entries: list[Entry] = []
         payloads: dict[int, bytes] = {}
         unreadable: list[int] = []
-        for seq, payload in batch.records:
+        size = GIVE_UP_ENTRIES if self._parts.may_sleep else max(1, len(batch.records))
+        for seq, payload in chain.from_iterable(slices_giving_up(batch.records, size)):
             try:
                 entries.append(decode(payload, batch.writer_id, seq))
                 payloads[seq] = payload

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, Unpack
 
+from audit_async.config import GIVE_UP_ENTRIES, GIVE_UP_SECONDS
 from audit_async.journal.book import Counts
 from audit_async.journal.confirm import Mark
 from audit_async.journal.frame import Record
@@ -92,3 +94,23 @@ class Source(Protocol):
 
     def resolve(self, seq: int, *, is_stored: bool) -> None:
         """Note what became of an entry that was left open."""
+
+
+def read_in_turns(source: Source, max_entries: int, max_bytes: int) -> Batch | None:
+    """Do as `source.read`, bit by bit: in between other threads get the interpreter."""
+    bit = min(GIVE_UP_ENTRIES, max_entries)
+    batch = last = source.read(bit, max_bytes)
+    size = 0
+    while batch is not None and last is not None and len(last.records) == bit:
+        size += sum(len(record.payload) for record in last.records)
+        if len(batch.records) + bit > max_entries or size >= max_bytes:
+            break
+        time.sleep(GIVE_UP_SECONDS)
+        try:
+            last = source.read(bit, max_bytes - size)
+        except OSError:
+            # What is behind is asked for again, and must not take along what was read.
+            break
+        if last is not None:
+            batch = batch.joined_with(last)
+    return batch

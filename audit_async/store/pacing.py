@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from audit_async.config import (
     GIVE_UP_HOGGED_ROWS,
@@ -21,6 +21,7 @@ from audit_async.config import (
 from audit_async.entry import Entry
 
 Row = tuple[Any, ...]
+_Item = TypeVar("_Item")
 
 
 def slices(entries: Sequence[Entry], size: int = GIVE_UP_ROWS) -> Iterator[Sequence[Entry]]:
@@ -34,18 +35,18 @@ def rows_giving_up(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Ite
     return chain.from_iterable(map(row, part) for part in slices_giving_up(entries))
 
 
-def slices_giving_up(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Yield *entries* in slices; sleep for a moment between them."""
-    start, size = 0, GIVE_UP_ROWS
+def slices_giving_up(items: Sequence[_Item], size: int = GIVE_UP_ROWS) -> Iterator[Sequence[_Item]]:
+    """Yield *items* in slices of *size*, or larger ones; sleep for a moment between them."""
+    start = 0
     while True:
-        yield entries[start : start + size]
+        yield items[start : start + size]
         start += size
-        if start >= len(entries):
+        if start >= len(items):
             return
         before = time.perf_counter()
         time.sleep(GIVE_UP_SECONDS)
         if time.perf_counter() - before > GIVE_UP_HOGGED_SECONDS:
-            size = GIVE_UP_HOGGED_ROWS
+            size = max(size, GIVE_UP_HOGGED_ROWS)
 
 
 async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:

@@ -1,0 +1,58 @@
+"""A batch that is read bit by bit, so that other threads get the interpreter in between."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+import pytest
+
+from audit_async.config import BATCH_BYTES, BATCH_ENTRIES, GIVE_UP_ENTRIES
+from audit_async.journal import batch as batches
+from audit_async.journal.batch import Batch, read_in_turns
+from audit_async.journal.journal import Journal
+
+
+def taken(journal: Journal) -> Iterator[Batch]:
+    """Give the batches of *journal* until there is none."""
+    while (batch := read_in_turns(journal, BATCH_ENTRIES, BATCH_BYTES)) is not None:
+        yield batch
+
+
+@pytest.mark.parametrize("count", [1, GIVE_UP_ENTRIES, GIVE_UP_ENTRIES + 1, BATCH_ENTRIES, BATCH_ENTRIES + 1])
+def test_it_holds_what_one_read_would(journal: Journal, count: int) -> None:
+    """However many entries there are, each comes once, in order, in batches as long as they may be."""
+    for number in range(count):
+        journal.append(b"%d" % number)
+    found = list(taken(journal))
+    assert [b"%d" % number for number in range(count)] == [
+        record.payload for batch in found for record in batch.records
+    ]
+    assert [min(BATCH_ENTRIES, count), *[1] * (count > BATCH_ENTRIES)] == [len(each.records) for each in found]
+    assert [(1, min(BATCH_ENTRIES, count))] == [(each.first_seq, each.last_seq) for each in found[:1]]
+
+
+def test_it_is_no_larger_than_its_limit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries that come to more bytes than a batch may have are in the next one, but for one that goes over."""
+    monkeypatch.setattr(batches, "GIVE_UP_ENTRIES", 10)
+    payload = bytes(BATCH_BYTES // 25)
+    for _ in range(40):
+        journal.append(payload)
+    lengths = [len(each.records) for each in taken(journal)]
+    assert 40 == sum(lengths)
+    assert max(lengths) * len(payload) < BATCH_BYTES + len(payload)
+
+
+def test_a_read_that_fails_takes_nothing_along(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is behind cannot be read now, what was read before is the batch, and the rest comes later."""
+    for number in range(2 * GIVE_UP_ENTRIES):
+        journal.append(b"%d" % number)
+    read, calls = journal.read, iter(range(9))
+
+    def failing(max_entries: int, max_bytes: int) -> Batch | None:
+        if next(calls) == 1:
+            raise OSError(errno.EMFILE, "no descriptor is left")
+        return read(max_entries, max_bytes)
+
+    monkeypatch.setattr(journal, "read", failing)
+    assert [GIVE_UP_ENTRIES] * 2 == [len(each.records) for each in taken(journal)]
