@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from audit_async import AuditLogger, create_table, events
+from audit_async.drain import drain
 from scripts.benchmark import samples
 from scripts.benchmark.peer_packages import Details, in_a_loop
 
@@ -32,6 +33,8 @@ class Ours:
     async def __aexit__(self, *_: object) -> None:
         self._acting.__exit__(None, None, None)
         await self._audit.close(1)
+        # As `audit-async drain`: what a process that was killed has left would else wait for the next one that runs on.
+        await drain(self._audit.settings, timeout_seconds=60)
 
     def log(self, details: Details) -> None:
         self._audit.log(
