@@ -23,7 +23,7 @@ from audit_async.integrations import apscheduler as audit_apscheduler
 from audit_async.middleware import AuditMiddleware
 from examples.portal import pages, signing_in
 from examples.portal.members import Administrator, Audit, Base, Member, Session, SignedIn, engine
-from examples.portal.syncing import sync, sync_all
+from examples.portal.syncing import ended, sync, sync_all
 
 DATABASE_URL = os.environ["AUDIT_DATABASE_URL"]
 
@@ -45,7 +45,8 @@ async def lifespan(portal: FastAPI) -> AsyncIterator[None]:
     scheduler.add_job(sync_all, "cron", hour=3, id="nightly", name="directory.sync", next_run_time=datetime.now(UTC))
     scheduler.start()
     yield
-    scheduler.shutdown(wait=False)
+    scheduler.shutdown(wait=False)  # cancels a sync
+    await ended()  # which logs its end
     await ashutdown()
     await engine.dispose()
 

@@ -58,6 +58,13 @@ async def sync_members(tenant: str) -> None:
             job.log(events.org_sync("org.member_delete", member_id=member_id))
 
 
+async def ended() -> None:
+    """Wait until no sync is under way."""
+    for lock in list(under_way.values()):
+        async with lock:
+            pass
+
+
 async def take(tenant: str, person: dict[str, Any]) -> tuple[str, Any]:
     """Make *person* a member, or bring the member up to date; return what that was, and its event."""
     new = {"name": person["name"], "department": person["department"]}
