@@ -237,7 +237,7 @@ class Writer:
         journal = self._parts.journal
         self._is_asleep = True
         self._woken.clear()
-        if self._is_stopping or self._orphans or journal.settled.waiting:
+        if self._is_stopping or self._orphans or journal.settled.is_awaited:
             self._is_asleep = False
             return
         if 0 < self._pending < BATCH_ENTRIES:

@@ -80,14 +80,9 @@ async def by_pending(bench: Bench) -> list[Series]:
 
 async def _one(bench: Bench, folder: Path, pending: int) -> _Figures:
     url = await bench.other_url(create_table)
-    server = bench.server
-    assert server is not None
-    server.stop()
     with fresh() as process:
-        try:
+        with bench.outage():
             log = process.submit(_suffer, url, folder, pending).result()
-        finally:
-            server.start()
         first, left = process.submit(_come_back).result()
         process.submit(_die).exception()
     with fresh() as process:

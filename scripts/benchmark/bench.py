@@ -9,7 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -83,6 +83,16 @@ class Bench:
         """Have the server run again, should a measurement have been interrupted while it was stopped or frozen."""
         if self.server is not None:
             self.server.thaw() if self.server.is_running else self.server.start()
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Have the server, which is there already, stopped in here."""
+        assert self.server is not None, "a database is asked for before"
+        self.server.stop()
+        try:
+            yield
+        finally:
+            self.server.start()
 
     def leave_out(self, what: str) -> None:
         """Note that a part of a measurement is left out, and why; it is said in the end."""

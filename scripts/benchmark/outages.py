@@ -73,14 +73,9 @@ class _Outage(NamedTuple):
 
 async def _one_outage(bench: Bench, folder: Path, count: int) -> _Outage:
     url = await bench.other_url(create_table)
-    server = bench.server
-    assert server is not None
-    server.stop()
     with fresh() as process:
-        try:
+        with bench.outage():
             whole, own, rate = process.submit(_suffer, url, folder, count).result()
-        finally:
-            server.start()
         draining, drained = process.submit(_recover, count).result()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     counted = await connection.fetchrow("SELECT count(*), count(DISTINCT id) FROM audit_logs")
