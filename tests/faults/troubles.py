@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.holding import holding
+from tests.polling import eventually_sync
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import BLACK_HOLE, Cut, Trouble
 
@@ -96,12 +98,29 @@ def table_locked(soak: Soak) -> Iterator[None]:
 def disk_full(soak: Soak) -> Iterator[None]:
     """Leave no room on the journal's disk. What no disk takes is in memory: nobody is killed meanwhile."""
     filling = Path(soak.journal_dir) / "filling"
-    free = shutil.disk_usage(soak.journal_dir).free
-    with filling.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, free - SPARED_BYTES))
+    _take_all_but_spared(filling)
     yield
     filling.unlink()
     soak.wait_until_on_disk()
+
+
+def _take_all_but_spared(filling: Path) -> None:
+    """Grow the file until its disk has no more than `SPARED_BYTES` free.
+
+    The processes write to the same disk: what was free may be gone when it is taken, and is then counted anew.
+    """
+    with filling.open("wb") as file:
+
+        def is_full() -> bool:
+            free = shutil.disk_usage(filling.parent).free
+            try:
+                os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, max(1, free - SPARED_BYTES))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+            return shutil.disk_usage(filling.parent).free <= SPARED_BYTES
+
+        eventually_sync(is_full)
 
 
 NETWORK = (
