@@ -19,6 +19,7 @@ import msgspec
 
 from audit_async.config import ITEM_CHARS, MAX_CAUSES, MAX_DEPTH, MAX_ITEMS, MAX_KEY_CHARS, MAX_STRING_CHARS
 from audit_async.foreign import array_of, is_live, is_numpy_scalar, pairs_of
+from audit_async.plain_copy import copy_of_plain
 from audit_async.scalars import (
     LARGEST_INT,
     PLAIN_SCALARS,
@@ -60,6 +61,8 @@ def plain_object(value: object) -> dict[str, Any]:
     """Return *value* as a new JSON object. What is no mapping comes under the key `value`; None is empty."""
     if value is None:
         return {}
+    if type(value) is dict and (copy := copy_of_plain(value)) is not None:
+        return copy
     walk = Walk()
     if type(value) is dict:
         walk.above = (id(value),)

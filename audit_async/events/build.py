@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from audit_async.config import MAX_ID_CHARS
+from audit_async.config import CONTEXT_SPELLINGS, MAX_ID_CHARS, MAX_WORD_CHARS
 from audit_async.errors import meant
 from audit_async.events.actions import AuditAction
 from audit_async.events.dialects import leads_back, term_of
 from audit_async.events.event import SPELLING_KEY, AuditEvent
 from audit_async.events.fields import CONVERTERS, EventFields, convert, outcome_in_words, to_text
 from audit_async.events.identifier import id_at, new_id, time_of
-from audit_async.events.vocabulary import FAILED, FAMILY_CATEGORY, TERMS, Outcome, Severity, Term
+from audit_async.events.vocabulary import FAILED, FAMILY_CATEGORY, TERMS, Category, Outcome, Severity, Term
 from audit_async.shapes import pass_on
 from audit_async.text import short_text, unused_name
 from audit_async.values import plain, plain_text
@@ -47,10 +47,25 @@ class Said(msgspec.Struct, frozen=True):
 
 def settle(action: Any, builder: str) -> Said:
     """Return what *action* means to *builder*: to that of API keys `create` is `api_key.create`."""
-    invalid: dict[str, Any] = {}
     if type(action) is AuditAction:
         action = action.value
-    elif action is None:
+    if type(action) is not str:
+        return _settle(action, builder)
+    said = _settled.get((builder, action))
+    if said is None:
+        said = _settle(action, builder)
+        if said.term.is_known and len(_settled) < CONTEXT_SPELLINGS and len(action) <= MAX_WORD_CHARS:
+            _settled[builder, action] = said
+    return said
+
+
+_settled: dict[tuple[str, str], Said] = {}
+"""Of known actions, in whatever spelling, by builder and spelling."""
+
+
+def _settle(action: Any, builder: str) -> Said:
+    invalid: dict[str, Any] = {}
+    if action is None:
         action = ""
     elif type(action) is not str or len(action) > MAX_ID_CHARS or not action.isprintable():
         action = convert("action", action, invalid) or ""
@@ -107,7 +122,8 @@ def build(
     """
     check_names(builder, fields)
     said = action if type(action) is Said else settle(action, builder)
-    term, spelled, invalid = said.term, said.spelled, dict(said.invalid)
+    term, spelled, invalid = said.term, said.spelled, {**said.invalid}
+    is_known = term.is_known
     values: dict[str, Any] = {}
     for name, value in fields.items():
         if value is not None and name != "success":
@@ -125,13 +141,10 @@ def build(
     values["outcome"] = outcome
     values["action"] = term.name
     if "category" not in values:
-        # An action of the application's own words, without a family, is of that of the builder.
-        has_family = term.is_known or "." in term.name or builder in _AS_OF_OLD
-        usual = None if has_family else FAMILY_CATEGORY.get(_family_of(builder))
-        values["category"] = usual or term.category
-    if not term.is_known and builder in _USUAL_SEVERITY:
-        values.setdefault("severity", _USUAL_SEVERITY[builder])
-    values.setdefault("severity", term.severity_failed if outcome in FAILED else term.severity)
+        values["category"] = term.category if is_known else _category_of(term, builder)
+    if "severity" not in values:
+        usual = None if is_known else _USUAL_SEVERITY.get(builder)
+        values["severity"] = usual or (term.severity_failed if outcome in FAILED else term.severity)
     _set_identity(values, invalid)
     if own:
         values["details"] = with_own(values.get("details"), own)
@@ -142,6 +155,13 @@ def build(
     if invalid:
         values["metadata"] = {**(values.get("metadata") or {}), INVALID_KEY: invalid}
     return AuditEvent(**values)
+
+
+def _category_of(term: Term, builder: str) -> Category:
+    """Return the category of an action in somebody's own words: without a family it is of that of the builder."""
+    has_family = "." in term.name or builder in _AS_OF_OLD
+    usual = None if has_family else FAMILY_CATEGORY.get(_family_of(builder))
+    return usual or term.category
 
 
 def check_names(builder: str, fields: Mapping[str, Any]) -> None:

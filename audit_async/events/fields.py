@@ -170,6 +170,8 @@ def to_int(value: Any) -> int:
 def to_milliseconds(value: Any) -> float:
     """Return a duration in milliseconds, from a number or a timedelta."""
     kind = type(value)
+    if kind is float and math.isfinite(value):
+        return float(value + 0.0)  # -0.0 becomes 0.0
     if issubclass(kind, timedelta):
         return timedelta.total_seconds(value) * 1000
     number = float(Decimal.__float__(value)) if issubclass(kind, Decimal) else plain(value)

@@ -17,6 +17,7 @@ import msgspec
 
 from audit_async.config import CONTEXT_SPELLINGS, MAX_ID_CHARS, MAX_KEY_CHARS, MAX_PLANNED_KEYS, MAX_QUICK_CONTAINERS
 from audit_async.events import AuditEvent
+from audit_async.plain_copy import getter
 from audit_async.redact.digits import is_card
 from audit_async.redact.echoes import Echoes
 from audit_async.redact.masks import REDACTED, is_mark
@@ -54,8 +55,6 @@ _LEAST_CARD = 10**12
 
 _MARKERS = frozenset({"$bytes", "$truncated"})
 
-_Getter = Callable[[dict[str, Any]], tuple[Any, ...]]
-
 
 class LookCloserError(Exception):
     """The event holds, or may hold, what a quick look does not take out."""
@@ -80,7 +79,7 @@ class _Plan:
         LookCloserError: no plan does.
     """
 
-    __slots__ = ("deeper", "deeper_of", "ids_of", "numbers", "secrets", "texts_of")
+    __slots__ = ("deeper", "deeper_of", "has_ids", "has_texts", "ids_of", "numbers", "secrets", "texts_of")
 
     def __init__(self, value: dict[str, Any], verdicts: Verdicts) -> None:
         if not _MARKERS.isdisjoint(value) or name_of_values(value) is not None:
@@ -108,9 +107,9 @@ class _Plan:
                 numbers.append(key)
         if is_suspicious("\n".join(value)):
             raise LookCloserError
-        self.deeper_of = _getter(self.deeper)
-        self.texts_of = _getter(texts)
-        self.ids_of = _getter(ids)
+        self.deeper_of = getter(self.deeper)
+        self.has_texts, self.texts_of = bool(texts), getter(texts)
+        self.has_ids, self.ids_of = bool(ids), getter(ids)
         self.numbers = numbers
 
     def check_numbers(self, value: dict[str, Any]) -> None:
@@ -118,13 +117,6 @@ class _Plan:
         for key in self.numbers:
             if value[key] >= _LEAST_CARD and is_card(str(value[key])):
                 raise LookCloserError
-
-
-def _getter(keys: list[str]) -> _Getter:
-    """Return what gets the values of *keys* from an object, as a tuple whatever their number."""
-    if len(keys) > 1:
-        return operator.itemgetter(*keys)
-    return (lambda value: (value[keys[0]],)) if keys else (lambda value: ())
 
 
 class Look:
@@ -196,8 +188,10 @@ class Look:
                 plan = self._plans.get((*each, *map(type, each.values())))
                 if plan is None or plan.secrets:
                     return False
-                texts += plan.texts_of(each)
-                ids += plan.ids_of(each)
+                if plan.has_texts:
+                    texts += plan.texts_of(each)
+                if plan.has_ids:
+                    ids += plan.ids_of(each)
                 if plan.numbers:
                     plan.check_numbers(each)
                 if plan.deeper:
