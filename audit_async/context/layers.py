@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -237,19 +237,22 @@ def fill(event: AuditEvent) -> AuditEvent:
 
 def _missing_in(event: AuditEvent, said: dict[str, str]) -> dict[str, str]:
     """Return what of *said* fills a field that *event* leaves open."""
-    values_of, nothing = _of_fields(tuple(said))
-    if values_of(event) == nothing:
+    names = tuple(said)
+    values_of, nothing = _of_fields(names)
+    values = values_of(event)
+    if values == nothing:
         # Most events: nothing is said twice, so that there is nothing to weigh.
         return said
     told = _told_by(event)
-    fields = said if told == _TELLS_NOTHING else _beside(said, dict(zip(_TELLING_NAMES, told, strict=True)))
-    return {name: value for name, value in fields.items() if getattr(event, name) is None}
+    others = _NO_NAMES if told == _TELLS_NOTHING else _of_others(said, told)
+    return {name: said[name] for name, value in zip(names, values, strict=True) if value is None and name not in others}
 
 
 @functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
-def _of_fields(names: tuple[str, ...]) -> tuple[Callable[[AuditEvent], Any], Any]:
+def _of_fields(names: tuple[str, ...]) -> tuple[Callable[[AuditEvent], tuple[Any, ...]], tuple[None, ...]]:
     """Return what gets the values of the fields of *names*, and what it gets where they are all open."""
-    return operator.attrgetter(*names), (None,) * len(names) if len(names) > 1 else None
+    get = operator.attrgetter(*names)
+    return (get if len(names) > 1 else lambda event: (get(event),)), (None,) * len(names)
 
 
 def _said_in(layer: _Layer) -> dict[str, str]:
@@ -275,11 +278,17 @@ def _inside(around: dict[str, str], ends: frozenset[str], said: dict[str, str]) 
 
 def _beside(outer: dict[str, str], inner: Mapping[str, str | None]) -> dict[str, str]:
     """Return what of *outer* may stand beside *inner*: no name of another actor, no span of another trace."""
-    others: frozenset[str] = frozenset()
-    for name, group in _TELLING:
-        if inner.get(name) is not None and name in outer and outer[name] != inner[name]:
-            others |= group
+    others = _of_others(outer, map(inner.get, _TELLING_NAMES))
     return {name: value for name, value in outer.items() if name not in others} if others else outer
+
+
+def _of_others(outer: dict[str, str], told: Iterable[str | None]) -> frozenset[str]:
+    """Return which names in *outer* belong to another actor, or another trace, than those *told*, as in `_TELLING`."""
+    others = _NO_NAMES
+    for (name, group), value in zip(_TELLING, told, strict=True):
+        if value is not None and outer.get(name, value) != value:
+            others |= group
+    return others
 
 
 def span_of(work: str) -> dict[str, str]:
