@@ -99,11 +99,12 @@ async def peers(bench: Bench) -> list[Comparison]:
 
 def _rows(name: str, count: int, found: dict[str, list[_Found]], killed: dict[str, list[_Left]]) -> list[Comparison]:
     peer, ours, theirs = _PEERS[name], found[_OURS], found[name]
-    rows = []
+    rows: list[Comparison] = []
 
     def add(what: str, unit: str, mine: list[float], other: list[float]) -> None:
+        about = "" if rows else f"**{peer.name}**: {peer.about}"
         what = f"{peer.name}: {what}"
-        rows.append(Comparison(number="peers", what=what, unit=unit, ours=mine, theirs=other, about=peer.about))
+        rows.append(Comparison(number="peers", what=what, unit=unit, ours=mine, theirs=other, about=about))
 
     if name in _BEST:
         add("a call, p50", "µs", [each.p50 for each in ours], [each.p50 for each in theirs])
