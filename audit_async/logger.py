@@ -230,8 +230,8 @@ class AuditLogger(TransactionCalls, JobCalls, Lifetime):
         return receipt
 
     async def _wait_for(self, receipt: Receipt, deadline: float) -> None:
-        journal, seq = self._process.journal, receipt.writer_seq
-        if journal is None or seq is None:
+        journal, seq = self._process.journal, receipt.seq
+        if journal is None or not seq:
             return
         if not self._is_out(journal):
             if await journal.settled.wait(seq, max(0.0, deadline - time.monotonic()), is_patient=False):

@@ -2,6 +2,9 @@
 
 Waiters may sit in asyncio, in trio or in a plain thread. They are woken by one call for each event loop and step,
 never by a thread for each of them. A loop that was closed in the meantime is normal, and no fault.
+
+Every step on the waiters is one operation on a dict, which the interpreter does not let another thread, or a signal
+handler, come between: so nobody waits for a lock here.
 """
 
 from __future__ import annotations
@@ -10,21 +13,26 @@ import asyncio
 import bisect
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+_NEVER = float("inf")
+
 
 class _Waiter:
-    """One who waits. `home` is its asyncio loop or trio token, or None for a thread."""
+    """One who waits. `home` is its asyncio loop or trio token, or None for a thread; `deadline` is by that loop's
+    clock, and never where somebody else keeps the time."""
 
-    __slots__ = ("home", "is_patient", "number", "result", "signal", "wants_all")
+    __slots__ = ("deadline", "home", "is_patient", "number", "result", "signal", "wants_all")
 
-    def __init__(self, number: int, home: Any, signal: Any, is_patient: bool, wants_all: bool = False) -> None:
+    def __init__(self, number: int, signal: Any, is_patient: bool, wants_all: bool = False) -> None:
         self.number = number
-        self.home = home
+        self.home: Any = None
         self.signal = signal
         self.is_patient = is_patient
         self.wants_all = wants_all
+        self.deadline = _NEVER
         self.result = False
 
 
@@ -37,10 +45,10 @@ class Progress:
 
     def __init__(self, on_wait: Callable[[], None]) -> None:
         self._on_wait = on_wait
-        # Guards the waiters. It is taken only by those who wait and those who wake, never by `log()`. Re-entrant,
-        # because a signal handler may flush while its own thread is inside.
-        self._lock = threading.RLock()
         self._waiters: dict[_Waiter, None] = {}
+        # One timer for all who wait in a loop, set for the first whose time is up. As a rule it outlives who it was
+        # set for: deadlines come in order, and to set one for each of them costs as much as all the rest of a wait.
+        self._alarms: dict[asyncio.AbstractEventLoop, tuple[float, asyncio.TimerHandle]] = {}
         self._failed: list[tuple[int, int]] = []
         self._open: set[int] = set()
         self._is_over = False
@@ -86,14 +94,14 @@ class Progress:
             else:
                 bisect.insort(self._failed, (number, number))
         self.value = max(self.value, value)
-        self._wake(self._outcome_for)
+        self._wake_reached()
 
     def resolve(self, number: int, *, is_well: bool) -> None:
         """Decide on a number that was left open."""
         if not is_well:
             bisect.insort(self._failed, (number, number))
         self._open = self._open - {number}
-        self._wake(self._outcome_for)
+        self._wake_reached()
 
     def _outcome_for(self, waiter: _Waiter) -> bool | None:
         if not waiter.is_patient and waiter.number in self._open:
@@ -103,7 +111,10 @@ class Progress:
 
     def release(self, *, impatient_only: bool = False) -> None:
         """Tell those who wait that it is not to be expected soon."""
-        self._wake(lambda waiter: None if impatient_only and waiter.is_patient else self._outcome_for(waiter) or False)
+        self._wake(
+            list(self._waiters),
+            lambda waiter: None if impatient_only and waiter.is_patient else self._outcome_for(waiter) or False,
+        )
 
     def end(self) -> None:
         """Let nobody wait any more: what is not reached now never will be, as far as this object knows."""
@@ -111,9 +122,9 @@ class Progress:
         self.release()
 
     def abandon(self) -> None:
-        """End in a forked child: the parent's waiters are not here, and its lock may be held for ever."""
-        self._lock = threading.RLock()
+        """End in a forked child: the parent's waiters are not here."""
         self._waiters = {}
+        self._alarms = {}
         self._is_over = True
 
     async def wait(
@@ -125,24 +136,55 @@ class Progress:
             is_patient: False to be told at once when an outage begins.
             wants_all: wait for every number up to *number*.
         """
-        waiter = _Waiter(number, None, None, is_patient, wants_all)
-        known = self._outcome_for(waiter)
-        if known is not None:
-            return known
+        waiter = _Waiter(number, None, is_patient, wants_all)
+        # As a rule it is still to come, which is seen at once.
+        if number <= self.value or self._is_over:
+            known = self._outcome_for(waiter)
+            if known is not None:
+                return known
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return await self._wait_in_trio(waiter, timeout_seconds)
         waiter.home, waiter.signal = loop, loop.create_future()
-        timer = loop.call_later(timeout_seconds, _resolve, [waiter]) if timeout_seconds is not None else None
+        if timeout_seconds is not None:
+            waiter.deadline = deadline = loop.time() + timeout_seconds
+            alarm = self._alarms.get(loop)
+            if alarm is None or deadline < alarm[0]:
+                self._set_alarm(loop, deadline)
         try:
             self._add(waiter)
             await waiter.signal
         finally:
-            if timer is not None:
-                timer.cancel()
-            self._remove(waiter)
+            self._waiters.pop(waiter, None)
         return waiter.result
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        """Have the timer of *loop*, the running one, go off at *deadline*."""
+        for other in list(self._alarms):
+            if other is loop or other.is_closed():
+                alarm = self._alarms.pop(other, None)
+                if alarm is not None and other is loop:
+                    alarm[1].cancel()
+        # Nothing lives longer for a timer that nobody needs any more.
+        self._alarms[loop] = deadline, loop.call_at(deadline, _go_off, weakref.ref(self), loop)
+
+    def _meet_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let those in *loop* go whose time is up, and set its timer for the next of them."""
+        alarm = self._alarms.pop(loop, None)
+        if alarm is None:
+            return
+        # A timer may go off a little early.
+        now, following = max(loop.time(), alarm[0]), _NEVER
+        for waiter in list(self._waiters):
+            if waiter.home is not loop:
+                continue
+            if waiter.deadline > now:
+                following = min(following, waiter.deadline)
+            elif self._takes(waiter):
+                _resolve([waiter])
+        if following < _NEVER:
+            self._set_alarm(loop, following)
 
     async def _wait_in_trio(self, waiter: _Waiter, timeout_seconds: float | None) -> bool:
         import trio
@@ -153,12 +195,12 @@ class Progress:
             with trio.move_on_after(float("inf") if timeout_seconds is None else timeout_seconds):
                 await waiter.signal.wait()
         finally:
-            self._remove(waiter)
+            self._waiters.pop(waiter, None)
         return waiter.result
 
     def wait_sync(self, number: int, timeout_seconds: float | None = None, *, wants_all: bool = False) -> bool:
         """Do as `wait`, blocking this thread."""
-        waiter = _Waiter(number, None, threading.Event(), True, wants_all)
+        waiter = _Waiter(number, threading.Event(), True, wants_all)
         known = self._outcome_for(waiter)
         if known is not None:
             return known
@@ -166,37 +208,46 @@ class Progress:
             self._add(waiter)
             waiter.signal.wait(None if timeout_seconds is None else min(timeout_seconds, threading.TIMEOUT_MAX))
         finally:
-            self._remove(waiter)
+            self._waiters.pop(waiter, None)
         return waiter.result
 
     def _add(self, waiter: _Waiter) -> None:
-        with self._lock:
-            self._waiters[waiter] = None
+        self._waiters[waiter] = None
         # Between the first look and the entry into the list the number may have been reached.
-        known = self._outcome_for(waiter)
-        if known is not None:
-            waiter.result = known
-            _signal(waiter.home, [waiter])
-        else:
-            self._on_wait()
+        if waiter.number <= self.value or self._is_over:
+            known = self._outcome_for(waiter)
+            if known is not None:
+                waiter.result = known
+                _signal(waiter.home, [waiter])
+                return
+        self._on_wait()
 
-    def _remove(self, waiter: _Waiter) -> None:
-        with self._lock:
-            self._waiters.pop(waiter, None)
+    def _takes(self, waiter: _Waiter) -> bool:
+        """Take *waiter* out of the list, and return whether nobody else has done so: whoever has tells it."""
+        return self._waiters.pop(waiter, waiter) is None
 
-    def _wake(self, verdict: Callable[[_Waiter], bool | None]) -> None:
-        if not self._waiters:
-            return
+    def _wake_reached(self) -> None:
+        """Wake whose number has been passed, and is decided on."""
+        if self._waiters:
+            value, is_plain = self.value, not (self._failed or self._open)
+            reached = [waiter for waiter in list(self._waiters) if waiter.number <= value]
+            self._wake(reached, (lambda _: True) if is_plain else self._outcome_for)
+
+    def _wake(self, waiters: Iterable[_Waiter], verdict: Callable[[_Waiter], bool | None]) -> None:
         woken: dict[Any, list[_Waiter]] = {}
-        with self._lock:
-            for waiter in list(self._waiters):
-                result = verdict(waiter)
-                if result is not None:
-                    waiter.result = result
-                    del self._waiters[waiter]
-                    woken.setdefault(waiter.home, []).append(waiter)
-        for home, waiters in woken.items():
-            _signal(home, waiters)
+        for waiter in waiters:
+            result = verdict(waiter)
+            if result is not None and self._takes(waiter):
+                waiter.result = result
+                woken.setdefault(waiter.home, []).append(waiter)
+        for home, told in woken.items():
+            _signal(home, told)
+
+
+def _go_off(progress: Callable[[], Progress | None], loop: asyncio.AbstractEventLoop) -> None:
+    alive = progress()
+    if alive is not None:
+        alive._meet_deadlines(loop)
 
 
 def _signal(home: Any, waiters: list[_Waiter]) -> None:

@@ -70,9 +70,13 @@ class Receipt:
 
     async def on_disk(self, timeout_seconds: float | None = None) -> bool:
         """Wait until it is on disk, and return whether it is. Never raises, but for the cancellation of the caller."""
-        if self._journal is None or not self.seq:
+        journal, seq = self._journal, self.seq
+        if journal is None or not seq:
             return False
-        return self.is_on_disk or await self._journal.synced.wait(self.seq, timeout_seconds) or self.is_on_disk
+        # What is settled may be in the table, which is as good.
+        if seq <= journal.settled.value and self.is_on_disk:
+            return True
+        return await journal.synced.wait(seq, timeout_seconds) or self.is_on_disk
 
     def on_disk_sync(self, timeout_seconds: float | None = None) -> bool:
         """Do as `on_disk`, blocking this thread. Answers at once in a thread of ours, where a log sink may call it.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -233,3 +235,62 @@ async def test_who_waits_for_an_open_number_is_woken_by_the_decision(progress: P
     await asyncio.sleep(0)
     progress.resolve(4, is_well=True)
     assert all(await asyncio.gather(one, everything))
+
+
+async def test_everybody_waits_as_long_as_agreed(progress: Progress) -> None:
+    """Waits with limits end in the order of these, whatever the order they began in, and one without goes on."""
+    ended: list[float | None] = []
+
+    async def wait(seconds: float | None) -> None:
+        assert await progress.wait(5, seconds) is (seconds is None)
+        ended.append(seconds)
+
+    tasks = [asyncio.create_task(wait(seconds)) for seconds in (0.04, None, 0.0, 0.06, 0.02)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await eventually(lambda: progress.waiting == 1)
+    progress.advance(5)
+    await asyncio.gather(*tasks)
+    assert ended == [0.0, 0.02, 0.04, 0.06, None]
+
+
+async def test_one_timer_is_enough_for_a_loop(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that begin one after the other with the same limit have one timer, which stays when they are over."""
+    loop, timers = asyncio.get_running_loop(), 0
+    real = loop.call_at
+
+    def counted(when: float, callback: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
+        nonlocal timers
+        timers += 1
+        return real(when, callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    for value in range(1, 11):
+        waiting = [asyncio.create_task(progress.wait(value, 60)) for _ in range(10)]
+        await asyncio.sleep(0)
+        progress.advance(value)
+        assert all(await asyncio.gather(*waiting))
+    assert timers == 1
+
+
+def test_loops_that_come_and_go_leave_nothing_behind(progress: Progress) -> None:
+    """A program that runs one loop after the other has the timer of the last one, and keeps no closed loop alive."""
+    for value in range(1, 6):
+        asyncio.run(wait_and_advance(progress, value))
+    assert len(progress._alarms) == 1
+
+
+async def wait_and_advance(progress: Progress, value: int) -> None:
+    waiting = asyncio.create_task(progress.wait(value, 60))
+    await asyncio.sleep(0)
+    progress.advance(value)
+    assert await waiting
+
+
+async def test_a_timer_keeps_nothing_alive() -> None:
+    """What nobody waits for any more is freed, although the time that somebody had agreed to is not up."""
+    passing = Progress(lambda: None)
+    await wait_and_advance(passing, 1)
+    there = weakref.ref(passing)
+    del passing
+    gc.collect()
+    assert there() is None
