@@ -20,6 +20,7 @@ from audit_async.errors import (
     TableDoubtError,
     TransientStoreError,
 )
+from audit_async.event_loop import Alarm
 from audit_async.store import Store
 from audit_async.timing import USUAL, Timing
 
@@ -50,6 +51,10 @@ class Delivery:
         self._timing = timing
         self._on_slow = on_slow
         self._store: Store | None = None
+        # Of the attempt under way: resolved when it has ended, or nobody waits for it any longer.
+        self._ended: asyncio.Future[None] | None = None
+        self._is_slow = False
+        self._watch = Alarm(self._lose_patience)
         # Attempts that could not even be cancelled; held so that their end is noticed quietly.
         self._abandoned: set[asyncio.Task[None]] = set()
 
@@ -119,10 +124,10 @@ class Delivery:
         a connection that even then does not return is left behind with its engine.
         """
         store, timing, loop = self._opened(), self._timing, asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
+        ended = self._ended = loop.create_future()
         task = loop.create_task(self._carry_out(store, entries, is_replay, ended), context=contextvars.Context())
-        slow = loop.call_later(min(timing.slow_attempt_seconds, timing.attempt_seconds), self._on_slow)
-        last = loop.call_later(timing.attempt_seconds, _resolve, ended)
+        self._is_slow = False
+        self._watch.set(min(timing.slow_attempt_seconds, timing.attempt_seconds))
         try:
             await ended
             is_overdue = not task.done()
@@ -135,8 +140,7 @@ class Delivery:
             self._leave(task)
             raise
         finally:
-            slow.cancel()
-            last.cancel()
+            self._watch.unset()
         done = task.done()
         if not done:
             self._leave(task)
@@ -150,6 +154,18 @@ class Delivery:
             self._forget_store()
             raise TransientStoreError("the attempt was cancelled")
         task.result()
+
+    def _lose_patience(self) -> None:
+        """Say that the attempt is slow; the second time, have nobody wait for it any longer."""
+        rest = self._timing.attempt_seconds - self._timing.slow_attempt_seconds
+        if not self._is_slow:
+            self._is_slow = True
+            self._on_slow()
+            if rest > 0:
+                self._watch.set(rest)
+                return
+        if self._ended is not None:
+            _resolve(self._ended)
 
     @staticmethod
     async def _carry_out(store: Store, entries: Sequence[Entry], is_replay: bool, ended: asyncio.Future[None]) -> None:
@@ -195,6 +211,7 @@ class Delivery:
 
     async def close(self) -> None:
         """Close the store within `cancel_seconds`."""
+        self._watch.remove()
         if self._store is not None:
             store, self._store = self._store, None
             task = asyncio.get_running_loop().create_task(store.close())

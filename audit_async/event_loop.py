@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Callable
 
 from audit_async.config import PASSES_WITHOUT_LOOK
 
@@ -33,12 +34,59 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return asyncio.SelectorEventLoop(Selector())
 
 
+class Alarm:
+    """A timer for one who waits again and again, and seldom in vain.
+
+    It stays when the wait is over, and is set anew when it goes off too early: to make and cancel one for every wait
+    costs as much as to read a batch does.
+    """
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float) -> None:
+        """Have it call in *seconds*, and not before: one time is set at once."""
+        loop = asyncio.get_running_loop()
+        self._due = due = loop.time() + seconds
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._go_off)
+        elif due < self._timer.when():
+            self._timer.cancel()
+            self._timer = loop.call_at(due, self._go_off)
+
+    def unset(self) -> None:
+        """Have it not call."""
+        self._due = None
+
+    def remove(self) -> None:
+        """Do as `unset`, and leave no timer behind. To be called in the same loop."""
+        self._due = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _go_off(self) -> None:
+        timer, self._timer = self._timer, None
+        if self._due is None or timer is None:
+            return
+        loop = asyncio.get_running_loop()
+        # A timer may go off a little early.
+        if self._due <= max(loop.time(), timer.when()):
+            self._due = None
+            self._call()
+        else:
+            self._timer = loop.call_at(self._due, self._go_off)
+
+
 class Bell:
-    """An `asyncio.Event` that one waits for, no longer than agreed, at a third of the cost."""
+    """An `asyncio.Event` that one waits for, no longer than agreed, at a fourth of the cost."""
 
     def __init__(self) -> None:
         self._has_rung = False
         self._waiter: asyncio.Future[None] | None = None
+        self._alarm = Alarm(self._stop_waiting)
 
     def ring(self) -> None:
         """Wake who waits, or who will."""
@@ -53,13 +101,16 @@ class Bell:
         """Return when it has rung, or after *timeout_seconds*."""
         if self._has_rung:
             return
-        loop = asyncio.get_running_loop()
-        waiter = self._waiter = loop.create_future()
-        timer = loop.call_later(timeout_seconds, self._stop_waiting)
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        self._alarm.set(timeout_seconds)
         try:
             await waiter
         finally:
-            timer.cancel()
+            self._alarm.unset()
+
+    def remove(self) -> None:
+        """Leave no timer behind: nobody waits any more."""
+        self._alarm.remove()
 
     def _stop_waiting(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -128,6 +128,8 @@ class Writer:
             await self._delivery.close()
         finally:
             self.has_ended = True
+            self._woken.remove()
+            self._nudged.remove()
             self._delivery.abandon()
             for orphan in self._orphans:
                 orphan.close(is_done=False)

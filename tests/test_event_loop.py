@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from audit_async.config import PASSES_WITHOUT_LOOK
-from audit_async.event_loop import Bell, Selector, new_event_loop
+from audit_async.event_loop import Alarm, Bell, Selector, new_event_loop
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -90,3 +91,40 @@ async def test_a_bell_that_does_not_ring_lets_go() -> None:
     await asyncio.wait_for(bell.wait(0.01), 10)
     bell.ring()
     await asyncio.wait_for(bell.wait(3600), 10)
+
+
+async def test_an_alarm_calls_at_its_last_time_alone() -> None:
+    """One that is set anew calls once, at the time that was said last, be it later or earlier; one that is unset never
+    calls."""
+    called: list[str] = []
+    over = asyncio.get_running_loop().create_future()
+    earlier = Alarm(lambda: called.append("earlier"))
+    later = Alarm(lambda: called.append("later"))
+    unset = Alarm(lambda: called.append("unset"))
+    last = Alarm(lambda: over.set_result(None))
+    for alarm, first, then in ((earlier, 3600, 0.02), (later, 0.01, 0.04), (unset, 0.01, 0.01), (last, 0.01, 0.06)):
+        alarm.set(first)
+        alarm.set(then)
+    unset.unset()
+    await asyncio.wait_for(over, 10)
+    assert called == ["earlier", "later"]
+
+
+async def test_waits_that_are_rung_for_cost_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits again and again, as long each time, sets a timer once; when nobody waits any more, none is left."""
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    real = loop.call_at
+
+    def noted(when: float, callback: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
+        timers.append(real(when, callback, *arguments))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    bell = Bell()
+    for _ in range(10):
+        bell.clear()
+        loop.call_soon(bell.ring)
+        await bell.wait(3600)
+    bell.remove()
+    assert [timer.cancelled() for timer in timers] == [True]
