@@ -218,8 +218,10 @@ class Writer:
     def _look_for_orphans(self) -> bool:
         """Take over what others have left, now and then, and where there is much of it some after some. Return whether
         it was time for that."""
+        if self._is_stopping or not (self._has_more_orphans or self._seconds_to_look == 0):
+            return False
         wanted = MAX_ORPHANS - sum(not orphan.is_living for orphan in self._orphans)
-        if wanted <= 0 or self._is_stopping or not (self._has_more_orphans or self._seconds_to_look == 0):
+        if wanted <= 0:
             return False
         if not self._has_more_orphans:
             self._looked_at.clear()
@@ -333,6 +335,9 @@ class Writer:
         unreadable: list[int],
     ) -> None:
         parts = self._parts
+        if not (refused or unreadable or batch.missing):
+            self._settle_all(source, batch)
+            return
         parked: list[Refusal] = []
         for_good: list[Refusal] = []
         for refusal in refused:
@@ -362,6 +367,16 @@ class Writer:
             parts.adopted.stored += stored
             parts.adopted.quarantined += quarantined
             parts.adopted.dropped += len(batch.missing)
+
+    def _settle_all(self, source: Source, batch: Batch) -> None:
+        """Settle a batch of which every entry is in the table."""
+        stored = len(batch.records)
+        self._current = None
+        self._trusts_table = bool(self._doubted) and stored > 0
+        self._company = self._parts.journal.settled.waiting
+        source.settle(batch.last_seq, stored=stored)
+        if source is not self._parts.journal:
+            self._parts.adopted.stored += stored
 
     def _doubt_the_table(self, sent: list[Entry], refused: list[Refusal]) -> None:
         """Doubt the table when it refuses everything for the same column or constraint.

@@ -80,6 +80,11 @@ class Book:
         Raises:
             ValueError: the numbers do not add up: an entry would be unaccounted for. Nothing was entered.
         """
+        if len(counts) == 1 and not self._pages and counts["stored"] == last_seq - self.totals.last_seq:
+            # All of them are in the table, as a rule.
+            self.mark = self.mark.all_stored_to(last_seq)
+            self.totals = Totals(last_seq, self.mark.stored, self.mark.quarantined, self.mark.dropped)
+            return
         page = _Page(
             last_seq=last_seq,
             stored=counts["stored"],

@@ -39,6 +39,10 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
         counts = (self.stored, self.quarantined, *self.dropped.values())
         return min(counts) >= 0 and sum(counts) == self.seq
 
+    def all_stored_to(self, seq: int) -> Mark:
+        """Return the mark at *seq*, with all entries since this one stored."""
+        return Mark(seq, self.stored + seq - self.seq, self.quarantined, self.dropped, self.recent_failed)
+
     def moved_to(
         self, seq: int, *, stored: int, quarantined: int, dropped: dict[str, int], failed: tuple[int, ...]
     ) -> Mark:

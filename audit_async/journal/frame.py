@@ -80,6 +80,9 @@ def scan(piece: bytes, *, salt: int, max_records: int, max_bytes: int, is_whole:
     size = 0
     while len(found.records) < max_records and size < max_bytes:
         start = found.stop
+        if start == len(piece):
+            found.is_end, found.is_cut = is_whole, not is_whole
+            return found
         record = _frame_at(piece, start, salt)
         if record is None:
             if _is_cut(piece, start, is_whole):

@@ -284,6 +284,12 @@ class Journal:
             OSError: a segment cannot be opened now. Nothing was passed over: ask again.
         """
         while True:
+            if self.last_seq == self._position:
+                with self._lock:
+                    # Still: who appends from here on sees that the reader has nothing left.
+                    if self.last_seq == self._position:
+                        self._reader_waits = True
+                        return None
             last_seq = self.last_seq
             cursor = self._cursor
             if cursor is not None and not self._is_closed:

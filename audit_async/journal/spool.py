@@ -267,7 +267,11 @@ class Spool:
 
     def next_number(self, after: int) -> int | None:
         """See `Shelf`."""
-        return next((segment.number for segment in list(self._segments) if segment.number > after), None)
+        segments = self._segments
+        # As a rule it is read up to the one that is being filled.
+        if segments and segments[-1].number == after:
+            return None
+        return next((segment.number for segment in list(segments) if segment.number > after), None)
 
     def open(self, number: int) -> SegmentReader | None:
         """See `Shelf`."""
@@ -330,7 +334,7 @@ class Spool:
         return unmade + (self._reserve.capacity if self._reserve is not None else 0)
 
     def _find(self, number: int) -> SegmentWriter | None:
-        return next((segment for segment in list(self._segments) if segment.number == number), None)
+        return next((segment for segment in reversed(list(self._segments)) if segment.number == number), None)
 
     def _next_segment(self, whole: int, is_urgent: bool) -> SegmentWriter:
         """Return the next segment, for an entry that takes *whole* bytes of it."""
