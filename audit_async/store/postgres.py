@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -101,27 +101,7 @@ class PostgresStore:
             self._give_back()
             self._layouts = await still_valid(self._engine.get(), self._tables, self._layouts, self._place)
         name = self._options.session_name or f"audit/{entries[0].writer_id}"
-        async with self._connection(name) as (raw, layouts):
-            if is_replay:
-                await self._end_own_sessions(raw)
-            parts = layouts.parts(entries)
-            with_copy = not is_replay and not self._copy_is_refused
-            if with_copy and any(len(part) >= COPY_ROWS for _, part in parts):
-                try:
-                    await self._insert_parts(raw, parts, with_copy=True)
-                except _COPY_REFUSED as error:
-                    if isinstance(error, asyncpg.InvalidCachedStatementError):
-                        raise
-                    self._copy_is_refused = True
-                else:
-                    return
-            try:
-                await self._insert_parts(raw, parts, with_copy=False, is_replay=is_replay)
-            except asyncpg.UniqueViolationError as error:
-                if not is_replay and any(layout.key or layout.delivered for layout, _ in parts):
-                    raise
-                # Not our key, which a replay passes over: a row is refused for what is in it.
-                raise self._other_key(error.constraint_name) from None
+        await self._in_session(name, lambda raw, layouts: self._put(raw, layouts.parts(entries), is_replay=is_replay))
 
     async def close(self) -> None:
         """Close the connection, if one is open. Never raises."""
@@ -134,6 +114,28 @@ class PostgresStore:
         self._engine.abandon()
 
     # --- the way of a batch ------------------------------------------------------------------------------
+
+    async def _put(self, raw: RawConnection, parts: list[Part], *, is_replay: bool) -> None:
+        """Put each part into its table, with COPY where that is quicker, and allowed."""
+        if is_replay:
+            await self._end_own_sessions(raw)
+        with_copy = not is_replay and not self._copy_is_refused
+        if with_copy and any(len(part) >= COPY_ROWS for _, part in parts):
+            try:
+                await self._insert_parts(raw, parts, with_copy=True)
+            except _COPY_REFUSED as error:
+                if isinstance(error, asyncpg.InvalidCachedStatementError):
+                    raise
+                self._copy_is_refused = True
+            else:
+                return
+        try:
+            await self._insert_parts(raw, parts, with_copy=False, is_replay=is_replay)
+        except asyncpg.UniqueViolationError as error:
+            if not is_replay and any(layout.key or layout.delivered for layout, _ in parts):
+                raise
+            # Not our key, which a replay passes over: a row is refused for what is in it.
+            raise self._other_key(error.constraint_name) from None
 
     async def _insert_parts(
         self, raw: RawConnection, parts: list[Part], *, with_copy: bool, is_replay: bool = False
@@ -236,9 +238,10 @@ class PostgresStore:
 
     # --- the connection ----------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _connection(self, application_name: str) -> AsyncIterator[tuple[RawConnection, Layouts]]:
-        """Give the raw connection of a short-lived session; turn every error into one of ours."""
+    async def _in_session(
+        self, application_name: str, work: Callable[[RawConnection, Layouts], Awaitable[None]]
+    ) -> None:
+        """Do *work* with the raw connection of a short-lived session; turn every error into one of ours."""
         is_connecting = True
         try:
             engine = self._engine.get()
@@ -260,7 +263,7 @@ class PostgresStore:
                     remark = await warn_of_missing(raw, layouts.all[0].table)
                     self._look_ahead_at = time.monotonic() + (CHECK_AGAIN_SECONDS if remark else CHECK_SECONDS)
                     self._options.on_remark(remark)
-                yield raw, layouts
+                await work(raw, layouts)
             except BaseException as error:
                 about_row = isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError))
                 if not is_connecting and (raw.is_closed() or not about_row):
