@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
@@ -64,6 +65,7 @@ class SyncThread:
     def __init__(self, journal: Syncable, *, follows: bool) -> None:
         self._journal = journal
         self._follows = follows
+        self._follow_at = 0.0
         self._orders: SimpleQueue[int] = SimpleQueue()
         self.is_idle = True
         self._thread: threading.Thread | None = None
@@ -188,7 +190,9 @@ class SyncThread:
             pause = HEAL_INTERVAL_SECONDS
         try:
             self._journal.tidy()
-            if self._follows:
+            if self._follows and time.monotonic() >= self._follow_at:
+                # Not in every round: where many wait for the disk there are thousands a second.
+                self._follow_at = time.monotonic() + FOLLOW_INTERVAL_SECONDS
                 self._journal.follow()
         except Exception as error:
             report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
