@@ -231,12 +231,13 @@ class Progress:
         if self._waiters:
             value, is_plain = self.value, not (self._failed or self._open)
             reached = [waiter for waiter in list(self._waiters) if waiter.number <= value]
-            self._wake(reached, (lambda _: True) if is_plain else self._outcome_for)
+            self._wake(reached, None if is_plain else self._outcome_for)
 
-    def _wake(self, waiters: Iterable[_Waiter], verdict: Callable[[_Waiter], bool | None]) -> None:
+    def _wake(self, waiters: Iterable[_Waiter], verdict: Callable[[_Waiter], bool | None] | None) -> None:
+        """Wake those of *waiters* that *verdict* decides on; without one, all of them: it is well."""
         woken: dict[Any, list[_Waiter]] = {}
         for waiter in waiters:
-            result = verdict(waiter)
+            result = True if verdict is None else verdict(waiter)
             if result is not None and self._takes(waiter):
                 waiter.result = result
                 woken.setdefault(waiter.home, []).append(waiter)

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Required, TypedDict, Unpack
+
+import msgspec
 
 from audit_async.journal.confirm import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(msgspec.Struct, frozen=True):
     """What became of the entries up to number `last_seq`: stored + quarantined + dropped + open == last_seq."""
 
     last_seq: int = 0
     stored: int = 0
     quarantined: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = {}
     open: int = 0
 
     @classmethod
