@@ -155,7 +155,8 @@ class AuditLogger(TransactionCalls, JobCalls, Lifetime):
             TypeError, UnknownActionError: as `log`.
         """
         deadline = time.monotonic() + self.settings.max_wait_seconds
-        receipt = await self._log_patiently(event, "write", deadline)
+        is_patient = self.settings.when_full == "block"
+        receipt = await self._log_patiently(event, "write", deadline) if is_patient else self.log(event)
         await self._wait_for(receipt, deadline)
         return receipt
 
@@ -168,7 +169,8 @@ class AuditLogger(TransactionCalls, JobCalls, Lifetime):
             TypeError, UnknownActionError: as `log`.
         """
         deadline = time.monotonic() + self.settings.max_wait_seconds
-        receipt = await self._log_patiently(event, "require", deadline)
+        is_patient = self.settings.when_full == "block"
+        receipt = await self._log_patiently(event, "require", deadline) if is_patient else self.log(event)
         await self._wait_for(receipt, deadline)
         if receipt.is_stored or receipt.is_on_disk:
             return receipt
@@ -206,8 +208,6 @@ class AuditLogger(TransactionCalls, JobCalls, Lifetime):
 
     async def _log_patiently(self, event: AuditEvent, call: str, deadline: float) -> Receipt:
         """Do as `log`, and where the journal is full wait for room without blocking the loop."""
-        if self.settings.when_full != "block":
-            return self.log(event)
         prepared = self._prepare(event, call)
         if isinstance(prepared, str):
             return Receipt(event.id, None, 0, refused=prepared)
