@@ -158,14 +158,13 @@ class Delivery:
     def _lose_patience(self) -> None:
         """Say that the attempt is slow; the second time, have nobody wait for it any longer."""
         rest = self._timing.attempt_seconds - self._timing.slow_attempt_seconds
-        if not self._is_slow:
-            self._is_slow = True
-            self._on_slow()
-            if rest > 0:
-                self._watch.set(rest)
-                return
-        if self._ended is not None:
+        was_slow, self._is_slow = self._is_slow, True
+        if not was_slow and rest > 0:
+            self._watch.set(rest)
+        elif self._ended is not None:
             _resolve(self._ended)
+        if not was_slow:
+            self._on_slow()
 
     @staticmethod
     async def _carry_out(store: Store, entries: Sequence[Entry], is_replay: bool, ended: asyncio.Future[None]) -> None:

@@ -122,9 +122,8 @@ class Progress:
         self.release()
 
     def abandon(self) -> None:
-        """End in a forked child: the parent's waiters are not here."""
-        self._waiters = {}
-        self._alarms = {}
+        """End in a forked child, where nobody tells the parent's waiters: one in a loop that goes on there is let go
+        when his time is up."""
         self._is_over = True
 
     async def wait(

@@ -286,6 +286,15 @@ async def wait_and_advance(progress: Progress, value: int) -> None:
     assert await waiting
 
 
+async def test_who_waited_in_a_forked_process_waits_no_longer_than_agreed(progress: Progress) -> None:
+    """A loop that a child goes on with lets its waiters go when their time is up, as in the parent."""
+    waiting = asyncio.create_task(progress.wait(5, 0.05))
+    await eventually(lambda: progress.is_awaited)
+    progress.abandon()
+    assert await asyncio.wait_for(waiting, 10) is False
+    assert await progress.wait(5, 3600) is False
+
+
 async def test_a_timer_keeps_nothing_alive() -> None:
     """What nobody waits for any more is freed, although the time that somebody had agreed to is not up."""
     passing = Progress(lambda: None)
