@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_async.journal.book import Book
+from audit_async.journal.book import Book, Totals
 from audit_async.journal.confirm import Mark
 
 
@@ -73,3 +73,14 @@ def test_the_account_always_adds_up(batches: list[list[str]]) -> None:
     for number in reversed(still_open):
         book.resolve(number, is_stored=number % 2 == 0)
     assert (seq, seq, 0) == (book.mark.seq, book.totals.last_seq, book.totals.open)
+
+
+def test_a_batch_that_is_all_stored_is_booked_as_any_other() -> None:
+    """The short way for a batch that is stored whole comes to the same account, also behind one that was not."""
+    short, long = Book(Mark()), Book(Mark())
+    for book in (short, long):
+        book.enter(5, stored=2, quarantined=1, dropped={"journal_damaged": 2}, failed=[1, 2, 3])
+    short.enter(9, stored=4)
+    long.enter(9, stored=4, quarantined=0)
+    assert (short.mark, short.totals) == (long.mark, long.totals)
+    assert short.totals == Totals(9, 6, 1, {"journal_damaged": 2})

@@ -33,6 +33,14 @@ def test_frames_are_read_as_they_were_written() -> None:
     assert result.damaged == []
 
 
+def test_a_piece_that_ends_with_a_frame_is_at_its_end() -> None:
+    """Behind its last frame a whole piece has ended, and of one that goes on the next frame is still to come."""
+    for resync in (False, True):
+        whole, part = scan_all(PIECE, resync=resync), scan_all(PIECE, is_whole=False, resync=resync)
+        assert (whole.is_end, whole.is_cut, part.is_end, part.is_cut) == (True, False, False, True)
+        assert whole.stop == part.stop == len(PIECE)
+
+
 def test_the_zeros_behind_the_last_frame_are_the_end() -> None:
     """Reserved space is no damage."""
     assert scan_all(PIECE + bytes(5000)).is_end
