@@ -34,21 +34,47 @@ class OwnEngine:
         self._owner = 0
         # The newest connection, which may not have come as far as to be `raw`.
         self._newest: Any = None
+        self._borrowed: AsyncConnection | None = None
         self.raw: Any = None
 
     def get(self) -> AsyncEngine:
-        """Return the engine, made now if there is none."""
+        """Return the engine, made now if there is none. A connection that was borrowed from it is given back."""
+        self.give_back()
         if self._engine is None:
             self._engine = self._make()
             self._owner = os.getpid()
             event.listen(self._engine.sync_engine, "connect", self._note)
         return self._engine
 
+    async def borrow(self) -> AsyncConnection:
+        """Return a connection, which stays borrowed from the pool, for the next one who asks here, until it is given
+        back: by `get`, `close` and `abandon` as well, so that nobody waits for it in vain.
+
+        To take it out of the pool and to put it back costs a single row as much as a session does.
+        """
+        borrowed = self._borrowed
+        if borrowed is None:
+            borrowed = await self.get().connect()
+            self._borrowed = borrowed
+        return borrowed
+
+    def give_back(self) -> None:
+        """Give the pool its connection back; one in use when `end_use` is told."""
+        borrowed, self._borrowed = self._borrowed, None
+        if borrowed is not None and not borrowed.in_transaction():
+            _close(borrowed)
+
+    def end_use(self, borrowed: AsyncConnection) -> None:
+        """Note that a session on *borrowed* is closed: if it was to be given back meanwhile, that is done now."""
+        if self._borrowed is not borrowed:
+            _close(borrowed)
+
     def _note(self, connection: Any, _: object) -> None:
         self._newest = connection.driver_connection
 
     def forget(self) -> None:
         """Have no engine any more. Its connections are left to whoever else knows them, to close them."""
+        self.give_back()
         engine, self._engine, self.raw = self._engine, None, None
         if engine is not None:
             engine.sync_engine.dispose(close=False)
@@ -59,6 +85,7 @@ class OwnEngine:
         Past SQLAlchemy where that can be, which tells the application's log of every close that is cut short: a server
         that is frozen, or behind a network that is, does not see to its end.
         """
+        self.give_back()
         engine, raw, self._engine, self.raw = self._engine, self.raw, None, None
         if engine is None:
             return
@@ -77,6 +104,7 @@ class OwnEngine:
         if engine is None:
             return
         try:
+            self.give_back()
             if self._owner == os.getpid():
                 close_hard(raw, self._timing)
                 engine.sync_engine.dispose(close=False)
@@ -84,6 +112,12 @@ class OwnEngine:
                 _leave_to_parent(engine, raw)
         except Exception as error:
             report("store_abandon", f"a connection could not be abandoned: {describe(error)}")
+
+
+def _close(borrowed: AsyncConnection) -> None:
+    # The pool resets nothing, so this speaks to no server.
+    if borrowed.sync_connection is not None:
+        borrowed.sync_connection.close()
 
 
 def close_hard(raw: Any, timing: Timing) -> None:

@@ -2,8 +2,7 @@
 
 Every batch opens a session of its own on the one connection of an engine of our own, and speaks to the raw asyncpg
 connection under it: SQLAlchemy's bulk insert takes twice as long. The connection stays borrowed from the engine's pool
-between batches, and is given back when something else is to be asked: to borrow it costs a single row as much as the
-session does.
+between batches.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from audit_async.config import CHECK_AGAIN_SECONDS, CHECK_SECONDS, COPY_ROWS, LOOK_AGAIN_SECONDS, TERMINATED_SECONDS
@@ -77,7 +76,6 @@ class PostgresStore:
         self._place = Place.of(self._url, self._tables)
         self._has_pooler = has_pooler(self._url)
         self._engine = OwnEngine(lambda: new_engine(self._url, options.timing), options.timing)
-        self._borrowed: AsyncConnection | None = None
         self._layouts: Layouts | None = None
         self._statements: dict[tuple[TableName, bool], str] = {}
         self._encoders: dict[TableName, Encoder | None] = {}
@@ -98,19 +96,16 @@ class PostgresStore:
 
     async def _insert(self, entries: Sequence[Entry], *, is_replay: bool) -> None:
         if is_replay:
-            self._give_back()
             self._layouts = await still_valid(self._engine.get(), self._tables, self._layouts, self._place)
         name = self._options.session_name or f"audit/{entries[0].writer_id}"
         await self._in_session(name, lambda raw, layouts: self._put(raw, layouts.parts(entries), is_replay=is_replay))
 
     async def close(self) -> None:
         """Close the connection, if one is open. Never raises."""
-        self._give_back()
         await self._engine.close()
 
     def abandon(self) -> None:
         """Forget the connection without a word to the server. As `Store.abandon`."""
-        self._give_back()
         self._engine.abandon()
 
     # --- the way of a batch ------------------------------------------------------------------------------
@@ -244,12 +239,10 @@ class PostgresStore:
         """Do *work* with the raw connection of a short-lived session; turn every error into one of ours."""
         is_connecting = True
         try:
-            engine = self._engine.get()
-            layouts = self._layouts or await self._look_at_tables(engine)
-            borrowed = self._borrowed
-            if borrowed is None or self._engine.raw is None or self._engine.raw.is_closed():
-                self._give_back()
-                borrowed = self._borrowed = await engine.connect()
+            layouts = self._layouts or await self._look_at_tables()
+            if self._engine.raw is None or self._engine.raw.is_closed():
+                self._engine.give_back()
+            borrowed = await self._engine.borrow()
             session = AsyncSession(borrowed)
             raw: Any = None
             try:
@@ -271,15 +264,13 @@ class PostgresStore:
                     self._engine.raw = None
                     raw.terminate()
                     session.sync_session.invalidate()
-                    if self._borrowed is borrowed:
-                        self._borrowed = None
+                    self._engine.give_back()
                 raise
             finally:
                 # It knows of no transaction, so closing it speaks to no server. As a coroutine it would cost
                 # a task of its own, a tenth of a single row's time.
                 session.sync_session.close()
-                if self._borrowed is not borrowed:
-                    _close(borrowed)
+                self._engine.end_use(borrowed)
         except Exception as error:
             if is_connecting:
                 self._engine.raw = None
@@ -291,15 +282,8 @@ class PostgresStore:
                 raise
             raise_verdict(verdict, error)
 
-    def _give_back(self) -> None:
-        """Give the engine its connection back; one with a batch under way when that has ended."""
-        borrowed, self._borrowed = self._borrowed, None
-        if borrowed is not None and not borrowed.in_transaction():
-            _close(borrowed)
-
-    async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
-        self._give_back()
-        async with looking(engine) as connection:
+    async def _look_at_tables(self) -> Layouts:
+        async with looking(self._engine.get()) as connection:
             layouts = await connection.run_sync(self._tables.lay_out)
         self._statements = {
             (layout.table, is_replay): _insert_statement(layout, is_replay=is_replay)
@@ -322,7 +306,6 @@ class PostgresStore:
         return layouts
 
     async def _revised(self, refusal: DataStoreError, entries: Sequence[Entry]) -> StoreError:
-        self._give_back()
         verdict = await revise(refusal, entries, self._engine.get(), self._tables, self._layouts, self._place)
         if verdict is not refusal:
             self._layouts = None
@@ -372,9 +355,3 @@ def _insert_statement(layout: Layout, *, is_replay: bool) -> str:
 
 def _raw_connection(session: Session) -> Any:
     return session.connection().connection.driver_connection
-
-
-def _close(borrowed: AsyncConnection) -> None:
-    # The pool resets nothing, so this speaks to no server.
-    if borrowed.sync_connection is not None:
-        borrowed.sync_connection.close()

@@ -402,7 +402,7 @@ async def test_an_attempt_that_is_left_behind_gives_its_connection_back(postgres
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
             hanging = asyncio.create_task(store.insert(left))
-            await eventually(lambda: store._borrowed is not None and store._borrowed.in_transaction())
+            await eventually(lambda: store._engine._borrowed is not None and store._engine._borrowed.in_transaction())
             store.abandon()
             with pytest.raises(TransientStoreError):
                 await hanging
