@@ -55,7 +55,8 @@ _Severity = Literal["info", "low", "medium", "high", "critical"]
 _Outcome = Literal["success", "failure", "partial", "denied", "error", "cancelled", "pending", "unknown"]
 
 
-class Entry(msgspec.Struct, kw_only=True):
+# Of texts, bytes and numbers no cycle can be made: the collector need not know of them.
+class Entry(msgspec.Struct, kw_only=True, gc=False):
     """An event as it travels from the journal to the table: fields as text, objects as their JSON bytes.
 
     Attributes:

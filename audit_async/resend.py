@@ -135,9 +135,9 @@ def _all_of(surveyed: Surveyed) -> Iterable[list[Record]]:
 
 def _decode(writer_id: str, records: Iterable[Record], done: Replayed) -> list[Entry]:
     entries = []
-    for seq, payload in records:
+    for record in records:
         try:
-            entries.append(decode(payload, writer_id, seq))
+            entries.append(decode(record.payload, writer_id, record.seq))
         except (msgspec.MsgspecError, ValueError):
             done.unreadable += 1
     return entries

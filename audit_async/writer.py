@@ -269,7 +269,7 @@ class Writer:
 
     async def _bring_in(self, source: Source, batch: Batch) -> None:
         """Try until every entry of *batch* is in the table, refused for good, or parked; then settle it."""
-        entries, payloads, unreadable = self._decode(batch)
+        entries, unreadable = self._decode(batch)
         # The first that is adopted may have been sent already, by a session that is still there. What of it is in later
         # batches shows by its keys.
         is_replay = self._was_tried or (isinstance(source, Orphan) and source.adopted_at == batch.first_seq - 1)
@@ -299,7 +299,7 @@ class Writer:
             is_replay = True
         # In this order: who is told that his event is stored finds no outage any more, and waits for no log sink.
         was_out = self._end_outage()
-        self._settle(source, batch, payloads, refused, unreadable)
+        self._settle(source, batch, refused, unreadable)
         self._tell_end(was_out)
 
     def _longer(self, source: Source, batch: Batch) -> Batch | None:
@@ -309,35 +309,24 @@ class Writer:
         behind = self._read(source)
         return None if behind is None else batch.joined_with(behind)
 
-    def _decode(self, batch: Batch) -> tuple[list[Entry], dict[int, bytes], list[int]]:
+    def _decode(self, batch: Batch) -> tuple[list[Entry], list[int]]:
         entries: list[Entry] = []
-        payloads: dict[int, bytes] = {}
         unreadable: list[int] = []
         size = GIVE_UP_ENTRIES if self._parts.may_sleep else max(1, len(batch.records))
-        for seq, payload in chain.from_iterable(slices_giving_up(batch.records, size)):
+        for record in chain.from_iterable(slices_giving_up(batch.records, size)):
             try:
-                entries.append(decode(payload, batch.writer_id, seq))
-                payloads[seq] = payload
+                entries.append(decode(record.payload, batch.writer_id, record.seq))
             except (msgspec.MsgspecError, ValueError) as error:
-                if not self._parts.quarantine.add(batch.writer_id, seq, payload, describe(error), None):
+                if not self._parts.quarantine.add(batch.writer_id, record.seq, record.payload, describe(error), None):
                     raise ConfigStoreError(
                         "an entry that cannot be read cannot be put into quarantine either"
                     ) from error
-                unreadable.append(seq)
-        return entries, payloads, unreadable
+                unreadable.append(record.seq)
+        return entries, unreadable
 
-    def _settle(
-        self,
-        source: Source,
-        batch: Batch,
-        payloads: dict[int, bytes],
-        refused: list[Refusal],
-        unreadable: list[int],
-    ) -> None:
+    def _settle(self, source: Source, batch: Batch, refused: list[Refusal], unreadable: list[int]) -> None:
         parts = self._parts
-        if not (refused or unreadable or batch.missing):
-            self._settle_all(source, batch)
-            return
+        payloads = {record.seq: record.payload for record in batch.records} if refused else {}
         parked: list[Refusal] = []
         for_good: list[Refusal] = []
         for refusal in refused:

@@ -465,7 +465,7 @@ class Journal:
                             settle_down("journal_memory")
                             break
                         # What was accepted comes before what may come: it may take the last of the budget.
-                        self._spool.append(*record, is_urgent=True)
+                        self._spool.append(record.seq, record.payload, is_urgent=True)
                         self._memory.remove_first()
         finally:
             self._say_room()

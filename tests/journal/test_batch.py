@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 from collections.abc import Iterator
 
 import pytest
 
+from audit_async import events
 from audit_async.config import BATCH_BYTES, BATCH_ENTRIES, GIVE_UP_ENTRIES
+from audit_async.entry import decode, encode
 from audit_async.journal import batch as batches
 from audit_async.journal.batch import Batch, read_in_turns
 from audit_async.journal.journal import Journal
@@ -56,3 +59,17 @@ def test_a_read_that_fails_takes_nothing_along(journal: Journal, monkeypatch: py
 
     monkeypatch.setattr(journal, "read", failing)
     assert [GIVE_UP_ENTRIES] * 2 == [len(each.records) for each in taken(journal)]
+
+
+def test_entries_are_not_the_collectors_business(journal: Journal) -> None:
+    """What is read and decoded brings no collection nearer, which would look through the whole program."""
+    count = 300  # fewer than what begins a collection, even if each counted twice
+    for number in range(count):
+        journal.append(encode(events.custom("order.paid", details={"number": number})))
+    gc.collect()
+    before = gc.get_count()[0]
+    batch = journal.read(count, BATCH_BYTES)
+    assert batch is not None
+    entries = [decode(record.payload, batch.writer_id, record.seq) for record in batch.records]
+    assert len(entries) == count
+    assert gc.get_count()[0] - before < count / 2

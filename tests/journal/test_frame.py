@@ -19,7 +19,11 @@ def scan_all(piece: bytes, *, is_whole: bool = True, resync: bool = True) -> Sca
 
 
 def found(piece: bytes) -> list[tuple[int, bytes]]:
-    return [(record.seq, record.payload) for record in scan_all(piece).records]
+    return pairs(scan_all(piece))
+
+
+def pairs(result: Scan) -> list[tuple[int, bytes]]:
+    return [(record.seq, record.payload) for record in result.records]
 
 
 def expected(*seqs: int) -> list[tuple[int, bytes]]:
@@ -29,7 +33,7 @@ def expected(*seqs: int) -> list[tuple[int, bytes]]:
 def test_frames_are_read_as_they_were_written() -> None:
     """What is encoded is found, in its order, and nothing is damaged."""
     result = scan_all(PIECE + bytes(100))
-    assert [tuple(record) for record in result.records] == expected(1, 2, 3)
+    assert pairs(result) == expected(1, 2, 3)
     assert result.damaged == []
 
 
@@ -71,7 +75,7 @@ def test_a_cut_frame_at_the_end_of_a_part_is_left_for_the_next_part() -> None:
 def test_a_zeroed_block_is_passed_over() -> None:
     """Zeros with frames behind them are damage, and the frames are found."""
     result = scan_all(FRAMES[0] + bytes(4096) + FRAMES[2])
-    assert [tuple(record) for record in result.records] == expected(1, 3)
+    assert pairs(result) == expected(1, 3)
     assert result.damaged == [(len(FRAMES[0]), len(FRAMES[0]) + 4096)]
 
 
@@ -80,7 +84,7 @@ def test_a_magic_cut_by_the_end_of_a_part_is_left_for_the_next_part() -> None:
     garbage = b"garbage " * 10
     result = scan_all(garbage + FRAMES[0][:2], is_whole=False)
     part_two = scan_all((garbage + FRAMES[0])[result.stop :])
-    assert [tuple(record) for record in part_two.records] == expected(1)
+    assert pairs(part_two) == expected(1)
 
 
 def test_frames_spliced_into_one_another_never_give_a_wrong_payload() -> None:

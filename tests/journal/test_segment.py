@@ -95,7 +95,7 @@ def test_what_is_not_synced_is_known(is_mapped: bool, tmp_path: Path) -> None:
     segment.append(2, b"two")
     unsynced = segment.unsynced()
     segment.close()
-    assert [tuple(record) for record in unsynced] == [(2, b"two")]
+    assert [(record.seq, record.payload) for record in unsynced] == [(2, b"two")]
 
 
 @each_mode

@@ -15,7 +15,7 @@ from audit_async.config import KIB, SEGMENT_HEADER_BYTES
 from audit_async.journal import survey as surveying
 from audit_async.journal.confirm import ConfirmFile, Mark
 from audit_async.journal.contents import batches, examine, left_over_entries
-from audit_async.journal.frame import HEADER, HEADER_BYTES, encode_frame
+from audit_async.journal.frame import HEADER, HEADER_BYTES, Record, encode_frame
 from audit_async.journal.journal import Journal
 from audit_async.journal.segment import SegmentReader
 from audit_async.journal.survey import Surveyed, survey
@@ -308,7 +308,7 @@ def test_whole_entries_are_found_in_left_overs(tmp_path: Path) -> None:
     (tmp_path / f"{files.base}-000005-1.corrupt").symlink_to(tmp_path)
     found = the_one(tmp_path)
     assert 3 == len(found.left_overs)
-    assert [(7, payload_of(7)), (8, payload_of(8))] == left_over_entries(found)
+    assert [Record(7, payload_of(7)), Record(8, payload_of(8))] == left_over_entries(found)
 
 
 def test_other_files_are_none_of_it(tmp_path: Path) -> None:
