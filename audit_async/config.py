@@ -325,6 +325,10 @@ GIVE_UP_ENTRIES = 500
 """Read from the journal, or decoded, before the writer's thread gives the interpreter up: 0.7 ms. All of a batch at
 once is up to 14, in which an event loop in another thread stands still, 5 ms each time that it wants to run."""
 
+GIVE_UP_BYTES = 512 * KIB
+"""Of a file, read at once for as many entries: 500 have about half of that. More would be read again for the next ones.
+"""
+
 GIVE_UP_SECONDS = 50e-6
 """The sleep that gives the interpreter up. 0 does not (measured: 64 ms of stalls against 11)."""
 
@@ -333,7 +337,8 @@ GIVE_WAY_TURNS = 5
 have: turns of their loop where the writer shares it, `GIVE_UP_SECONDS` each where it has a thread."""
 
 GIVE_UP_HOGGED_SECONDS = 0.002
-"""A give-up that took longer met a thread that hogs the interpreter: yielding to it more often only slows us."""
+"""Two give-ups in a row that took longer met a thread that hogs the interpreter: yielding to it more often only slows
+us. One alone may be the processor's, which had other work."""
 
 GIVE_UP_HOGGED_ROWS = 1000
 """Rows between two give-ups for the rest of such a batch."""

@@ -38,7 +38,7 @@ _FIELDS = tuple(name for name in AuditEvent.__struct_fields__ if name not in {*_
 _FLAT = frozenset({str, int, float, NoneType, datetime, Category, Severity, Outcome})
 _fields_of = operator.attrgetter(*_FIELDS)
 _OBJECT_STARTS = tuple(f'"{name}":'.encode() for name in _OBJECTS)
-_BRACE, _BRACKET = b"{["  # as numbers, since looking for one byte is quicker than for bytes
+_BRACE, _BRACKET, _BACKSLASH = b"{[\\"  # as numbers, since looking for one byte is quicker than for bytes
 _SHORTEST_CHARS = 128  # each of the texts above, six bytes a character, leaves room for five summaries
 _SUMMARY_BYTES = 1024
 _NUL = b"\\u0000"
@@ -162,7 +162,7 @@ def decode(payload: bytes, writer_id: str | None = None, writer_seq: int | None 
 
 def _read(payload: bytes) -> Entry:
     try:
-        entry = None if _NUL in payload else _decode(payload)
+        entry = None if _BACKSLASH in payload and _NUL in payload else _decode(payload)
     except msgspec.ValidationError:
         entry = None
     if entry is None:

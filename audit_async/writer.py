@@ -301,6 +301,9 @@ class Writer:
         was_out = self._end_outage()
         self._settle(source, batch, refused, unreadable)
         self._tell_end(was_out)
+        if self._parts.may_sleep and len(entries) >= GIVE_UP_ENTRIES:
+            # To free them, and to read the first of the next ones, takes as long again as to settle them.
+            time.sleep(GIVE_UP_SECONDS)  # noqa: ASYNC251 -- nothing else is to be done in this loop
 
     def _longer(self, source: Source, batch: Batch) -> Batch | None:
         """Return *batch* with what comes behind it, or None when nothing does, or it is long enough."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, Unpack
 
-from audit_async.config import GIVE_UP_ENTRIES, GIVE_UP_SECONDS
+from audit_async.config import GIVE_UP_BYTES, GIVE_UP_ENTRIES, GIVE_UP_SECONDS
 from audit_async.journal.book import Counts
 from audit_async.journal.confirm import Mark
 from audit_async.journal.frame import Record
@@ -99,15 +99,20 @@ class Source(Protocol):
 def read_in_turns(source: Source, max_entries: int, max_bytes: int) -> Batch | None:
     """Do as `source.read`, bit by bit: in between other threads get the interpreter."""
     bit = min(GIVE_UP_ENTRIES, max_entries)
-    batch = last = source.read(bit, max_bytes)
+    batch = last = source.read(bit, min(GIVE_UP_BYTES, max_bytes))
     size = 0
-    while batch is not None and last is not None and len(last.records) == bit:
-        size += sum(len(record.payload) for record in last.records)
+    while batch is not None and last is not None:
+        last_size = sum(len(record.payload) for record in last.records)
+        size += last_size
+        # What ends before its limits is the last: to ask once more costs a caller that waits for one entry.
+        if len(last.records) < bit and last_size < GIVE_UP_BYTES // 2:
+            break
+        # Behind the last bit too, since to decode what was read is the next bit.
+        time.sleep(GIVE_UP_SECONDS)
         if len(batch.records) + bit > max_entries or size >= max_bytes:
             break
-        time.sleep(GIVE_UP_SECONDS)
         try:
-            last = source.read(bit, max_bytes - size)
+            last = source.read(bit, min(GIVE_UP_BYTES, max_bytes - size))
         except OSError:
             # What is behind is asked for again, and must not take along what was read.
             break

@@ -37,7 +37,7 @@ def rows_giving_up(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Ite
 
 def slices_giving_up(items: Sequence[_Item], size: int = GIVE_UP_ROWS) -> Iterator[Sequence[_Item]]:
     """Yield *items* in slices of *size*, or larger ones; sleep for a moment between them."""
-    start = 0
+    start, was_hogged = 0, False
     while True:
         yield items[start : start + size]
         start += size
@@ -45,8 +45,10 @@ def slices_giving_up(items: Sequence[_Item], size: int = GIVE_UP_ROWS) -> Iterat
             return
         before = time.perf_counter()
         time.sleep(GIVE_UP_SECONDS)
-        if time.perf_counter() - before > GIVE_UP_HOGGED_SECONDS:
+        is_hogged = time.perf_counter() - before > GIVE_UP_HOGGED_SECONDS
+        if is_hogged and was_hogged:
             size = max(size, GIVE_UP_HOGGED_ROWS)
+        was_hogged = is_hogged
 
 
 async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:
