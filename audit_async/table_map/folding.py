@@ -81,7 +81,10 @@ class Folding:
         repeated = _IDS.get(entry.resource_type or "") if self._is_terse and self._has_resource else None
         for name, value in zip(self._plain, self._get_plain(entry), strict=True):
             if value is not None and not (name == repeated and value == entry.resource_id):
-                fold(target, name, value)
+                if name in target:
+                    fold(target, name, value)
+                else:
+                    target[name] = value
         if not self._holds_apart:
             self._fold_apart(entry, own, target)
         if not self._has_resource:
@@ -154,8 +157,11 @@ def values_of(names: Sequence[str]) -> Callable[[Entry], tuple[Any, ...]]:
     """Return what gets the fields *names* of an entry, all at once."""
     if len(names) > 1:
         return attrgetter(*names)
-    # Of one name it would not return a tuple, of none nothing at all.
-    return lambda entry: tuple(getattr(entry, name) for name in names)
+    if not names:
+        return lambda entry: ()
+    # Of one name it does not return a tuple.
+    get = attrgetter(*names)
+    return lambda entry: (get(entry),)
 
 
 _REPEATED: dict[str | None, Any] = {

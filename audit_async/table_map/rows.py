@@ -23,6 +23,7 @@ from audit_async.table_map.source import FIELDS, Constant, Field, First, Functio
 from audit_async.table_map.values import RowInMaking, getter
 
 Fill = Callable[[RowInMaking], Any]
+Fit = Callable[[RowInMaking, Any], Any]
 
 CUT = "…"
 """At the end of a text that was cut to fit its column."""
@@ -47,13 +48,15 @@ _EMPTY: dict[str, str | None] = {
     "new_values": None,
 }
 _TEXT_FIELDS = frozenset(FIELDS) - {*_EMPTY, "created_at", "status_code", "duration_ms", "writer_seq"}
+_TEXTS = _TEXT_FIELDS | {"family", "result"}
 
 
 class MappedRows:
     """Makes the rows of one table.
 
     Attributes:
-        columns: in the order of the rows' values: first those that take a field as it is, all got at once.
+        columns: in the order of the rows' values: first those that take one field, got all at once: as it is, or
+            fitted to the column. Then what is taken from elsewhere.
 
     Args:
         table_map: what goes where.
@@ -67,6 +70,7 @@ class MappedRows:
         self._without = tuple((of, key) for of, _, key in (path.partition(".") for path in table_map.left_out) if key)
         covered = covered_by(table_map)
         plain: dict[str, str] = {}
+        fitted: dict[str, tuple[str, Fit]] = {}
         filled: dict[str, Fill] = {}
         self._folds = False
         for name, source in table_map.sources.items():
@@ -75,29 +79,38 @@ class MappedRows:
             if name == table_map.fold_into:
                 self._folds = True
                 self._base = getter(source, name)
-                self._bases = [attrgetter(path) for path in paths_of(source)] if _is_objects(source) else None
+                self._get_bases = values_of(paths_of(source)) if _is_objects(source) else None
                 self._as_it_is = _object_fill(source.path, kind, self._without) if _is_object(source) else None
                 self._write = adapter(kind) if kind.name == "json" else to_json
             elif isinstance(source, Field) and _is_plain(source.path, kind):
                 plain[name] = source.path
+            elif isinstance(source, Field) and (fit := _fit(column, source, kind, self._without, is_key=name in key)):
+                fitted[name] = source.path, fit
             else:
                 loose = loose_in(table_map, name)
-                filled[name] = _fill(column, source, kind, self._without, is_key=name in key, loose=loose)
-        self._get_plain = values_of(list(plain.values()))
+                filled[name] = _fill(column, source, kind, is_key=name in key, loose=loose)
+        self._get_fields = values_of([*plain.values(), *(path for path, _ in fitted.values())])
+        self._fits = [(place, fit) for place, (_, fit) in enumerate(fitted.values(), len(plain))]
         self._fills = list(filled.values())
-        self.columns = (*plain, *filled, *([table_map.fold_into] if table_map.fold_into and self._folds else []))
+        folded = [table_map.fold_into] if table_map.fold_into and self._folds else []
+        self.columns = (*plain, *fitted, *filled, *folded)
         self._folding = Folding(covered, is_terse=table_map.spelling is not None)
         self._has_action = "action" in covered
 
     def make(self, entry: Entry) -> Row:
         """Return the row of *entry*. Never raises on a value."""
         row = RowInMaking(entry, self._spelling, self._without)
-        values = [fill(row) for fill in self._fills]
+        values = list(self._get_fields(entry))
+        for place, fit in self._fits:
+            value = values[place]
+            if value is not None:
+                values[place] = fit(row, value)
+        values += [fill(row) for fill in self._fills]
         if self._folds:
             values.append(self._folded(row))
         elif row.misfits:
             self._tell(row)
-        return (*self._get_plain(entry), *values)
+        return tuple(values)
 
     def _folded(self, row: RowInMaking) -> Any:
         spelling = row.spelling if self._has_action else ""
@@ -111,7 +124,7 @@ class MappedRows:
 
     def _has_base(self, entry: Entry) -> bool:
         """Return whether the column has something of its own to hold; to parse nothing would take a while."""
-        return self._bases is None or any(len(get(entry)) > 2 for get in self._bases)
+        return self._get_bases is None or max(map(len, self._get_bases(entry))) > 2
 
     def _tell(self, row: RowInMaking) -> None:
         paths = ", ".join(dict.fromkeys(path for path, _ in row.misfits))
@@ -160,32 +173,52 @@ def _is_object(source: Source) -> TypeGuard[Field]:
     return isinstance(source, Field) and source.path in _EMPTY
 
 
-def _object_fill(path: str, kind: Kind, without: Without) -> Fill:
+def _object_fit(path: str, kind: Kind, without: Without) -> Fit:
     """Return how an object's JSON is taken: its very text, unless there is something in it to leave out."""
-    get, empty = attrgetter(f"entry.{path}"), _EMPTY[path]
+    empty = _EMPTY[path]
     write = adapter(kind) if kind.name == "json" else to_json
     left_out = [key for of, key in without if of == path] + ([SPELLING_KEY] if path == "metadata" else [])
     marks = [f'"{key}"'.encode() for key in left_out]
     is_compact = kind.form == "compact"
 
-    def fill(row: RowInMaking) -> Any:
-        raw = bytes(get(row))
-        if len(raw) <= 2:
+    def fit(row: RowInMaking, value: Any) -> Any:
+        if len(value) <= 2:
             return empty
+        raw = bytes(value)
         for mark in marks:
             if mark in raw:
                 return write(row.object(path))
         return raw.decode() if is_compact else with_blanks(raw)
 
-    return fill
+    return fit
 
 
-def _fill(
-    column: InspectedColumn, source: Source, kind: Kind, without: Without, *, is_key: bool, loose: frozenset[str]
-) -> Fill:
+def _object_fill(path: str, kind: Kind, without: Without) -> Fill:
+    fit, get = _object_fit(path, kind, without), attrgetter(path)
+    return lambda row: fit(row, get(row.entry))
+
+
+def _fit(column: InspectedColumn, source: Field, kind: Kind, without: Without, *, is_key: bool) -> Fit | None:
+    """Return how the field is made to fit *column*; None where it is no field of an entry, or a parsed one."""
+    path = source.path
+    if path in _EMPTY:
+        return _object_fit(path, kind, without) if kind.name in ("json", "text") and kind.chars is None else None
+    if path not in FIELDS or path == "action":
+        return None
+    adapt, instead = adapter(kind), _instead(column, kind, path, is_key=is_key)
+
+    def fit(row: RowInMaking, value: Any) -> Any:
+        try:
+            return adapt(value)
+        except UnfitError as error:
+            row.misfits.append((path, value))
+            return instead(value, error)
+
+    return fit
+
+
+def _fill(column: InspectedColumn, source: Source, kind: Kind, *, is_key: bool, loose: frozenset[str]) -> Fill:
     """Return how *column* is filled."""
-    if _is_object(source) and kind.name in ("json", "text") and kind.chars is None:
-        return _object_fill(source.path, kind, without)
     adapt, get = adapter(kind), getter(source, column.name, loose)
     # What a column of an unknown type takes only the program can know.
     adapt_own = _as_it_is if kind.name == "other" else adapt
@@ -195,6 +228,8 @@ def _fill(
     if isinstance(source, Function):
         adapt = adapt_own
     otherwise = constant(column, source.otherwise, adapt_own) if isinstance(source, First) else None
+    if kind.name == "bool" and source == Field("success"):
+        return get
     if kind.name == "text" and kind.chars is None and _is_text(source):
         return get if otherwise is None else lambda row: otherwise if (value := get(row)) is None else value
     paths = {path: getter(Field(path), column.name) for path in paths_of(source)}
@@ -239,7 +274,7 @@ def constant(column: InspectedColumn, value: Any, adapt: Adapter) -> Any:
 
 def _is_text(source: Source) -> bool:
     """Return whether *source* yields nothing but texts."""
-    return isinstance(source, (Field, First)) and all(path in _TEXT_FIELDS for path in paths_of(source))
+    return isinstance(source, (Field, First)) and all(path in _TEXTS for path in paths_of(source))
 
 
 def _instead(column: InspectedColumn, kind: Kind, path: str, *, is_key: bool) -> Callable[[Any, UnfitError], Any]:

@@ -30,32 +30,19 @@ class RowInMaking:
     """An entry on its way into a row.
 
     Attributes:
+        spelling: of the action, in this table.
         misfits: values that did not fit their column, by path.
     """
 
-    __slots__ = ("_event", "_objects", "_spelling", "dialect", "entry", "misfits", "without")
+    __slots__ = ("_event", "_objects", "entry", "misfits", "spelling", "without")
 
     def __init__(self, entry: Entry, dialect: str | None, without: tuple[tuple[str, str], ...]) -> None:
         self.entry = entry
-        self.dialect = dialect
         self.without = without
+        self.spelling = entry.action if dialect is None else _spelling(entry, dialect)
         self.misfits: list[tuple[str, Any]] = []
         self._objects: dict[str, Any] = {}
-        self._spelling: str | None = None
         self._event: AuditEvent | None = None
-
-    @property
-    def spelling(self) -> str:
-        """The action, as this table spells it."""
-        if self._spelling is None:
-            entry = self.entry
-            if self.dialect is None:
-                self._spelling = entry.action
-            else:
-                given = entry.objects("metadata").get(SPELLING_KEY) if len(entry.metadata) > 2 else None
-                is_text = type(given) is str  # anything else need not even be hashable
-                self._spelling = _spell(entry.action, entry.outcome, self.dialect, given if is_text else None)
-        return self._spelling
 
     def object(self, name: str) -> Any:
         """Return the JSON of the field *name*, parsed, without what the map leaves out; None where there is none."""
@@ -79,6 +66,12 @@ class RowInMaking:
         return self._event
 
 
+def _spelling(entry: Entry, dialect: str) -> str:
+    given = entry.objects("metadata").get(SPELLING_KEY) if len(entry.metadata) > 2 else None
+    # Anything else than a text need not even be hashable.
+    return _spell(entry.action, entry.outcome, dialect, given if type(given) is str else None)
+
+
 @functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
 def _spell(action: str, outcome: str, dialect: str, given: str | None) -> str:
     return spell(action, Outcome(outcome), dialect, given)
@@ -92,7 +85,7 @@ _VIEWS: dict[str, Getter] = {
     "event": lambda row: row.event.to_dict(),
     "created_at.epoch": lambda row: row.entry.created_at.timestamp(),
     "created_at.epoch_ms": lambda row: int(row.entry.created_at.timestamp() * 1000),
-    "action": lambda row: row.spelling,
+    "action": attrgetter("spelling"),
     "tags": lambda row: row.object("tags"),
 }
 
