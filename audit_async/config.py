@@ -319,7 +319,9 @@ MAX_DOUBTED_ENTRIES = 2 * BATCH_ENTRIES
 """That a batch grows to in the search for one that the table takes, which proves that the others are at fault."""
 
 GIVE_UP_ROWS = 100
-"""Rows encoded between two chances for other threads: 0.6 ms of holding the interpreter."""
+"""Rows encoded between two chances for other threads: 0.3 ms of holding the interpreter where they are copied, 0.6
+where the driver encodes them. 250 would save a tenth of the writer's work, but where processors are scarce a thread
+misses many a chance: an event loop in another thread then came a third later."""
 
 GIVE_UP_ENTRIES = 500
 """Read from the journal, or decoded, before the writer's thread gives the interpreter up: 0.7 ms. All of a batch at
