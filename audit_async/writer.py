@@ -345,30 +345,24 @@ class Writer:
         for refusal in parked:
             self._parking.add(source, refusal, payloads[refusal.seq])
         self._company = parts.journal.settled.waiting
-        source.settle(
-            batch.last_seq,
-            stored=stored,
-            quarantined=quarantined,
-            dropped={"journal_damaged": len(batch.missing)} if batch.missing else {},
-            failed=sorted([*(refusal.seq for refusal in for_good), *unreadable, *batch.missing]),
-            left_open=[refusal.seq for refusal in parked],
-        )
+        if not (quarantined or parked or batch.missing):
+            # As a rule all are in the table.
+            source.settle(batch.last_seq, stored=stored)
+        else:
+            source.settle(
+                batch.last_seq,
+                stored=stored,
+                quarantined=quarantined,
+                dropped={"journal_damaged": len(batch.missing)} if batch.missing else {},
+                failed=sorted([*(refusal.seq for refusal in for_good), *unreadable, *batch.missing]),
+                left_open=[refusal.seq for refusal in parked],
+            )
         if batch.missing:
             parts.losses.lose(len(batch.missing), "journal_damaged")
         if source is not parts.journal:
             parts.adopted.stored += stored
             parts.adopted.quarantined += quarantined
             parts.adopted.dropped += len(batch.missing)
-
-    def _settle_all(self, source: Source, batch: Batch) -> None:
-        """Settle a batch of which every entry is in the table."""
-        stored = len(batch.records)
-        self._current = None
-        self._trusts_table = bool(self._doubted) and stored > 0
-        self._company = self._parts.journal.settled.waiting
-        source.settle(batch.last_seq, stored=stored)
-        if source is not self._parts.journal:
-            self._parts.adopted.stored += stored
 
     def _doubt_the_table(self, sent: list[Entry], refused: list[Refusal]) -> None:
         """Doubt the table when it refuses everything for the same column or constraint.
