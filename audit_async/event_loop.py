@@ -44,17 +44,19 @@ class Alarm:
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
         self._due: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        # When the timer goes off. It cannot be asked: that of uvloop for less than a millisecond does not know.
+        self._at = 0.0
+        self._timer: asyncio.Handle | None = None
 
     def set(self, seconds: float) -> None:
         """Have it call in *seconds*, and not before: one time is set at once."""
         loop = asyncio.get_running_loop()
         self._due = due = loop.time() + seconds
         if self._timer is None:
-            self._timer = loop.call_at(due, self._go_off)
-        elif due < self._timer.when():
+            self._start(loop, due)
+        elif due < self._at:
             self._timer.cancel()
-            self._timer = loop.call_at(due, self._go_off)
+            self._start(loop, due)
 
     def unset(self) -> None:
         """Have it not call."""
@@ -67,17 +69,21 @@ class Alarm:
             self._timer.cancel()
             self._timer = None
 
+    def _start(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        self._at = at
+        self._timer = loop.call_at(at, self._go_off)
+
     def _go_off(self) -> None:
-        timer, self._timer = self._timer, None
-        if self._due is None or timer is None:
+        self._timer = None
+        if self._due is None:
             return
         loop = asyncio.get_running_loop()
         # A timer may go off a little early.
-        if self._due <= max(loop.time(), timer.when()):
+        if self._due <= max(loop.time(), self._at):
             self._due = None
             self._call()
         else:
-            self._timer = loop.call_at(self._due, self._go_off)
+            self._start(loop, self._due)
 
 
 class Bell:

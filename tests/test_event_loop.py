@@ -110,6 +110,20 @@ async def test_an_alarm_calls_at_its_last_time_alone() -> None:
     assert called == ["earlier", "later"]
 
 
+@pytest.mark.parametrize("milliseconds", [0, 0.1, 0.9, 1.4, 10.4])
+def test_a_bell_lets_go_in_a_loop_that_counts_milliseconds(milliseconds: float) -> None:
+    """A wait ends with its time also in the loop of an application that is uvloop's, whose timers come a part of a
+    millisecond early and, where less than that is left, are none."""
+    uvloop = pytest.importorskip("uvloop", reason="a test of uvloop needs it")
+
+    async def wait_in_vain() -> None:
+        await asyncio.wait_for(Bell().wait(milliseconds / 1000), 10)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for _ in range(10):
+            runner.run(wait_in_vain())
+
+
 async def test_waits_that_are_rung_for_cost_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits again and again, as long each time, sets a timer once; when nobody waits any more, none is left."""
     loop = asyncio.get_running_loop()
