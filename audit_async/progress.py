@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import contextvars
 import sys
 import threading
 import weakref
@@ -36,6 +37,16 @@ class _Waiter:
         self.result = False
 
 
+class _Alarm:
+    """The timer of a loop, and when it goes off."""
+
+    __slots__ = ("__weakref__", "deadline", "timer")
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.timer: asyncio.Handle | None = None
+
+
 class Progress:
     """A number that only grows, with numbers in between that are still open, or have failed for good.
 
@@ -48,7 +59,8 @@ class Progress:
         self._waiters: dict[_Waiter, None] = {}
         # One timer for all who wait in a loop, set for the first whose time is up. As a rule it outlives who it was
         # set for: deadlines come in order, and to set one for each of them costs as much as all the rest of a wait.
-        self._alarms: dict[asyncio.AbstractEventLoop, tuple[float, asyncio.TimerHandle]] = {}
+        # By the identity of the loop, which alone holds its alarm: with a loop that nobody has closed, it is gone.
+        self._alarms: weakref.WeakValueDictionary[int, _Alarm] = weakref.WeakValueDictionary()
         self._failed: list[tuple[int, int]] = []
         self._open: set[int] = set()
         self._is_over = False
@@ -68,15 +80,21 @@ class Progress:
         """Return whether *number* has been reached well; None as long as that is open."""
         if number > self.value or number in self._open:
             return False if self._is_over else None
-        if self._failed:
-            at = bisect.bisect_right(self._failed, (number, sys.maxsize)) - 1
-            if at >= 0 and self._failed[at][0] <= number <= self._failed[at][1]:
-                return False
-        return True
+        return not (self._failed and self._has_failed(number))
+
+    def _has_failed(self, number: int) -> bool:
+        """Return whether *number*, which is decided on, is one that failed."""
+        while at := bisect.bisect_right(self._failed, (number, sys.maxsize)):
+            if number <= self._failed[at - 1][1]:
+                return True
+            # Another thread may have put one in before it since it was looked for; none is ever taken out.
+            if at == bisect.bisect_right(self._failed, (number, sys.maxsize)):
+                break
+        return False
 
     def outcome_of_all(self, number: int) -> bool | None:
         """Return whether every number up to *number* has been reached well; None as long as that is open."""
-        if number > self.value or (self._open and min(self._open) <= number):
+        if number > self.value or min(self._open, default=sys.maxsize) <= number:
             return False if self._is_over else None
         return not self._failed or self._failed[0][0] > number
 
@@ -148,8 +166,8 @@ class Progress:
         waiter.home, waiter.signal = loop, loop.create_future()
         if timeout_seconds is not None:
             waiter.deadline = deadline = loop.time() + timeout_seconds
-            alarm = self._alarms.get(loop)
-            if alarm is None or deadline < alarm[0]:
+            alarm = self._alarms.get(id(loop))
+            if alarm is None or deadline < alarm.deadline:
                 self._set_alarm(loop, deadline)
         try:
             self._add(waiter)
@@ -160,21 +178,20 @@ class Progress:
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         """Have the timer of *loop*, the running one, go off at *deadline*."""
-        for other in list(self._alarms):
-            if other is loop or other.is_closed():
-                alarm = self._alarms.pop(other, None)
-                if alarm is not None and other is loop:
-                    alarm[1].cancel()
-        # Nothing lives longer for a timer that nobody needs any more.
-        self._alarms[loop] = deadline, loop.call_at(deadline, _go_off, weakref.ref(self), loop)
+        before, alarm = self._alarms.get(id(loop)), _Alarm(deadline)
+        # Nothing lives longer for a timer that nobody needs any more: neither this, nor what a caller's context holds.
+        alarm.timer = loop.call_at(deadline, _go_off, weakref.ref(self), loop, alarm, context=contextvars.Context())
+        self._alarms[id(loop)] = alarm
+        if before is not None and before.timer is not None:
+            before.timer.cancel()
 
-    def _meet_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _meet_deadlines(self, loop: asyncio.AbstractEventLoop, alarm: _Alarm) -> None:
         """Let those in *loop* go whose time is up, and set its timer for the next of them."""
-        alarm = self._alarms.pop(loop, None)
-        if alarm is None:
+        if self._alarms.get(id(loop)) is not alarm:
             return
+        del self._alarms[id(loop)]
         # A timer may go off a little early.
-        now, following = max(loop.time(), alarm[0]), _NEVER
+        now, following = max(loop.time(), alarm.deadline), _NEVER
         for waiter in list(self._waiters):
             if waiter.home is not loop:
                 continue
@@ -244,10 +261,10 @@ class Progress:
             _signal(home, told)
 
 
-def _go_off(progress: Callable[[], Progress | None], loop: asyncio.AbstractEventLoop) -> None:
+def _go_off(progress: Callable[[], Progress | None], loop: asyncio.AbstractEventLoop, alarm: _Alarm) -> None:
     alive = progress()
     if alive is not None:
-        alive._meet_deadlines(loop)
+        alive._meet_deadlines(loop, alarm)
 
 
 def _signal(home: Any, waiters: list[_Waiter]) -> None:

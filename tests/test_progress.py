@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -258,10 +260,12 @@ async def test_one_timer_is_enough_for_a_loop(progress: Progress, monkeypatch: p
     loop, timers = asyncio.get_running_loop(), 0
     real = loop.call_at
 
-    def counted(when: float, callback: Callable[..., object], *arguments: Any) -> asyncio.TimerHandle:
+    def counted(
+        when: float, callback: Callable[..., object], *arguments: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         nonlocal timers
         timers += 1
-        return real(when, callback, *arguments)
+        return real(when, callback, *arguments, context=context)
 
     monkeypatch.setattr(loop, "call_at", counted)
     for value in range(1, 11):
@@ -273,10 +277,40 @@ async def test_one_timer_is_enough_for_a_loop(progress: Progress, monkeypatch: p
 
 
 def test_loops_that_come_and_go_leave_nothing_behind(progress: Progress) -> None:
-    """A program that runs one loop after the other has the timer of the last one, and keeps no closed loop alive."""
+    """A program that runs one loop after the other keeps none of them alive, be it closed or only dropped."""
+    dropped = []
     for value in range(1, 6):
-        asyncio.run(wait_and_advance(progress, value))
-    assert len(progress._alarms) == 1
+        asyncio.run(wait_and_advance(progress, 2 * value - 1))
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(wait_and_advance(progress, 2 * value))
+        dropped.append(weakref.ref(loop))
+        del loop
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
+    assert ([None] * 5, 0) == ([loop() for loop in dropped], len(progress._alarms))
+
+
+class _Interrupted(int):
+    """A number; the first time that it is looked for, another thread comes between."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return int(self) == other
+
+    __hash__ = int.__hash__
+
+
+def test_a_failure_is_seen_while_an_earlier_one_comes_in(progress: Progress) -> None:
+    """A number that failed is never told as reached well, also when one before it is decided on in that moment."""
+    progress.advance(10, failed=[10], left_open=[5])
+    number = _Interrupted(10)
+    number.meanwhile = lambda: progress.resolve(5, is_well=False)
+    assert progress.outcome(number) is False
+    assert progress.outcome(5) is False
 
 
 async def wait_and_advance(progress: Progress, value: int) -> None:
