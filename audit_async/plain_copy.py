@@ -20,6 +20,7 @@ from audit_async.config import (
     MAX_STRING_CHARS,
 )
 from audit_async.scalars import LARGEST_INT, SMALLEST_INT, number
+from audit_async.shapes import pass_on
 from audit_async.text import clean_text
 
 Getter = Callable[[dict[str, Any]], tuple[Any, ...]]
@@ -48,8 +49,17 @@ def copy_of_plain(value: dict[Any, Any]) -> dict[str, Any] | None:
     """Return a copy of *value*, a dict and no subclass, that shares nothing with it that can change.
 
     None where that is more than a copy: something in it is no plain data, too long, too large or too many. No code
-    of a caller runs: a type is known by its identity, since its hash and its comparison may be a metaclass's own.
+    of a caller runs, but for the comparison of keys that share a hash, which may fail: a type is known by its identity,
+    since its hash and its comparison may be a metaclass's own.
     """
+    try:
+        return _copy(value)
+    except BaseException as error:
+        pass_on(error)
+        return None
+
+
+def _copy(value: dict[Any, Any]) -> dict[str, Any] | None:
     # Each copy is ours before it is looked at, so that no other thread changes it meanwhile.
     result = value.copy()
     texts: list[str] = []

@@ -12,7 +12,7 @@ from audit_async import plain_copy
 from audit_async.config import CONTEXT_SPELLINGS, MAX_DEPTH, MAX_KEY_CHARS, MAX_PLANNED_KEYS, MAX_STRING_CHARS
 from audit_async.plain_copy import copy_of_plain
 from audit_async.scalars import LARGEST_INT
-from audit_async.values import plain
+from audit_async.values import plain, plain_object
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
 objects = st.recursive(
@@ -159,6 +159,33 @@ def test_a_key_with_its_own_hash_is_not_asked_for_it() -> None:
     asked = CountedKey.asked
     assert copy_of_plain(value) is None
     assert asked == CountedKey.asked
+
+
+class Incomparable:
+    """Compares itself with nothing, once it is in its place."""
+
+    is_placed = False
+
+    def __hash__(self) -> int:
+        return 5
+
+    def __eq__(self, other: object) -> bool:
+        if self.is_placed:
+            raise RuntimeError("no comparison")
+        return self is other
+
+
+def test_keys_that_cannot_be_compared_cost_their_own_object_alone() -> None:
+    """A dict out of which most was deleted compares keys while it is copied; what is beside such a one is kept."""
+    sparse: dict[Any, Any] = dict.fromkeys(range(10, 40))
+    keys = Incomparable(), Incomparable()
+    sparse.update(dict.fromkeys(keys))
+    for number in range(10, 40):
+        del sparse[number]
+    for key in keys:
+        key.is_placed = True
+    assert copy_of_plain(sparse) is None
+    assert {"a": 1, "b": {"$type": "builtins.dict"}} == plain_object({"a": 1, "b": sparse})
 
 
 def test_numbers_become_those_of_json() -> None:
