@@ -210,9 +210,10 @@ def named(sentence: str, name: Any) -> str:
 def with_own(details: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the caller's *details*, and those that the builder says, which win; the caller's is then `key#2`."""
     # The caller's details come first, so that none of them can stand in for what the family says.
-    kept = {**(details or {}), **own}
-    for name in own.keys() & (details or {}).keys():
-        if details[name] != own[name]:
+    details = details or {}
+    kept = {**details, **own}
+    for name, said in own.items():
+        if name in details and details[name] != said:
             kept[unused_name(name, kept, {})] = details[name]
     return kept
 
