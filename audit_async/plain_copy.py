@@ -60,18 +60,20 @@ def copy_of_plain(value: dict[Any, Any]) -> dict[str, Any] | None:
 
 
 def _copy(value: dict[Any, Any]) -> dict[str, Any] | None:
+    # Its length comes first: of a million items the walk takes the first thousand, and no copy.
+    if len(value) > MAX_PLANNED_KEYS:
+        return None
     # Each copy is ours before it is looked at, so that no other thread changes it meanwhile.
     result = value.copy()
     texts: list[str] = []
     inside: list[Any] = [result]
     for each in inside:
+        # The keys of an object, or the items of a list.
+        if len(each) > MAX_PLANNED_KEYS or not all(map(operator.is_, map(type, each), _EACH_STR)):
+            return None
         if type(each) is list:
-            if len(each) > MAX_PLANNED_KEYS or not all(map(operator.is_, map(type, each), _EACH_STR)):
-                return None
             texts += each
             continue
-        if not all(map(operator.is_, map(type, each), _EACH_STR)):
-            return None
         plan = _plans.get((*each, *map(id, map(type, each.values())))) or _new_plan(each)
         if plan is None:
             return None
@@ -83,6 +85,8 @@ def _copy(value: dict[Any, Any]) -> dict[str, Any] | None:
             each[key] = number(each[key])
         if plan.containers:
             for key in plan.containers:
+                if len(each[key]) > MAX_PLANNED_KEYS:
+                    return None
                 each[key] = part = each[key].copy()
                 inside.append(part)
             # Each may be inside of the one before; one that holds itself would never end.
@@ -96,7 +100,7 @@ def _new_plan(value: dict[str, Any]) -> _Plan | None:
     kinds = [*map(id, map(type, value.values()))]
     names = "".join(value)
     is_plain = _KINDS.issuperset(kinds) and clean_text(names) == names
-    if not is_plain or len(value) > MAX_PLANNED_KEYS or max(map(len, value), default=0) > MAX_KEY_CHARS:
+    if not is_plain or max(map(len, value), default=0) > MAX_KEY_CHARS:
         return None
     if len(_plans) >= CONTEXT_SPELLINGS:
         _plans.clear()

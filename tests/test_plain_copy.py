@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -186,6 +188,18 @@ def test_keys_that_cannot_be_compared_cost_their_own_object_alone() -> None:
         key.is_placed = True
     assert copy_of_plain(sparse) is None
     assert {"a": 1, "b": {"$type": "builtins.dict"}} == plain_object({"a": 1, "b": sparse})
+
+
+@pytest.mark.parametrize("place", [lambda big: big, lambda big: {"a": big}, lambda big: {"a": list(big)}])
+def test_what_is_too_large_is_not_copied_to_find_that_out(place: Callable[[dict[str, int]], dict[str, Any]]) -> None:
+    """An object or a list of very many items, at any depth, is left to the walk, which takes the first of them."""
+    value = place(dict.fromkeys(map(str, range(100_000)), 1))
+    tracemalloc.start()
+    try:
+        assert copy_of_plain(value) is None
+        assert tracemalloc.get_traced_memory()[1] < 100_000  # bytes; a copy has millions
+    finally:
+        tracemalloc.stop()
 
 
 def test_numbers_become_those_of_json() -> None:

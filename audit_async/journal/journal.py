@@ -309,9 +309,6 @@ class Journal:
                 if cursor is not None and not is_gapless and self._position < last_seq:
                     # What was in memory may have been moved to disk between the two looks.
                     records = cursor.read(max_entries, max_bytes) or records
-                if not records and self.last_seq == self._position:
-                    self._reader_waits = True
-                    return None
             if records or self._position < last_seq:
                 return self._batch(records, last_seq)
 

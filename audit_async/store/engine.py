@@ -54,8 +54,7 @@ class OwnEngine:
         """
         borrowed = self._borrowed
         if borrowed is None:
-            borrowed = await self.get().connect()
-            self._borrowed = borrowed
+            borrowed = self._borrowed = await self.get().connect()
         return borrowed
 
     def give_back(self) -> None:
@@ -85,11 +84,11 @@ class OwnEngine:
         Past SQLAlchemy where that can be, which tells the application's log of every close that is cut short: a server
         that is frozen, or behind a network that is, does not see to its end.
         """
-        self.give_back()
         engine, raw, self._engine, self.raw = self._engine, self.raw, None, None
         if engine is None:
             return
         try:
+            self.give_back()
             if hasattr(raw, "ensure_closed") or inspect.iscoroutinefunction(getattr(raw, "close", None)):
                 engine.sync_engine.dispose(close=False)
                 await (raw.ensure_closed() if hasattr(raw, "ensure_closed") else raw.close())

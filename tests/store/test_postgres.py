@@ -9,9 +9,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 from loguru import logger
-from sqlalchemy import event, make_url
-from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import make_url
 
 from audit_async import diagnostics
 from audit_async.entry import Entry
@@ -25,7 +23,6 @@ from audit_async.errors import (
 from audit_async.store.postgres import PostgresStore
 from audit_async.table_map.tables import Layouts
 from audit_async.timing import Timing
-from tests.polling import eventually
 from tests.store.conftest import Place, add_role
 from tests.store.entries import WRITER, entries, entry, insert_or_replay
 
@@ -347,67 +344,3 @@ async def test_ending_partitions_are_told_of(postgres_place: Place, said: list[s
     await place.open().insert(entries(1))
     assert len(said) == 1
     assert "audit-async maintain" in said[0]
-
-
-def pool_of(store: PostgresStore) -> QueuePool:
-    pool = store._engine.get().sync_engine.pool
-    assert isinstance(pool, QueuePool)
-    return pool
-
-
-async def test_a_batch_has_a_session_and_borrows_nothing(postgres_place: Place) -> None:
-    """Each batch opens and closes a session of its own, on a connection that the store has borrowed once and gives back
-    where something else is asked, and in the end."""
-    store = postgres_place.open()
-    assert isinstance(store, PostgresStore)
-    borrowed: list[object] = []
-    sessions: list[Session] = []
-    pool = pool_of(store)
-    event.listen(pool, "checkout", lambda *_: borrowed.append(1))
-
-    def begun(session: Session, *_: object) -> None:
-        sessions.append(session)
-
-    event.listen(Session, "after_begin", begun)
-    try:
-        await store.insert(entries(1))
-        looked = len(borrowed)
-        for count in (2, 20):
-            await store.insert(entries(count))
-        assert (len(borrowed), len(sessions)) == (looked, 3)
-        await store.insert(entries(1), is_replay=True)
-        assert len(borrowed) > looked
-    finally:
-        event.remove(Session, "after_begin", begun)
-    assert len(set(map(id, sessions))) == 4
-    assert not any(session.in_transaction() for session in sessions)
-    assert pool.checkedout() == 1
-    await store.close()
-    assert pool.checkedout() == 0
-
-
-async def test_an_attempt_that_is_left_behind_gives_its_connection_back(postgres_place: Place) -> None:
-    """A store that is abandoned in the middle of a batch, or between two, leaves none borrowed for the collector."""
-    store = postgres_place.open()
-    assert isinstance(store, PostgresStore)
-    await store.insert(entries(1))
-    between = pool_of(store)
-    store.abandon()
-    assert between.checkedout() == 0
-
-    await store.insert(entries(1))
-    amid, left = pool_of(store), entries(1)
-    blocker = await raw(postgres_place, "blocker")
-    try:
-        async with blocker.transaction():
-            await blocker.execute("LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
-            hanging = asyncio.create_task(store.insert(left))
-            await eventually(lambda: store._engine._borrowed is not None and store._engine._borrowed.in_transaction())
-            store.abandon()
-            with pytest.raises(TransientStoreError):
-                await hanging
-    finally:
-        await blocker.close()
-    assert amid.checkedout() == 0
-    await store.insert(left, is_replay=True)
-    assert await postgres_place.count() == 3

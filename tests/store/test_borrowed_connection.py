@@ -1,0 +1,76 @@
+"""The connection that PostgreSQL's store keeps borrowed between batches, and when it gives it back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from audit_async.errors import TransientStoreError
+from audit_async.store.postgres import PostgresStore
+from tests.faults.holding import holding
+from tests.polling import eventually
+from tests.store.conftest import Place
+from tests.store.entries import entries
+
+
+def pool_of(store: PostgresStore) -> QueuePool:
+    pool = store._engine.get().sync_engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool
+
+
+async def test_a_batch_has_a_session_and_borrows_nothing(postgres_place: Place) -> None:
+    """Each batch opens and closes a session of its own, on a connection that the store has borrowed once and gives back
+    where something else is asked, and in the end."""
+    store = postgres_place.open()
+    assert isinstance(store, PostgresStore)
+    borrowed: list[object] = []
+    sessions: list[Session] = []
+    pool = pool_of(store)
+    event.listen(pool, "checkout", lambda *_: borrowed.append(1))
+
+    def begun(session: Session, *_: object) -> None:
+        sessions.append(session)
+
+    event.listen(Session, "after_begin", begun)
+    try:
+        await store.insert(entries(1))
+        looked = len(borrowed)
+        for count in (2, 20):
+            await store.insert(entries(count))
+        assert (len(borrowed), len(sessions)) == (looked, 3)
+        await store.insert(entries(1), is_replay=True)
+        assert len(borrowed) > looked
+    finally:
+        event.remove(Session, "after_begin", begun)
+    assert len(set(map(id, sessions))) == 4
+    assert not any(session.in_transaction() for session in sessions)
+    assert pool.checkedout() == 1
+    await store.close()
+    assert pool.checkedout() == 0
+
+
+async def test_an_attempt_that_is_left_behind_gives_its_connection_back(postgres_place: Place) -> None:
+    """A store that is abandoned in the middle of a batch, or between two, leaves none borrowed for the collector."""
+    store = postgres_place.open()
+    assert isinstance(store, PostgresStore)
+    await store.insert(entries(1))
+    between = pool_of(store)
+    store.abandon()
+    assert between.checkedout() == 0
+
+    await store.insert(entries(1))
+    amid, left = pool_of(store), entries(1)
+    with holding(postgres_place.url, "LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"):
+        hanging = asyncio.create_task(store.insert(left))
+        await eventually(lambda: store._engine._borrowed is not None and store._engine._borrowed.in_transaction())
+        store.abandon()
+        with pytest.raises(TransientStoreError):
+            await hanging
+    assert amid.checkedout() == 0
+    await store.insert(left, is_replay=True)
+    assert await postgres_place.count() == 3
