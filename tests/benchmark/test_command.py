@@ -183,7 +183,8 @@ def test_what_is_asked_for_is_measured(asked: list[str], names: list[str], monke
 @pytest.mark.parametrize(
     ("row", "sign", "number"),
     [
-        pytest.param("P7", "audit-bench-*/audit-postgres-*/data/postmaster.pid", signal.SIGTERM, id="the server runs"),
+        pytest.param("P7", "audit-bench-*/audit-postgres-*/data/postmaster.pid", signal.SIGTERM, id="a server is made"),
+        pytest.param("P7", "audit-bench-*/audit-postgres-*/.s.PGSQL.*", signal.SIGTERM, id="the server runs"),
         pytest.param("P16", "audit-bench-*/*/events/*", signal.SIGINT, id="the server is stopped, a child works"),
     ],
 )

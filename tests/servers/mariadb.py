@@ -29,7 +29,7 @@ import asyncmy
 
 from tests.polling import eventually_sync
 from tests.servers.postgres import ADMIN
-from tests.servers.process import START_SECONDS, STOP_SECONDS, OwnServer, free_port
+from tests.servers.process import START_SECONDS, STOP_SECONDS, OwnServer, free_port, run_installer
 
 MISSING = "no mariadbd here: apt-get install mariadb-server"
 NOT_AS_ONE_LIKES = MappingProxyType(
@@ -166,20 +166,14 @@ class MariadbServer(OwnServer):
             f"GRANT ALL ON *.* TO {self.user}@'{self.host}' WITH GRANT OPTION;\n"
             "DROP USER IF EXISTS root@localhost, root@'127.0.0.1', root@'::1';\n"
         )
-        done = subprocess.run(
+        run_installer(
             [
                 *(_beside(self.program, "mariadb-install-db"), "--no-defaults", *_as_ourselves()),
                 *(f"--datadir={home / 'data'}", "--auth-root-authentication-method=normal", "--skip-test-db"),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
             cwd=home,
             env=_environment(home),
         )
-        if done.returncode:
-            raise RuntimeError(f"mariadb-install-db failed:\n{done.stdout.decode()}")
 
     def _is_ready(self, said: int) -> bool:
         text = self._log.read_bytes()[said:].decode()

@@ -30,7 +30,7 @@ from urllib.parse import quote, unquote, urlsplit
 import asyncpg
 
 from tests.polling import eventually_sync
-from tests.servers.process import START_SECONDS, STOP_SECONDS, OwnServer, free_port
+from tests.servers.process import START_SECONDS, STOP_SECONDS, OwnServer, free_port, run_installer
 
 ADMIN = "audit_admin"
 FSYNC_OFF = MappingProxyType({"fsync": "off", "full_page_writes": "off"})
@@ -185,21 +185,15 @@ class PostgresServer(OwnServer, PostgresCluster):
             self.binaries = readable(self.binaries, home)
         password_file = home / "password"
         password_file.write_text(self.password)
-        done = subprocess.run(
+        run_installer(
             [
                 *(self.binaries / "initdb", "-D", home / "data", "--no-sync", "--no-instructions"),
                 *("--no-locale", "--encoding=UTF8", "--auth=scram-sha-256"),
                 *(f"--username={self.user}", f"--pwfile={password_file}"),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
             env=_environment(),
             **as_server_user(home),
         )
-        if done.returncode:
-            raise RuntimeError(f"initdb failed:\n{done.stdout.decode()}")
 
     def _is_ready(self) -> bool:
         if not self.is_running:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import abc
+import contextlib
+import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 PORTS = range(20_000, 32_000)  # below those the system gives to clients: a port stays free during a restart
 START_SECONDS = 30
@@ -92,6 +97,35 @@ class OwnServer(abc.ABC):
             self._undertaker.kill()
             self._undertaker.communicate()
             self._undertaker = None
+
+
+def run_installer(command: Sequence[str | Path], **options: Any) -> None:
+    """Run a program that fills a data folder; when we are interrupted, end it and all it has started first.
+
+    Raises:
+        RuntimeError: it failed; what it said is in it.
+    """
+    with ThreadPoolExecutor(1) as thread:  # an interruption comes to the main one, between a process and our knowing it
+        starting = thread.submit(
+            lambda: subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,  # a group of its own: killed alone, `initdb` leaves the server it has at work
+                **options,
+            )
+        )
+        try:
+            said, _ = starting.result().communicate()
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(starting.result().pid, signal.SIGKILL)
+            starting.result().communicate()  # until the last has closed its files: each holds an end of the pipe
+            raise
+    if starting.result().returncode:
+        raise RuntimeError(f"{Path(command[0]).name} failed:\n{said}")
 
 
 def free_port() -> int:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
 from tests.polling import eventually_sync
 from tests.servers.postgres import PostgresServer, as_server_user, readable, server_user
+from tests.servers.process import run_installer
 
 
 class StandbyServer(PostgresServer):
@@ -46,20 +46,14 @@ class StandbyServer(PostgresServer):
         if owner := server_user():
             os.chown(home, owner.pw_uid, owner.pw_gid)
             self.binaries = readable(self.binaries, home)
-        done = subprocess.run(
+        run_installer(
             [
                 *(self.binaries / "pg_basebackup", "-D", home / "data", "--checkpoint=fast", "--no-sync"),
                 *("--write-recovery-conf", "-h", self._primary.host, "-p", str(self._primary.port), "-U", self.user),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
             env={**os.environ, "PGPASSWORD": self.password},
             **as_server_user(home),
         )
-        if done.returncode:
-            raise RuntimeError(f"pg_basebackup failed:\n{done.stdout.decode()}")
 
 
 def _ask(server: PostgresServer, statement: str) -> object:

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.polling import eventually_sync
+from tests.servers.postgres import is_alive
+from tests.servers.process import run_installer
+
+
+class Interrupted(BaseException):
+    pass
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """SIGUSR1 raises `Interrupted` in the main thread."""
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_interrupted_installer_leaves_no_process(tmp_path: Path, interrupts: None) -> None:
+    """What an installer has started ends with it."""
+    started = tmp_path / "started"
+
+    def interrupt_later() -> None:
+        eventually_sync(lambda: started.exists() and started.read_text().strip())
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    thread = threading.Thread(target=interrupt_later)
+    thread.start()
+    with pytest.raises(Interrupted):
+        run_installer(["/bin/sh", "-c", f"sleep 60 & echo $! >{started}; wait"])
+    thread.join()
+    eventually_sync(lambda: not is_alive(int(started.read_text())))
+
+
+def test_a_failed_installer_says_what_it_said(tmp_path: Path) -> None:
+    """The error has the program's name and all it printed."""
+    with pytest.raises(RuntimeError, match="sh failed:\nno room\n"):
+        run_installer(["/bin/sh", "-c", "echo no room >&2; exit 3"], cwd=tmp_path)
