@@ -143,6 +143,8 @@ async def test_a_server_says_the_same(url: str, postgres_url: str) -> None:
     [
         (("count", "--by", "usr"), "there are action"),
         (("count", "--by", "day", "--by", "action"), "stand alone"),
+        (("count", "--by", "day", "--limit", "3"), "--by day shows every day"),
+        (("count", "--limit", "3"), "there is one number"),
         (("count", "--by", "action", "--limit", "0"), "whole number from 1"),
         (("top", "--by", "details"), "there are action"),
         (("behavior", "u-1", "--days", "-1"), "above 0"),

@@ -37,7 +37,10 @@ def count(
             help="For each value of a field (action, user, ...; several by repetition), hour or day.", negative=""
         ),
     ] = None,
-    limit: Annotated[int, Parameter(help="With --by: so many values, the most frequent ones.")] = PAGE_EVENTS,
+    limit: Annotated[
+        int | None,
+        Parameter(help=f"With --by a field: so many values, the most frequent ones; {PAGE_EVENTS} if it is left out."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Count events: all of them, those of each value of a field, or those of each hour or day.
@@ -53,6 +56,9 @@ def count(
     query = filters.query()
     if by and len(by) > 1 and any(each in _PERIODS for each in by):
         raise ConfigurationError("--by hour and --by day stand alone", hint="leave the other --by out")
+    if limit is not None and (not by or by[0] in _PERIODS):
+        why = f"--by {by[0]} shows every {by[0]}" if by else "without --by there is one number"
+        raise ConfigurationError(f"--limit has nothing to limit: {why}", hint="leave it out; --since narrows the time")
     reader = source.reader(address)
     if not by:
         found = ask(reader, lambda: reader.count(query), err.status("Counting ..."))
@@ -62,7 +68,8 @@ def count(
     elif by[0] in _PERIODS:
         _count_periods(reader, query, by[0], as_json=json)
     else:
-        _count_values(reader, query, list(dict.fromkeys(map(field_of, by))), limit, as_json=json)
+        fields = list(dict.fromkeys(map(field_of, by)))
+        _count_values(reader, query, fields, PAGE_EVENTS if limit is None else limit, as_json=json)
     return OK
 
 
