@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -96,18 +97,23 @@ async def test_a_bell_that_does_not_ring_lets_go() -> None:
 async def test_an_alarm_calls_at_its_last_time_alone() -> None:
     """One that is set anew calls once, at the time that was said last, be it later or earlier; one that is unset never
     calls."""
-    called: list[str] = []
-    over = asyncio.get_running_loop().create_future()
-    earlier = Alarm(lambda: called.append("earlier"))
-    later = Alarm(lambda: called.append("later"))
-    unset = Alarm(lambda: called.append("unset"))
+    loop, called = asyncio.get_running_loop(), dict[str, list[float]]()
+    over = loop.create_future()
+    earlier, later, unset = (
+        Alarm(functools.partial(lambda name: called.setdefault(name, []).append(loop.time()), name))
+        for name in ("earlier", "later", "unset")
+    )
     last = Alarm(lambda: over.set_result(None))
+    begun = loop.time()
     for alarm, first, then in ((earlier, 3600, 0.02), (later, 0.01, 0.04), (unset, 0.01, 0.01), (last, 0.01, 0.06)):
         alarm.set(first)
         alarm.set(then)
     unset.unset()
     await asyncio.wait_for(over, 10)
-    assert called == ["earlier", "later"]
+    assert called.keys() == {"earlier", "later"}
+    (at_earlier,), (at_later,) = called["earlier"], called["later"]
+    assert at_earlier - begun >= 0.02
+    assert at_later - begun >= 0.04
 
 
 @pytest.mark.parametrize("milliseconds", [0, 0.1, 0.9, 1.4, 10.4])

@@ -247,11 +247,13 @@ async def test_an_event_logged_beside_it_is_not_held_up(audit: AuditLogger, tmp_
     """The event loop goes on while a file is read."""
     file = lines(tmp_path / "file", events_of(3 * IMPORT_BATCH_RECORDS))
     task = asyncio.create_task(import_file(file, "jsonl", audit=audit))
-    receipts = []
+    turns = 0
     while not task.done():
-        receipts.append(audit.log(events.custom("report.print")))
+        turns += 1
+        if turns <= 1000:  # enough to be in its way, and not as many as a slow machine takes minutes to store
+            audit.log(events.custom("report.print"))
         await asyncio.sleep(0)
-    assert (True, True) == (task.result().is_complete, len(receipts) > 3 and await audit.flush())
+    assert (True, True, True) == (task.result().is_complete, turns > 3, await audit.flush())
 
 
 def test_it_runs_under_trio(sqlite_url: str, tmp_path: Path) -> None:
