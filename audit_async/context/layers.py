@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -243,9 +244,9 @@ def _missing_in(event: AuditEvent, said: dict[str, str]) -> dict[str, str]:
     if values == nothing:
         # Most events: nothing is said twice, so that there is nothing to weigh.
         return said
-    told = _told_by(event)
-    others = _NO_NAMES if told == _TELLS_NOTHING else _of_others(said, told)
-    return {name: said[name] for name, value in zip(names, values, strict=True) if value is None and name not in others}
+    missing = dict(itertools.compress(said.items(), map(operator.is_, values, nothing)))
+    others = _of_others(said, _told_by(event)) if missing else _NO_NAMES
+    return {name: value for name, value in missing.items() if name not in others} if others else missing
 
 
 @functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
@@ -270,20 +271,16 @@ def _inside(around: dict[str, str], ends: frozenset[str], said: dict[str, str]) 
     """Return what holds where *said* was said inside of *around*, of which *ends* do not go on."""
     if not around:
         return said
-    kept = _beside(around, said)
-    if ends:
-        kept = {name: value for name, value in kept.items() if name not in ends}
+    # No name of another actor stands beside what was said, and no span of another trace.
+    gone = ends | _of_others(around, tuple(map(said.get, _TELLING_NAMES)))
+    kept = {name: value for name, value in around.items() if name not in gone} if gone else around
     return {**kept, **said}
 
 
-def _beside(outer: dict[str, str], inner: Mapping[str, str | None]) -> dict[str, str]:
-    """Return what of *outer* may stand beside *inner*: no name of another actor, no span of another trace."""
-    others = _of_others(outer, map(inner.get, _TELLING_NAMES))
-    return {name: value for name, value in outer.items() if name not in others} if others else outer
-
-
-def _of_others(outer: dict[str, str], told: Iterable[str | None]) -> frozenset[str]:
+def _of_others(outer: dict[str, str], told: tuple[str | None, ...]) -> frozenset[str]:
     """Return which names in *outer* belong to another actor, or another trace, than those *told*, as in `_TELLING`."""
+    if told == _TELLS_NOTHING or told == tuple(map(outer.get, _TELLING_NAMES, told)):
+        return _NO_NAMES
     others = _NO_NAMES
     for (name, group), value in zip(_TELLING, told, strict=True):
         if value is not None and outer.get(name, value) != value:
@@ -291,13 +288,13 @@ def _of_others(outer: dict[str, str], told: Iterable[str | None]) -> frozenset[s
     return others
 
 
-def span_of(work: str) -> dict[str, str]:
-    """Return trace and span of a piece of *work* that begins now, named by 32 hexadecimal digits.
+def span_of(work: str, said: Mapping[str, str]) -> dict[str, str]:
+    """Return trace and span of a piece of *work* that begins now, named by 32 hexadecimal digits, where *said* holds.
 
     It belongs to the current trace, else it begins one, and is a span of it. Where the current span of OpenTelemetry
     is in that trace, no span is named: those of the tracing go on to be taken, the current one of each event.
     """
-    said, traced = current(), current_span().get("trace_id")
+    traced = current_span().get("trace_id")
     trace_id = said.get("trace_id") or (traced if "span_id" not in said else None) or work
     return {"trace_id": trace_id} if traced == trace_id else {"trace_id": trace_id, "span_id": work[16:]}
 

@@ -28,6 +28,7 @@ from audit_async.jobs.ending import outcome_of, text_of
 from audit_async.jobs.keywords import Keywords, read_name
 from audit_async.jobs.tally import Tally
 from audit_async.receipt import Receipt
+from audit_async.scalars import LARGEST_INT, SMALLEST_INT
 from audit_async.values import plain_object
 
 FAILURES = frozenset({"failed", "failure", "failures", "error", "errors"})
@@ -88,9 +89,9 @@ class Job:
     """
 
     __slots__ = (
-        *("_audit", "_begun", "_context", "_counts", "_each", "_events", "_is_over", "_items", "_named", "_parent"),
-        *("_process", "_rolled_up", "_said", "_settled", "_started", "_who", "id", "name", "outcome", "parent_id"),
-        *("__weakref__", "trace_id"),
+        *("_audit", "_begun", "_context", "_counts", "_each", "_events", "_is_over", "_items", "_named", "_names"),
+        *("_parent", "_process", "_rolled_up", "_said", "_settled", "_started", "_who"),
+        *("__weakref__", "id", "name", "outcome", "parent_id", "trace_id"),
     )
 
     def __init__(self, audit: Logs, name: Any, fields: Mapping[str, Any], *, each: bool | int = JOB_ITEMS) -> None:
@@ -111,6 +112,7 @@ class Job:
         self._settled: tuple[Outcome, str, dict[str, Any]] | None = None
         self._context: context.audit_context | None = None
         self._who: dict[str, Any] = {}
+        self._names: dict[str, str] = {}
         self._begun: AuditEvent | None = None
         self._process, self._started, self._is_over = 0, 0.0, False
 
@@ -199,9 +201,11 @@ class Job:
             raise RuntimeError(f"the job {self.name} was begun before; each run is an `audit.job(...)` of its own")
         self.id, moment = new_id()
         around, self._parent = context.current(), _innermost.get()
-        self.parent_id = self._parent.id if self._parent else None
+        self._names = {"job_name": self.name, "job_id": self.id}
+        if self._parent is not None:
+            self.parent_id = self._names["parent_job_id"] = self._parent.id
         who = self._said.who
-        trace = context.span_of(self.id.replace("-", "")) if TRACE.isdisjoint(who) else {}
+        trace = context.span_of(self.id.replace("-", ""), around) if TRACE.isdisjoint(who) else {}
         is_other = ACTOR.isdisjoint(who)
         self._who = {**self._named.actor, **who, **trace} if is_other else {**who, **trace}
         self._context = context.audit_context.of_actor(self._who, self._said.invalid)
@@ -292,6 +296,9 @@ class Job:
             own["events_rolled_up"] = rolled_up
         term = self._named.finish
         severity = term.severity_failed if self.outcome in FAILED else term.severity
+        details = self._said.details
+        if counts:
+            details = {**details, **(counts if _are_plain(counts) else plain_object(counts))}
         event_id, moment = new_id()
         return replace(
             begun,
@@ -302,15 +309,8 @@ class Job:
             outcome=self.outcome,
             duration_ms=round(duration, 3),
             error_message=message,
-            details=with_own({**self._said.details, **plain_object(counts)} if counts else self._said.details, own),
+            details=with_own(details, own),
         )
-
-    @property
-    def _names(self) -> dict[str, Any]:
-        own: dict[str, Any] = {"job_name": self.name, "job_id": self.id}
-        if self.parent_id is not None:
-            own["parent_job_id"] = self.parent_id
-        return own
 
     def _log_own(self, event: AuditEvent) -> None:
         """Log an event of the job itself. A logger that cannot is no fault of the work."""
@@ -318,6 +318,11 @@ class Job:
             self._log_inside(event)
         except Exception as error:
             report("job", f"an event of the job {self.name} cannot be logged ({describe(error)})", level="ERROR")
+
+
+def _are_plain(counts: dict[str, int]) -> bool:
+    """Return whether *counts*, whose names are keys of details already, is all that `plain_object` makes of it."""
+    return all(type(count) is int and SMALLEST_INT <= count <= LARGEST_INT for count in counts.values())
 
 
 def _has_failures(counts: Mapping[str, int]) -> bool:

@@ -33,6 +33,8 @@ class Tally:
     def totals(self) -> dict[str, int]:
         """Return the sum of each name, in the order in which they came."""
         found: dict[str, int] = {}
+        if not self._by_thread:
+            return found
         threads = list(self._by_thread.values())
         if len(threads) == 1:
             return threads[0].copy()
@@ -43,10 +45,8 @@ class Tally:
 
 
 def _add(found: dict[str, int], name: str, amount: int) -> None:
-    try:
-        found[name] += amount
-    except KeyError:
+    if name not in found:
         # As a key of details, which it becomes.
         name = short_text(name, MAX_KEY_CHARS)
         name = name if name in found or len(found) < JOB_NAMES else OTHER
-        found[name] = found.get(name, 0) + amount
+    found[name] = found.get(name, 0) + amount
