@@ -14,7 +14,7 @@ from audit_async.errors import meant
 from audit_async.events.actions import AuditAction
 from audit_async.events.dialects import leads_back, term_of
 from audit_async.events.event import SPELLING_KEY, AuditEvent
-from audit_async.events.fields import CONVERTERS, EventFields, convert, outcome_in_words, to_text
+from audit_async.events.fields import CONVERTERS, EventFields, convert, convert_all, outcome_in_words, to_text
 from audit_async.events.identifier import id_at, new_id, time_of
 from audit_async.events.vocabulary import FAILED, FAMILY_CATEGORY, TERMS, Category, Outcome, Severity, Term
 from audit_async.shapes import pass_on
@@ -125,17 +125,9 @@ def build(
     term, spelled, invalid = said.term, said.spelled, {**said.invalid}
     is_known = term.is_known
     values: dict[str, Any] = {}
-    for name, value in fields.items():
-        if value is not None and name != "success":
-            kept = convert(name, value, invalid)
-            if kept is not None:
-                values[name] = kept
+    convert_all(fields, values, invalid)
     if about:
-        for name, value in about.items():
-            if value is not None and name not in values:
-                kept = convert(name, value, invalid)
-                if kept is not None:
-                    values[name] = kept
+        convert_all(about, values, invalid)
 
     outcome = values.get("outcome") or _implied_outcome(term, fields.get("success"), invalid)
     values["outcome"] = outcome
@@ -145,12 +137,15 @@ def build(
     if "severity" not in values:
         usual = None if is_known else _USUAL_SEVERITY.get(builder)
         values["severity"] = usual or (term.severity_failed if outcome in FAILED else term.severity)
-    _set_identity(values, invalid)
+    if "id" in values or "created_at" in values:
+        _set_identity(values, invalid)
+    else:
+        values["id"], values["created_at"] = new_id()
     if own:
         values["details"] = with_own(values.get("details"), own)
     if tags:
         values["tags"] = tuple(dict.fromkeys((*tags, *values.get("tags", ()))))
-    if not leads_back(spelled, term.name, outcome):
+    if spelled != term.name and not leads_back(spelled, term.name, outcome):
         values["metadata"] = {**(values.get("metadata") or {}), SPELLING_KEY: spelled}
     if invalid:
         values["metadata"] = {**(values.get("metadata") or {}), INVALID_KEY: invalid}
@@ -212,6 +207,8 @@ def with_own(details: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     # The caller's details come first, so that none of them can stand in for what the family says.
     details = details or {}
     kept = {**details, **own}
+    if len(kept) == len(details) + len(own):
+        return kept
     for name, said in own.items():
         if name in details and details[name] != said:
             kept[unused_name(name, kept, {})] = details[name]
@@ -240,7 +237,7 @@ def _implied_outcome(term: Term, success: Any, invalid: dict[str, Any]) -> Outco
 
 
 def _set_identity(values: dict[str, Any], invalid: dict[str, Any]) -> None:
-    """Settle id and time, four cases: neither is given, the time, the id, or both."""
+    """Settle id and time, three cases: the time is given, the id, or both. An empty id is none."""
     event_id, moment = values.get("id") or None, values.get("created_at")
     if moment is not None and event_id is None:
         event_id = id_at(moment)

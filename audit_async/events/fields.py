@@ -12,7 +12,7 @@ import ipaddress
 import math
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
@@ -75,7 +75,10 @@ def to_id(value: Any) -> str:
     """Return an id as text: a UUID in its usual spelling, 16 bytes as a UUID, anything else as its text."""
     kind = type(value)
     if kind is str:
-        if 36 <= len(value) <= 45:
+        size = len(value)
+        if size < 36:  # no UUID, and nothing to cut
+            return value if value.isprintable() else short_text(value, MAX_ID_CHARS)
+        if size <= 45:
             value = normal_uuid(value)
         return value if len(value) <= MAX_ID_CHARS and value.isprintable() else short_text(value, MAX_ID_CHARS)
     if kind is uuid.UUID:
@@ -279,10 +282,28 @@ def convert(name: str, value: Any, invalid: dict[str, Any]) -> Any:
     """Return *value* as field *name* holds it; what it cannot hold goes to *invalid*. Never raises."""
     try:
         return CONVERTERS[name](value)
-    except InvalidValueError as unfit:
-        invalid[name] = plain(value)
-        return unfit.args[0]
     except BaseException as error:
-        pass_on(error)
-        invalid[name] = plain(value)
-        return None
+        return _kept_of_unfit(name, value, error, invalid)
+
+
+def convert_all(given: Mapping[str, Any], values: dict[str, Any], invalid: dict[str, Any]) -> None:
+    """Put each of *given* that *values* does not have into it, as its field holds it; otherwise as `convert`.
+
+    None says nothing. Nor does `success` here: it is about the outcome, and no field.
+    """
+    for name, value in given.items():
+        if value is None or name in values or name == "success":
+            continue
+        try:
+            kept = CONVERTERS[name](value)
+        except BaseException as error:
+            kept = _kept_of_unfit(name, value, error, invalid)
+        if kept is not None:
+            values[name] = kept
+
+
+def _kept_of_unfit(name: str, value: Any, error: BaseException, invalid: dict[str, Any]) -> Any:
+    """Put *value*, which *error* says field *name* cannot hold, into *invalid*; return what the field then holds."""
+    pass_on(error)
+    invalid[name] = plain(value)
+    return error.args[0] if isinstance(error, InvalidValueError) else None

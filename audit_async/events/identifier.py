@@ -38,14 +38,14 @@ def new_id() -> tuple[str, datetime]:
     global _last
     now = time.time_ns() // 1000
     last, tail = _last
-    if now <= last < now + CLOCK_STEP_BACK_MICROSECONDS:
+    if now > last or last >= now + CLOCK_STEP_BACK_MICROSECONDS:
+        # The first of a microsecond keeps two bits free for the steps below.
+        tail = _random_word() >> 4
+    else:
         # Same microsecond: the random part goes up by a random step.
         now, tail = last, tail + 1 + (_random_word() >> 30)
         if tail >> 62:
             now, tail = last + 1, _random_word() >> 4
-    else:
-        # The first of a microsecond keeps two bits free for the steps above.
-        tail = _random_word() >> 4
     _last = (now, tail)
     return _format(now, tail), EPOCH + timedelta(0, 0, now)
 
