@@ -63,7 +63,7 @@ def audited_job(
     Args:
         name: of the job.
         audit: the logger; by default that of the process, as it is when the function is called.
-        each, fields: as of `AuditLogger.job`.
+        each, fields: as of `AuditLogger.job`; of values that change later it keeps what they are now.
 
     Raises:
         TypeError: *name* is forgotten; what is decorated is no function, or a generator or a context manager made of
@@ -72,8 +72,8 @@ def audited_job(
     """
     if callable(name):
         raise TypeError("audited_job() takes the name of the job first: @audited_job('schedule.execute')")
-    # A slip is told where it is written.
-    Keywords(fields)
+    # A slip is told where it is written, and what is the same in every run is made plain once.
+    said = Keywords(fields)
     operator.index(each)
     given_logger(audit)
 
@@ -94,14 +94,14 @@ def audited_job(
 
             @functools.wraps(function)
             async def run(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> Any:
-                with Job(logger_of(audit), name, fields, each=each):
+                with Job(logger_of(audit), name, said, each=each):
                     return await cast("Awaitable[Any]", function(*arguments, **keywords))
 
             return cast("Callable[_Parameters, _Result]", run)
 
         @functools.wraps(function)
         def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
-            with Job(logger_of(audit), name, fields, each=each) as job:
+            with Job(logger_of(audit), name, said, each=each) as job:
                 result = function(*arguments, **keywords)
                 made = next((_LAZY[kind] for kind in _LAZY if issubclass(type(result), kind)), None)
                 if made is not None:

@@ -94,7 +94,9 @@ class Job:
         *("__weakref__", "id", "name", "outcome", "parent_id", "trace_id"),
     )
 
-    def __init__(self, audit: Logs, name: Any, fields: Mapping[str, Any], *, each: bool | int = JOB_ITEMS) -> None:
+    def __init__(
+        self, audit: Logs, name: Any, fields: Mapping[str, Any] | Keywords, *, each: bool | int = JOB_ITEMS
+    ) -> None:
         self._named = read_name(name)
         self.name = self._named.name
         self.id, self.trace_id = "", ""
@@ -102,7 +104,7 @@ class Job:
         self._parent: Job | None = None
         self.outcome: Outcome | None = None
         self._audit = audit
-        self._said = Keywords(fields)
+        self._said = fields if isinstance(fields, Keywords) else Keywords(fields)
         try:
             self._each = None if each is True else operator.index(each)
         except TypeError:

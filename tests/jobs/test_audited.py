@@ -41,6 +41,22 @@ async def test_each_call_of_a_coroutine_function_is_a_job(log: Log) -> None:
     assert ("work", "Do it.", True) == (work.__name__, work.__doc__, inspect.iscoroutinefunction(work))
 
 
+async def test_what_is_given_is_kept_as_it_was(log: Log) -> None:
+    """A value that changes after the function was decorated changes no run's events."""
+    sources = {"feeds": ["a"]}
+
+    @audited_job("schedule.execute", audit=log.audit, details=sources)
+    def work() -> None: ...
+
+    work()
+    sources["feeds"].append("b")
+    sources["more"] = []
+    work()
+    rows = await log.rows()
+    assert 4 == len(rows)
+    assert all(["a"] == row["details"]["feeds"] and "more" not in row["details"] for row in rows)
+
+
 async def test_a_call_that_is_never_awaited_is_no_job(log: Log) -> None:
     """A coroutine has begun when it runs, and not when it is made."""
 
