@@ -56,7 +56,7 @@ Source: TypeAlias = Callable[[], dict[str, str]]
 _NO_NAMES: frozenset[str] = frozenset()
 
 
-class _Layer:
+class _Layer(msgspec.Struct, eq=False):
     """What holds inside one block: all that was said up to it, by whom last, and the block around it.
 
     Attributes:
@@ -66,24 +66,12 @@ class _Layer:
         invalid: values that their field cannot hold, by its name: they go into the `metadata` of each event.
     """
 
-    __slots__ = ("ends", "fields", "invalid", "late", "outer", "owner")
-
-    def __init__(
-        self,
-        owner: audit_context,
-        outer: _Layer | None,
-        fields: dict[str, str],
-        *,
-        invalid: dict[str, Any],
-        ends: frozenset[str] = _NO_NAMES,
-        late: tuple[tuple[dict[str, str], frozenset[str], Source], ...] = (),
-    ) -> None:
-        self.fields = fields
-        self.invalid = invalid
-        self.ends = ends
-        self.late = late
-        self.owner = owner
-        self.outer = outer
+    owner: audit_context
+    outer: _Layer | None
+    fields: dict[str, str]
+    invalid: dict[str, Any]
+    ends: frozenset[str] = _NO_NAMES
+    late: tuple[tuple[dict[str, str], frozenset[str], Source], ...] = ()
 
 
 _NOTHING: dict[str, str] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from threading import get_ident
 
+import msgspec
+
 from audit_async.config import JOB_NAMES, MAX_KEY_CHARS
 from audit_async.text import short_text
 
@@ -11,17 +13,14 @@ OTHER = "other"
 """Under which is counted what came behind the first `JOB_NAMES` names."""
 
 
-class Tally:
+class Tally(msgspec.Struct, eq=False):
     """Numbers by name, which many threads add to at once.
 
     Each thread adds to a mapping of its own. So there is no lock that a forked child would find held for ever, or a
     signal handler held by what it has interrupted.
     """
 
-    __slots__ = ("_by_thread",)
-
-    def __init__(self) -> None:
-        self._by_thread: dict[int, dict[str, int]] = {}
+    _by_thread: dict[int, dict[str, int]] = {}
 
     def add(self, name: str, amount: int = 1) -> None:
         """Add *amount* to what is counted as *name*."""
