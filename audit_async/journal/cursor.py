@@ -95,10 +95,12 @@ class Cursor:
                 self._go_to(following)
                 continue
             found, is_exhausted = self._read_piece(limit, max_records, max_bytes, is_last=following is None)
-            records = [record for record in found.records if record.seq > self.position]
-            if records and not _follow(records, self.position):
-                self._look_through_all()
-                continue
+            records = found.records
+            if not _follow(records, self.position):
+                records = [record for record in records if record.seq > self.position]
+                if not _follow(records, self.position):
+                    self._look_through_all()
+                    continue
             self._offset += found.stop
             if records:
                 self.position = records[-1].seq

@@ -85,8 +85,8 @@ def scan(piece: bytes, *, salt: int, max_records: int, max_bytes: int, is_whole:
         if start == len(piece):
             found.is_end, found.is_cut = is_whole, not is_whole
             return found
-        record = _frame_at(piece, start, salt)
-        if record is None:
+        records, stop = _frames_at(piece, start, salt, max_records - len(found.records), max_bytes - size)
+        if not records:
             if _is_cut(piece, start, is_whole):
                 found.is_cut = True
                 return found
@@ -107,10 +107,9 @@ def scan(piece: bytes, *, salt: int, max_records: int, max_bytes: int, is_whole:
             found.damaged.append((start, after))
             found.stop = after
             continue
-        found.records.append(record)
-        length = HEADER_BYTES + len(record.payload)
-        found.stop = start + length
-        size += length
+        found.records += records
+        found.stop = stop
+        size += stop - start
     return found
 
 
@@ -133,20 +132,27 @@ def seqs_in(damaged: bytes) -> list[int]:
     return seqs
 
 
-def _frame_at(piece: bytes, start: int, salt: int) -> Record | None:
-    """Return what the frame at *start* holds, or None when no whole, sound frame is there."""
-    begin = start + HEADER_BYTES
-    if begin > len(piece):
-        return None
-    magic, length, seq, crc = _unpack(piece, start)
-    stop = begin + length
-    if magic != MAGIC or not 0 < length <= MAX_PAYLOAD_BYTES or stop > len(piece):
-        return None
-    payload = piece[begin:stop]
-    # Length and number stand in the header as the checksum takes them.
-    if zlib.crc32(payload, zlib.crc32(piece[start + 4 : start + 16], salt)) != crc:
-        return None
-    return Record(seq, payload)
+def _frames_at(
+    piece: bytes, start: int, salt: int, max_records: int, max_bytes: int
+) -> tuple[list[Record], int]:
+    """Return the whole, sound frames that stand at *start*, one behind the other, and where the last of them ends."""
+    records: list[Record] = []
+    end, enough = len(piece), start + max_bytes
+    for _ in range(max_records):
+        begin = start + HEADER_BYTES
+        if start >= enough or begin > end:
+            break
+        magic, length, seq, crc = _unpack(piece, start)
+        stop = begin + length
+        if magic != MAGIC or not 0 < length <= MAX_PAYLOAD_BYTES or stop > end:
+            break
+        payload = piece[begin:stop]
+        # Length and number stand in the header as the checksum takes them.
+        if zlib.crc32(payload, zlib.crc32(piece[start + 4 : start + 16], salt)) != crc:
+            break
+        records.append(Record(seq, payload))
+        start = stop
+    return records, start
 
 
 def _is_cut(piece: bytes, start: int, is_whole: bool) -> bool:
@@ -165,6 +171,7 @@ def _next_frame(piece: bytes, start: int, salt: int, is_whole: bool) -> int | No
         at = piece.find(MAGIC_BYTES, start)
         if at < 0:
             return None
-        if _frame_at(piece, at, salt) is not None or _is_cut(piece, at, is_whole):
+        records, _ = _frames_at(piece, at, salt, 1, 1)
+        if records or _is_cut(piece, at, is_whole):
             return at
         start = at + 1

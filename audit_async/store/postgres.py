@@ -154,7 +154,11 @@ class PostgresStore:
                     await self._execute_rows(raw, layout, fresh, is_replay=is_replay)
 
     async def _copy(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
-        async with self._transaction(raw):
+        """Copy all or none. By itself a COPY is a transaction of its own: to begin and end one are two round trips."""
+        if self._has_pooler:
+            async with self._transaction(raw):
+                await self._copy_rows(raw, layout, entries)
+        else:
             await self._copy_rows(raw, layout, entries)
 
     async def _copy_rows(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:

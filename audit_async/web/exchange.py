@@ -54,6 +54,17 @@ class Exchange:
         is_told: whether there is one at all, of this exchange or of an outer one.
     """
 
+    # As most requests leave them: one that says otherwise gets its own.
+    context: Held | None = None
+    _status: int | None = None
+    _close_code: int | None = None
+    _has_trailers = False
+    _is_complete = False
+    _is_disconnected = False
+    _has_left = False
+    _error: BaseException | None = None
+    _said: tuple[dict[str, str], dict[str, str], dict[str, str]] | None = None
+
     def __init__(
         self,
         scope: Scope,
@@ -66,7 +77,6 @@ class Exchange:
     ) -> None:
         self.scope = scope
         self.is_logged = is_logged
-        self.context: Held | None = None
         self.is_told = is_logged or is_told
         self._reader = reader
         self._questions = questions
@@ -75,17 +85,9 @@ class Exchange:
         self._waits = any(question.is_async for question in questions) if questions else False
         self._is_socket = scope["type"] == "websocket"
         self._started = time.perf_counter()
-        self._status: int | None = None
-        self._close_code: int | None = None
-        self._has_trailers = False
-        self._is_complete = False
-        self._is_disconnected = False
-        self._has_left = False
-        self._error: BaseException | None = None
         # Filled at the first look, by whatever thread comes first: `setdefault` is atomic.
         self._read: dict[None, dict[str, str]] = {}
         self._answers: dict[str, str] = {}
-        self._said: tuple[dict[str, str], dict[str, str], dict[str, str]] | None = None
 
     @property
     def audit(self) -> AuditLogger:

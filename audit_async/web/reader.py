@@ -42,10 +42,11 @@ class RequestReader:
         request_id_header: str = "x-request-id",
     ) -> None:
         self._proxies = Proxies(trusted_proxies)
+        self._trusts_any = bool(self._proxies)
         self._forwarded = _header_name(forwarded_header) if forwarded_header is not None else None
         self._request_id = _header_name(request_id_header)
         self._wanted = frozenset({b"user-agent", b"traceparent", self._request_id})
-        if self._proxies:
+        if self._trusts_any:
             self._wanted |= {self._forwarded} if self._forwarded else {_FORWARDED, _FORWARDED_FOR}
 
     def read(self, headers: Iterable[tuple[bytes, bytes]], peer: str | None) -> dict[str, str]:
@@ -60,7 +61,7 @@ class RequestReader:
             if name in wanted:
                 found.setdefault(name, []).append(value)
         fields = {"request_id": self._request_id_of(found.get(self._request_id))}
-        address = self._proxies.client(peer, self._hops(found)) if self._proxies else address_of(peer or "")
+        address = self._proxies.client(peer, self._hops(found)) if self._trusts_any else address_of(peer or "")
         if address is not None:
             fields["ip_address"] = address
         agents = found.get(b"user-agent")
