@@ -132,9 +132,7 @@ def seqs_in(damaged: bytes) -> list[int]:
     return seqs
 
 
-def _frames_at(
-    piece: bytes, start: int, salt: int, max_records: int, max_bytes: int
-) -> tuple[list[Record], int]:
+def _frames_at(piece: bytes, start: int, salt: int, max_records: int, max_bytes: int) -> tuple[list[Record], int]:
     """Return the whole, sound frames that stand at *start*, one behind the other, and where the last of them ends."""
     records: list[Record] = []
     end, enough = len(piece), start + max_bytes

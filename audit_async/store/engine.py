@@ -35,6 +35,7 @@ class OwnEngine:
         # The newest connection, which may not have come as far as to be `raw`.
         self._newest: Any = None
         self._borrowed: AsyncConnection | None = None
+        self._is_in_use = False
         self.raw: Any = None
 
     def get(self) -> AsyncEngine:
@@ -47,26 +48,35 @@ class OwnEngine:
         return self._engine
 
     async def borrow(self) -> AsyncConnection:
-        """Return a connection, which stays borrowed from the pool, for the next one who asks here, until it is given
-        back: by `get`, `close` and `abandon` as well, so that nobody waits for it in vain.
+        """Return a connection, in use until `end_use`. It stays borrowed from the pool, for the next one who asks here,
+        until it is given back: by `get`, `close` and `abandon` as well, so that nobody waits for it in vain.
 
         To take it out of the pool and to put it back costs a single row as much as a session does.
         """
         borrowed = self._borrowed
         if borrowed is None:
             borrowed = self._borrowed = await self.get().connect()
+        self._is_in_use = True
         return borrowed
 
     def give_back(self) -> None:
         """Give the pool its connection back; one in use when `end_use` is told."""
         borrowed, self._borrowed = self._borrowed, None
-        if borrowed is not None and not borrowed.in_transaction():
+        if borrowed is not None and not self._is_in_use:
             _close(borrowed)
 
     def end_use(self, borrowed: AsyncConnection) -> None:
         """Note that a session on *borrowed* is closed: if it was to be given back meanwhile, that is done now."""
+        self._is_in_use = False
         if self._borrowed is not borrowed:
             _close(borrowed)
+
+    def invalidate(self, borrowed: AsyncConnection) -> None:
+        """Give a connection in use back as one that is not to be used again: the pool would hand it out for ever."""
+        self.raw = None
+        if borrowed.sync_connection is not None:
+            borrowed.sync_connection.invalidate()
+        self.give_back()
 
     def _note(self, connection: Any, _: object) -> None:
         self._newest = connection.driver_connection

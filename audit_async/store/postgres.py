@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -251,7 +251,7 @@ class PostgresStore:
             raw: Any = None
             try:
                 # It is there, so that there is nothing to wait for: the greenlet to wait in costs a tenth of what a
-                # single row does.
+                # single row does. Nor is there a transaction to begin, since no statement goes through the session.
                 raw = _raw_connection(session.sync_session)
                 is_connecting = False
                 if raw is not self._engine.raw or application_name != self._carries:
@@ -264,11 +264,8 @@ class PostgresStore:
             except BaseException as error:
                 about_row = isinstance(self._verdict(error), (DataStoreError, DuplicateStoreError))
                 if not is_connecting and (raw.is_closed() or not about_row):
-                    # The pool would hand a dead connection out for ever.
-                    self._engine.raw = None
                     raw.terminate()
-                    session.sync_session.invalidate()
-                    self._engine.give_back()
+                    self._engine.invalidate(borrowed)
                 raise
             finally:
                 # It knows of no transaction, so closing it speaks to no server. As a coroutine it would cost
@@ -358,4 +355,6 @@ def _insert_statement(layout: Layout, *, is_replay: bool) -> str:
 
 
 def _raw_connection(session: Session) -> Any:
-    return session.connection().connection.driver_connection
+    bind = session.get_bind()
+    assert isinstance(bind, Connection)  # what the session was made with
+    return bind.connection.driver_connection

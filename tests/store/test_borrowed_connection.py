@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -23,32 +25,43 @@ def pool_of(store: PostgresStore) -> QueuePool:
     return pool
 
 
-async def test_a_batch_has_a_session_and_borrows_nothing(postgres_place: Place) -> None:
+class NotedSession(Session):
+    """A session that notes when it is opened and closed."""
+
+    opened: ClassVar[list[Session]] = []
+    closed: ClassVar[list[Session]] = []
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.opened.append(self)
+
+    def close(self) -> None:
+        self.closed.append(self)
+        super().close()
+
+
+async def test_a_batch_has_a_session_and_borrows_nothing(
+    postgres_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each batch opens and closes a session of its own, on a connection that the store has borrowed once and gives back
     where something else is asked, and in the end."""
     store = postgres_place.open()
     assert isinstance(store, PostgresStore)
     borrowed: list[object] = []
-    sessions: list[Session] = []
     pool = pool_of(store)
     event.listen(pool, "checkout", lambda *_: borrowed.append(1))
-
-    def begun(session: Session, *_: object) -> None:
-        sessions.append(session)
-
-    event.listen(Session, "after_begin", begun)
-    try:
-        await store.insert(entries(1))
-        looked = len(borrowed)
-        for count in (2, 20):
-            await store.insert(entries(count))
-        assert (len(borrowed), len(sessions)) == (looked, 3)
-        await store.insert(entries(1), is_replay=True)
-        assert len(borrowed) > looked
-    finally:
-        event.remove(Session, "after_begin", begun)
-    assert len(set(map(id, sessions))) == 4
-    assert not any(session.in_transaction() for session in sessions)
+    monkeypatch.setattr(AsyncSession, "sync_session_class", NotedSession)
+    NotedSession.opened.clear()
+    NotedSession.closed.clear()
+    await store.insert(entries(1))
+    looked = len(borrowed)
+    for count in (2, 20):
+        await store.insert(entries(count))
+    assert (len(borrowed), len(NotedSession.opened)) == (looked, 3)
+    await store.insert(entries(1), is_replay=True)
+    assert len(borrowed) > looked
+    assert len(set(map(id, NotedSession.opened))) == 4
+    assert NotedSession.opened == NotedSession.closed
     assert pool.checkedout() == 1
     await store.close()
     assert pool.checkedout() == 0
@@ -67,7 +80,7 @@ async def test_an_attempt_that_is_left_behind_gives_its_connection_back(postgres
     amid, left = pool_of(store), entries(1)
     with holding(postgres_place.url, "LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE"):
         hanging = asyncio.create_task(store.insert(left))
-        await eventually(lambda: store._engine._borrowed is not None and store._engine._borrowed.in_transaction())
+        await eventually(lambda: store._engine._is_in_use)
         store.abandon()
         with pytest.raises(TransientStoreError):
             await hanging
