@@ -154,8 +154,12 @@ class PostgresStore:
                     await self._execute_rows(raw, layout, fresh, is_replay=is_replay)
 
     async def _copy(self, raw: RawConnection, layout: Layout, entries: Sequence[Entry]) -> None:
-        """Copy all or none. By itself a COPY is a transaction of its own: to begin and end one are two round trips."""
-        if self._has_pooler:
+        """Copy all or none. By itself a COPY is a transaction of its own: to begin and end one are two round trips.
+
+        The server has all of it before it answers, and may carry out what was given up. Brought in again it is passed
+        over by its key; where there is none, an attempt ends with its transaction.
+        """
+        if self._has_pooler or not layout.key:
             async with self._transaction(raw):
                 await self._copy_rows(raw, layout, entries)
         else:

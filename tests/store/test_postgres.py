@@ -213,6 +213,25 @@ async def test_a_cancelled_attempt_leaves_no_connection_behind(postgres_place: P
     assert await place.count() == 41
 
 
+async def test_a_cancelled_attempt_on_a_table_without_a_key_stores_nothing(postgres_place: Place) -> None:
+    """Where no key passes over what is there already, a batch that is given up is not carried out later."""
+    place = postgres_place
+    store = place.open()
+    assert isinstance(store, PostgresStore)
+    await store.insert(entries(1))
+    assert store._layouts is not None
+    (layout,) = store._layouts.all
+    store._layouts = Layouts((replace(layout, key=()),))
+    holder = await raw(place, "holder")
+    await holder.execute("BEGIN; LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await store.insert(entries(40))
+    await holder.close()
+    await store.insert(entries(1), is_replay=True)  # when the session that was left has ended
+    assert await place.count() == 2
+
+
 async def test_the_session_carries_the_writers_name_and_settings(postgres_place: Place) -> None:
     """The server can tell whose session it is, and ends what hangs."""
     place = postgres_place
