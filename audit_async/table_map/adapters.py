@@ -56,6 +56,9 @@ class TooLongError(UnfitError):
 
 
 _NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+is_number = _NUMBER.fullmatch
+"""Say whether a text is a whole number."""
+
 _REAL = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _MAX_EXPONENT = 1000
 """Of a number that is kept exactly: PostgreSQL takes up to 131,072 digits, and an event none of more than 308."""
@@ -114,7 +117,7 @@ def _integer(bits: int) -> Adapter:
 
     def adapt(value: Any) -> int:
         if isinstance(value, str):
-            if not _NUMBER.fullmatch(value):
+            if not is_number(value):
                 raise UnfitError
             value = int(value)
         elif isinstance(value, float) and value.is_integer():

@@ -14,7 +14,16 @@ from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError
 from audit_async.events.event import SPELLING_KEY
 from audit_async.inspection import InspectedColumn, InspectedTable
-from audit_async.table_map.adapters import Adapter, TooLongError, UnfitError, adapter, to_json, to_text, with_blanks
+from audit_async.table_map.adapters import (
+    Adapter,
+    TooLongError,
+    UnfitError,
+    adapter,
+    is_number,
+    to_json,
+    to_text,
+    with_blanks,
+)
 from audit_async.table_map.folding import Folding, fold, values_of
 from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.layout import Row
@@ -70,6 +79,7 @@ class MappedRows:
         self._without = tuple((of, key) for of, _, key in (path.partition(".") for path in table_map.left_out) if key)
         covered = covered_by(table_map)
         plain: dict[str, str] = {}
+        otherwise: dict[str, Fill] = {}
         fitted: dict[str, tuple[str, Fit]] = {}
         filled: dict[str, Fill] = {}
         self._folds = False
@@ -79,17 +89,21 @@ class MappedRows:
             if name == table_map.fold_into:
                 self._folds = True
                 self._base = getter(source, name)
-                self._get_bases = values_of(paths_of(source)) if _is_objects(source) else None
+                self._has_base = _has_content(paths_of(source)) if _is_objects(source) else _always
                 self._as_it_is = _object_fill(source.path, kind, self._without) if _is_object(source) else None
                 self._write = adapter(kind) if kind.name == "json" else to_json
             elif isinstance(source, Field) and _is_plain(source.path, kind):
                 plain[name] = source.path
+            elif (first := _first_of(table_map, name, kind)) is not None:
+                plain[name], rest = first
+                otherwise[name] = _fill(column, rest, kind, is_key=name in key, loose=frozenset())
             elif isinstance(source, Field) and (fit := _fit(column, source, kind, self._without, is_key=name in key)):
                 fitted[name] = source.path, fit
             else:
                 loose = loose_in(table_map, name)
                 filled[name] = _fill(column, source, kind, is_key=name in key, loose=loose)
         self._get_fields = values_of([*plain.values(), *(path for path, _ in fitted.values())])
+        self._otherwise = [(place, otherwise[name]) for place, name in enumerate(plain) if name in otherwise]
         self._fits = [(place, fit) for place, (_, fit) in enumerate(fitted.values(), len(plain))]
         self._fills = list(filled.values())
         folded = [table_map.fold_into] if table_map.fold_into and self._folds else []
@@ -101,6 +115,9 @@ class MappedRows:
         """Return the row of *entry*. Never raises on a value."""
         row = RowInMaking(entry, self._spelling, self._without)
         values = list(self._get_fields(entry))
+        for place, fill in self._otherwise:
+            if values[place] is None:
+                values[place] = fill(row)
         for place, fit in self._fits:
             value = values[place]
             if value is not None:
@@ -116,15 +133,11 @@ class MappedRows:
         spelling = row.spelling if self._has_action else ""
         if self._as_it_is is not None and not row.misfits and self._folding.is_empty(row.entry, spelling):
             return self._as_it_is(row)
-        target = dict(self._base(row) or {}) if self._has_base(row.entry) else {}
-        self._folding.fold(row.entry, spelling, target)
+        own = dict(self._base(row) or {}) if self._has_base(row.entry) else {}
+        target = self._folding.folded(row.entry, spelling, own)
         for path, value in row.misfits:
             fold(target, "event_id" if path == "id" else path, value)
         return self._write(target)
-
-    def _has_base(self, entry: Entry) -> bool:
-        """Return whether the column has something of its own to hold; to parse nothing would take a while."""
-        return self._get_bases is None or max(map(len, self._get_bases(entry))) > 2
 
     def _tell(self, row: RowInMaking) -> None:
         paths = ", ".join(dict.fromkeys(path for path, _ in row.misfits))
@@ -165,6 +178,29 @@ def _is_plain(path: str, kind: Kind) -> bool:
     return kind.name == "text" and kind.chars is None and path in _TEXT_FIELDS - {"action"}
 
 
+def _first_of(table_map: TableMap, name: str, kind: Kind) -> tuple[str, First] | None:
+    """Return the field that column *name* takes as it is, and what else it takes where there is none; or None."""
+    source = table_map.sources[name]
+    if not isinstance(source, First) or not _is_plain(source.paths[0], kind):
+        return None
+    path, *others = source.paths
+    # Those that nothing else holds have to be looked at, lest they are lost.
+    return None if loose_in(table_map, name).intersection(others) else (path, First(tuple(others), source.otherwise))
+
+
+def _has_content(paths: tuple[str, ...]) -> Callable[[Entry], bool]:
+    """Return what says whether the objects *paths* hold anything; to parse nothing would take a while."""
+    if len(paths) == 1:
+        get = attrgetter(*paths)
+        return lambda entry: len(get(entry)) > 2
+    get_all = values_of(paths)
+    return lambda entry: max(map(len, get_all(entry))) > 2
+
+
+def _always(entry: Entry) -> bool:
+    return True
+
+
 def _is_objects(source: Source) -> bool:
     return isinstance(source, (Field, Merge)) and all(path in _EMPTY for path in paths_of(source))
 
@@ -178,19 +214,23 @@ def _object_fit(path: str, kind: Kind, without: Without) -> Fit:
     empty = _EMPTY[path]
     write = adapter(kind) if kind.name == "json" else to_json
     left_out = [key for of, key in without if of == path] + ([SPELLING_KEY] if path == "metadata" else [])
-    marks = [f'"{key}"'.encode() for key in left_out]
-    is_compact = kind.form == "compact"
+    marks = [f'"{key}"' for key in left_out]
+    as_text = _as_text if kind.form == "compact" else with_blanks
 
     def fit(row: RowInMaking, value: Any) -> Any:
         if len(value) <= 2:
             return empty
-        raw = bytes(value)
+        text = as_text(value)
         for mark in marks:
-            if mark in raw:
+            if mark in text:
                 return write(row.object(path))
-        return raw.decode() if is_compact else with_blanks(raw)
+        return text
 
     return fit
+
+
+def _as_text(raw: bytes) -> str:
+    return str(raw, "utf-8")
 
 
 def _object_fill(path: str, kind: Kind, without: Without) -> Fill:
@@ -206,8 +246,13 @@ def _fit(column: InspectedColumn, source: Field, kind: Kind, without: Without, *
     if path not in FIELDS or path == "action":
         return None
     adapt, instead = adapter(kind), _instead(column, kind, path, is_key=is_key)
+    can_be = is_number if kind.name == "int" and path in _TEXTS else None
 
     def fit(row: RowInMaking, value: Any) -> Any:
+        # Most ids are no numbers, and an exception takes as long as all else that is done with them.
+        if can_be is not None and not can_be(value):
+            row.misfits.append((path, value))
+            return None
         try:
             return adapt(value)
         except UnfitError as error:
