@@ -21,7 +21,7 @@ from typing import Any
 from audit_async.entry import Entry
 from audit_async.inspection import InspectedColumn, InspectedTable
 from audit_async.store.pacing import slices_in_turns
-from audit_async.table_map.layout import Layout, Row
+from audit_async.table_map.layout import Layout, MakeRows, Row
 
 Encoder = Callable[[Sequence[Row]], bytes]
 _Column = Callable[[Sequence[Any]], Iterable[bytes]]
@@ -43,14 +43,14 @@ _DIMENSIONS = re.compile(r"\(.*\)")
 
 
 async def copy_chunks(
-    entries: Sequence[Entry], row: Callable[[Entry], Row], encode: Encoder, *, gives_up_interpreter: bool
+    entries: Sequence[Entry], rows: MakeRows, encode: Encoder, *, gives_up_interpreter: bool
 ) -> AsyncIterator[bytes]:
     """Yield what COPY takes for *entries*; between slices others get a turn."""
     left, before = len(entries), _BEGINNING
     # Each is sent by itself, which gives the interpreter up as well: what stands before and behind goes along.
     async for part in slices_in_turns(entries, gives_up_interpreter=gives_up_interpreter):
         left -= len(part)
-        yield before + encode(list(map(row, part))) + (b"" if left else _END)
+        yield before + encode(list(rows(part))) + (b"" if left else _END)
         before = b""
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from audit_async.config import (
     GIVE_UP_HOGGED_ROWS,
@@ -19,8 +19,8 @@ from audit_async.config import (
     GIVE_UP_SECONDS,
 )
 from audit_async.entry import Entry
+from audit_async.table_map.layout import MakeRows, Row
 
-Row = tuple[Any, ...]
 _Item = TypeVar("_Item")
 
 
@@ -30,9 +30,14 @@ def slices(entries: Sequence[Entry], size: int = GIVE_UP_ROWS) -> Iterator[Seque
         yield entries[start : start + size]
 
 
-def rows_giving_up(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> Iterator[Row]:
+def rows_in_slices(entries: Sequence[Entry], rows: MakeRows) -> Iterator[Row]:
+    """Yield the rows of *entries*, made a slice at a time, when they are asked for."""
+    return chain.from_iterable(map(rows, slices(entries)))
+
+
+def rows_giving_up(entries: Sequence[Entry], rows: MakeRows) -> Iterator[Row]:
     """Yield the rows of *entries*; sleep for a moment between slices. For a thread of our own."""
-    return chain.from_iterable(map(row, part) for part in slices_giving_up(entries))
+    return chain.from_iterable(map(rows, slices_giving_up(entries)))
 
 
 def slices_giving_up(items: Sequence[_Item], size: int = GIVE_UP_ROWS) -> Iterator[Sequence[_Item]]:
@@ -51,11 +56,11 @@ def slices_giving_up(items: Sequence[_Item], size: int = GIVE_UP_ROWS) -> Iterat
         was_hogged = is_hogged
 
 
-async def rows_letting_loop_run(entries: Sequence[Entry], row: Callable[[Entry], Row]) -> AsyncIterator[Row]:
+async def rows_letting_loop_run(entries: Sequence[Entry], rows: MakeRows) -> AsyncIterator[Row]:
     """Yield the rows of *entries*; let the event loop run between slices. For a task in somebody's loop."""
     async for part in slices_in_turns(entries, gives_up_interpreter=False):
-        for entry in part:
-            yield row(entry)
+        for row in rows(part):
+            yield row
 
 
 async def slices_in_turns(entries: Sequence[Entry], *, gives_up_interpreter: bool) -> AsyncIterator[Sequence[Entry]]:

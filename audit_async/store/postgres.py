@@ -169,12 +169,12 @@ class PostgresStore:
         table, gives_up = layout.table, self._options.gives_up_interpreter
         encode = self._encoders[table]
         if encode is not None:
-            chunks = copy_chunks(entries, layout.bare_row or layout.row, encode, gives_up_interpreter=gives_up)
+            chunks = copy_chunks(entries, layout.bare_rows or layout.rows, encode, gives_up_interpreter=gives_up)
             await raw.copy_to_table(
                 table.name, schema_name=table.schema, columns=layout.columns, format="binary", source=chunks
             )
             return
-        rows: Any = (rows_giving_up if gives_up else rows_letting_loop_run)(entries, layout.row)
+        rows: Any = (rows_giving_up if gives_up else rows_letting_loop_run)(entries, layout.rows)
         await raw.copy_records_to_table(table.name, schema_name=table.schema, columns=layout.columns, records=rows)
 
     async def _insert_rows(
@@ -188,14 +188,14 @@ class PostgresStore:
         elif len(entries) == 1:
             await raw.execute(statement, *layout.row(entries[0]))
         else:
-            await raw.executemany(statement, rows_giving_up(entries, layout.row))
+            await raw.executemany(statement, rows_giving_up(entries, layout.rows))
 
     async def _execute_rows(
         self, raw: RawConnection, layout: Layout, entries: Sequence[Entry], *, is_replay: bool
     ) -> None:
         """Insert what is not there yet, in slices, in the transaction that is open."""
         for part in slices(entries):
-            await raw.executemany(self._statements[layout.table, is_replay], map(layout.row, part))
+            await raw.executemany(self._statements[layout.table, is_replay], layout.rows(part))
 
     async def _mark_delivered(
         self, raw: RawConnection, delivered: TableName, entries: Sequence[Entry], *, is_replay: bool

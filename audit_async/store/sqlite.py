@@ -108,7 +108,7 @@ class SqliteStore:
                 if layout.delivered is not None:
                     fresh = await _mark_delivered(raw, layout.delivered, entries)
                 for some in _slices(fresh):
-                    row_values = [value for entry in some for value in layout.row(entry)]
+                    row_values = [value for row in layout.rows(some) for value in row]
                     await raw.execute(self._statements[layout.table, len(some)], row_values)
             await raw.execute("COMMIT")
         except BaseException:

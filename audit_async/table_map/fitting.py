@@ -32,7 +32,7 @@ def fit(table_map: TableMap, found: InspectedTable) -> Layout:
         table=TableName(found.schema, found.name),
         columns=rows.columns,
         key=key,
-        row=rows.make,
+        rows=rows.make,
         has_other_keys=has_other_keys(table_map, found),
         delivered=None if key or table_map.delivered_ids is None else TableName.parse(table_map.delivered_ids),
         actions=None if table_map.actions is None else frozenset(table_map.actions),

@@ -84,7 +84,9 @@ class Folding:
             if not self._is_implied(name, entry, spelling, own):
                 fold(target, name, getattr(entry, name))
         for name in self._objects:
-            self._fold_object(entry, name, spelling, target)
+            raw = getattr(entry, name)
+            if len(raw) > 2:
+                self._fold_object(entry, name, raw, spelling, target)
         return target
 
     def _rest_of(self, entry: Entry) -> dict[str, Any]:
@@ -136,10 +138,7 @@ class Folding:
             return entry.category == term.category
         return entry.severity == (term.severity_failed if entry.outcome in FAILED else term.severity)
 
-    def _fold_object(self, entry: Entry, name: str, spelling: str, target: dict[str, Any]) -> None:
-        raw = getattr(entry, name)
-        if len(raw) <= 2:
-            return
+    def _fold_object(self, entry: Entry, name: str, raw: bytes, spelling: str, target: dict[str, Any]) -> None:
         value = msgspec.json.decode(raw)
         if name == "metadata":
             value.pop(SPELLING_KEY, None)

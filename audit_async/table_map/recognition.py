@@ -7,7 +7,7 @@ from audit_async.faults.place import making
 from audit_async.inspection import InspectedTable, TableName
 from audit_async.table.columns import COLUMNS, KEY, is_ours, lacking, unfit
 from audit_async.table_map.fitting import fit
-from audit_async.table_map.layout import OURS, Layout
+from audit_async.table_map.layout import OURS, Layout, one_by_one
 from audit_async.table_map.mapping import TableMap
 from audit_async.table_map.own import bare_own_row, own_row, own_row_mariadb, own_row_sqlite
 from audit_async.table_map.ready import READY
@@ -41,8 +41,8 @@ def recognise(found: InspectedTable) -> Layout:
             table=name,
             columns=tuple(COLUMNS),
             key=KEY,
-            row=_OWN_ROWS.get(found.dialect, own_row),
-            bare_row=bare_own_row if found.dialect == "postgresql" else None,
+            rows=one_by_one(_OWN_ROWS.get(found.dialect, own_row)),
+            bare_rows=one_by_one(bare_own_row) if found.dialect == "postgresql" else None,
             has_other_keys=bool(found.unique_keys),
         )
     if _looks_like_ours(found):

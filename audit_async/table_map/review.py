@@ -10,9 +10,10 @@ from audit_async.errors import ConfigStoreError, meant
 from audit_async.events.vocabulary import TERMS, Category, Outcome, Severity
 from audit_async.inspection import InspectedColumn, InspectedTable, TableName
 from audit_async.table_map.adapters import UnfitError, adapter
+from audit_async.table_map.filling import constant, is_whole_or_nothing
 from audit_async.table_map.kinds import Kind, kind_of
 from audit_async.table_map.mapping import TableMap
-from audit_async.table_map.rows import constant, covered_by, is_whole_or_nothing
+from audit_async.table_map.rows import covered_by
 from audit_async.table_map.source import FIELDS, OBJECTS, Constant, Field, First, Function, Source, paths_of
 
 ERROR, WARNING, UNKNOWN, INFO = LEVELS = ("error", "warning", "unknown", "info")

@@ -40,12 +40,15 @@ class RowInMaking:
         self.entry = entry
         self.without = without
         self.spelling = entry.action if dialect is None else _spelling(entry, dialect)
-        self.misfits: list[tuple[str, Any]] = []
-        self._objects: dict[str, Any] = {}
+        # Most rows need neither a list nor a dictionary, which Python's collector would count.
+        self.misfits: tuple[tuple[str, Any], ...] = ()
+        self._objects: dict[str, Any] | None = None
         self._event: AuditEvent | None = None
 
     def object(self, name: str) -> Any:
         """Return the JSON of the field *name*, parsed, without what the map leaves out; None where there is none."""
+        if self._objects is None:
+            self._objects = {}
         if name not in self._objects:
             raw = getattr(self.entry, name)
             found = msgspec.json.decode(raw) if len(raw) else None
@@ -58,6 +61,10 @@ class RowInMaking:
             self._objects[name] = found
         return self._objects[name]
 
+    def add_misfit(self, path: str, value: Any) -> None:
+        """Note that *value*, which *path* leads to, did not fit its column."""
+        self.misfits = (*self.misfits, (path, value))
+
     @property
     def event(self) -> AuditEvent:
         """The entry as the event that it was."""
@@ -67,9 +74,13 @@ class RowInMaking:
 
 
 def _spelling(entry: Entry, dialect: str) -> str:
-    given = entry.objects("metadata").get(SPELLING_KEY) if len(entry.metadata) > 2 else None
+    return _spell(entry.action, entry.outcome, dialect, _given(entry) if len(entry.metadata) > 2 else None)
+
+
+def _given(entry: Entry) -> str | None:
+    given = entry.objects("metadata").get(SPELLING_KEY)
     # Anything else than a text need not even be hashable.
-    return _spell(entry.action, entry.outcome, dialect, given if type(given) is str else None)
+    return given if type(given) is str else None
 
 
 @functools.lru_cache(maxsize=CONTEXT_SPELLINGS)
@@ -155,7 +166,7 @@ def _first(source: First, loose: frozenset[str]) -> Getter:
             if chosen is None:
                 chosen = value
             elif is_loose and value != chosen:
-                row.misfits.append((path, value))
+                row.add_misfit(path, value)
         return chosen
 
     return get

@@ -116,7 +116,7 @@ def _summed(beats: Sequence[float]) -> float:
 
 
 async def _copy_list(_: PostgresStore, raw: Any, layout: Layout, entries: Sequence[Entry]) -> None:
-    rows = list(map(layout.row, entries))
+    rows = list(layout.rows(entries))
     await raw.copy_records_to_table(
         layout.table.name, schema_name=layout.table.schema, columns=layout.columns, records=rows
     )

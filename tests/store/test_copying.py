@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from audit_async.inspection import InspectedColumn, InspectedTable, TableName, inspect_now
 from audit_async.store.copying import Encoder, copy_chunks, row_encoder
-from audit_async.table_map.layout import Layout
+from audit_async.table_map.layout import Layout, one_by_one
 from tests.store.conftest import Place
 from tests.store.entries import entries
 
@@ -66,7 +66,9 @@ async def laid_out(place: Place, columns: dict[str, str]) -> tuple[Layout, Inspe
     )
     async with place.admin.connect() as connection:
         found = await connection.run_sync(inspect_now, TableName("", "kept"))
-    return Layout(name="", table=TableName("", "kept"), columns=tuple(columns), key=(), row=lambda entry: ()), found
+    return Layout(
+        name="", table=TableName("", "kept"), columns=tuple(columns), key=(), rows=lambda entries: [()] * len(entries)
+    ), found
 
 
 async def copied(
@@ -74,9 +76,8 @@ async def copied(
 ) -> list[tuple[Any, ...]]:
     """Send *rows* by COPY and return what is in the table then."""
     batch = entries(len(rows))
-    chunks = copy_chunks(
-        batch, lambda entry: rows[(entry.writer_seq or 0) - 1], encode, gives_up_interpreter=len(rows) % 2 == 0
-    )
+    make = one_by_one(lambda entry: rows[(entry.writer_seq or 0) - 1])
+    chunks = copy_chunks(batch, make, encode, gives_up_interpreter=len(rows) % 2 == 0)
     await raw.copy_to_table("kept", columns=layout.columns, source=chunks, format="binary")
     return [tuple(row) for row in await raw.fetch(f"SELECT {', '.join(layout.columns)} FROM kept ORDER BY number")]
 
@@ -125,7 +126,10 @@ def encoder_of(*kinds: str) -> Encoder | None:
     columns = tuple(InspectedColumn(f"c{number}", kind, True, False) for number, kind in enumerate(kinds))
     found = InspectedTable(schema=None, dialect="postgresql", name="kept", columns=columns)
     names = tuple(column.name for column in columns)
-    return row_encoder(Layout(name="", table=TableName("", "kept"), columns=names, key=(), row=lambda entry: ()), found)
+    return row_encoder(
+        Layout(name="", table=TableName("", "kept"), columns=names, key=(), rows=lambda entries: [()] * len(entries)),
+        found,
+    )
 
 
 @pytest.mark.parametrize("kind", ["numeric", "text[]", "bytea", "cidr", "interval", "money", "time without time zone"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +26,7 @@ from audit_async.store import StoreOptions
 from audit_async.store.mariadb import MariadbStore
 from audit_async.store.opening import open_store
 from audit_async.table.columns import COLUMNS
+from audit_async.table_map.layout import Row
 from audit_async.table_map.tables import Layouts
 from tests.servers.mariadb import MariadbServer
 from tests.store.conftest import Place
@@ -187,11 +188,11 @@ async def test_the_loop_turns_while_a_task_inserts(mariadb_place: Place, is_repl
     assert store._layouts is not None
     (layout,) = store._layouts.all
 
-    def row(made: Entry) -> tuple[object, ...]:
+    def rows(made: Sequence[Entry]) -> Iterable[Row]:
         turn_of_row.append(turns)
-        return layout.row(made)
+        return layout.rows(made)
 
-    store._layouts = replace(store._layouts, all=(replace(layout, row=row),))
+    store._layouts = replace(store._layouts, all=(replace(layout, rows=rows),))
     counting = asyncio.create_task(count_turns())
     await store.insert(entries(1280), is_replay=is_replay)
     counting.cancel()

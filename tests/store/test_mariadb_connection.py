@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from audit_async.entry import Entry
 from audit_async.errors import TransientStoreError
 from audit_async.store.engine import looking
 from audit_async.store.mariadb_engine import new_engine
+from audit_async.table_map.layout import Row
 from audit_async.table_map.tables import Layouts
 from audit_async.timing import Timing
 from tests.polling import eventually
@@ -84,11 +86,11 @@ async def test_a_frozen_server_costs_one_attempt(
     assert store._layouts is not None
     (layout,) = store._layouts.all
 
-    def row(made: Entry) -> tuple[object, ...]:
+    def rows(made: Sequence[Entry]) -> Iterable[Row]:
         spare.freeze()
-        return layout.row(made)
+        return layout.rows(made)
 
-    store._layouts = replace(store._layouts, all=(replace(layout, row=row),))
+    store._layouts = replace(store._layouts, all=(replace(layout, rows=rows),))
     if not is_under_way:
         spare.freeze()
     try:

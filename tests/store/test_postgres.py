@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import asyncpg
@@ -21,6 +21,7 @@ from audit_async.errors import (
     TransientStoreError,
 )
 from audit_async.store.postgres import PostgresStore
+from audit_async.table_map.layout import Row
 from audit_async.table_map.tables import Layouts
 from audit_async.timing import Timing
 from tests.store.conftest import Place, add_role
@@ -115,11 +116,11 @@ async def test_the_loop_turns_while_a_task_inserts(postgres_place: Place, is_rep
     assert store._layouts is not None
     (layout,) = store._layouts.all
 
-    def row(made: Entry) -> tuple[object, ...]:
+    def rows(made: Sequence[Entry]) -> Iterable[Row]:
         turn_of_row.append(turns)
-        return layout.row(made)
+        return layout.rows(made)
 
-    store._layouts = Layouts((replace(layout, row=row, bare_row=None),))
+    store._layouts = Layouts((replace(layout, rows=rows, bare_rows=None),))
     counting = asyncio.create_task(count_turns())
     await asyncio.sleep(0)
     await store.insert(entries(2000), is_replay=is_replay)
