@@ -68,13 +68,28 @@ class Folding:
             and all(self._is_implied(name, entry, spelling, {}) for name in self._verdicts)
         )
 
-    def folded(self, entry: Entry, spelling: str, own: dict[str, Any]) -> dict[str, Any]:
+    def rests(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+        """Return of each entry its fields without a column that are set, and that no other field repeats."""
+        rests: list[dict[str, Any]] = msgspec.to_builtins(
+            [self._only_set(*values) for values in map(self._get_rest, entries)]
+        )
+        for entry, rest in zip(entries, rests, strict=True):
+            if "" in rest.values():
+                for name in _TENANCY:
+                    if rest.get(name) == "":
+                        del rest[name]
+            repeated = self._repeats.get(entry.resource_type)
+            if repeated is not None and rest.get(repeated) == entry.resource_id:
+                rest.pop(repeated, None)
+        return rests
+
+    def folded(self, entry: Entry, spelling: str, own: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
         """Return *own*, which the column holds anyway, and what of *entry* no column holds.
 
         Args:
+            rest: that of `rests`; it is changed.
             spelling: of the action, as its column has it; empty where no column has it.
         """
-        rest = self._rest_of(entry)
         target = _joined(own, rest) if own else rest
         if not self._holds_apart:
             self._fold_apart(entry, own, target)
@@ -88,16 +103,6 @@ class Folding:
             if len(raw) > 2:
                 self._fold_object(entry, name, raw, spelling, target)
         return target
-
-    def _rest_of(self, entry: Entry) -> dict[str, Any]:
-        """Return the fields without a column that are set, and that no other field repeats."""
-        rest: dict[str, Any] = msgspec.to_builtins(self._only_set(*self._get_rest(entry)))
-        if "" in rest.values():
-            rest = {name: value for name, value in rest.items() if value != "" or name not in _TENANCY}
-        repeated = self._repeats.get(entry.resource_type)
-        if repeated is not None and rest.get(repeated) == entry.resource_id:
-            rest.pop(repeated, None)
-        return rest
 
     def _fold_apart(self, entry: Entry, own: dict[str, Any], target: dict[str, Any]) -> None:
         if "id" not in self._covered:

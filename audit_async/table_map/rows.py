@@ -91,19 +91,19 @@ class MappedRows:
             columns[place] = fit(rows, columns[place])
         columns += [list(map(fill, rows)) for fill in self._fills]
         if self._folds:
-            columns.append(list(map(self._folded, rows)))
+            columns.append(list(map(self._folded, rows, self._folding.rests(entries))))
         else:
             for row in rows:
                 if row.misfits:
                     self._tell(row)
         return zip(*columns, strict=True)
 
-    def _folded(self, row: RowInMaking) -> Any:
+    def _folded(self, row: RowInMaking, rest: dict[str, Any]) -> Any:
         spelling = row.spelling if self._has_action else ""
-        if self._as_it_is is not None and not row.misfits and self._folding.is_empty(row.entry, spelling):
+        if self._as_it_is is not None and not rest and not row.misfits and self._folding.is_empty(row.entry, spelling):
             return self._as_it_is(row)
         own = dict(self._base(row) or {}) if self._has_base(row.entry) else {}
-        target = self._folding.folded(row.entry, spelling, own)
+        target = self._folding.folded(row.entry, spelling, own, rest)
         for path, value in row.misfits:
             fold(target, "event_id" if path == "id" else path, value)
         return self._write(target)
