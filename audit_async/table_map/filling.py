@@ -111,7 +111,7 @@ def fit_for(column: InspectedColumn, source: Field, kind: Kind, without: Without
     can_be = is_number if kind.name == "int" and path in _TEXTS else None
 
     def fit(rows: Sequence[RowInMaking], values: Sequence[Any]) -> Sequence[Any]:
-        if chars is not None and max(map(len, filter(None, values)), default=0) <= chars:
+        if chars is not None and not [value for value in values if value and len(value) > chars]:
             return values
         fitted = list(values)
         for place, value in enumerate(values):
