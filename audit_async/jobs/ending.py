@@ -6,7 +6,7 @@ import inspect
 import itertools
 import traceback
 from types import FrameType
-from typing import Any
+from typing import Any, TypeGuard
 
 from audit_async.config import MAX_ITEMS
 from audit_async.events import Outcome
@@ -89,6 +89,11 @@ def text_of(error: BaseException) -> tuple[str, dict[str, Any]]:
             return own_name(type(error)), {"exception": {"$type": type_name(error)}}
         # Its text can be read: it was a signal, in just this moment, whose exception is not ours to keep.
         raise
+
+
+def is_exception(reason: object) -> TypeGuard[BaseException]:
+    """Return whether *reason* is one, by its type alone: asked for its class, an odd value may raise."""
+    return issubclass(type(reason), BaseException)
 
 
 def _read(error: BaseException) -> tuple[str, dict[str, Any]]:

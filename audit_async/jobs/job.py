@@ -24,7 +24,7 @@ from audit_async.events.build import say, with_own
 from audit_async.events.fields import convert
 from audit_async.events.identifier import new_id
 from audit_async.events.vocabulary import FAILED
-from audit_async.jobs.ending import outcome_of, text_of
+from audit_async.jobs.ending import is_exception, outcome_of, text_of
 from audit_async.jobs.keywords import Keywords, read_name
 from audit_async.jobs.tally import Tally
 from audit_async.receipt import Receipt
@@ -193,7 +193,7 @@ class Job:
             reason: the error message of the job's last event: a text, or an exception.
             outcome: its outcome: `failure`, `denied`, `partial`, ...
         """
-        text, told = text_of(reason) if isinstance(reason, BaseException) else (say(reason), {})
+        text, told = text_of(reason) if is_exception(reason) else (say(reason), {})
         self._settled = (convert("outcome", outcome, {}) or Outcome.FAILURE, text, told)
 
     # --- begin and end -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from audit_async.context import audit_context, dump, load
 from audit_async.diagnostics import report
 from audit_async.errors import meant
 from audit_async.events import AuditEvent, Outcome
-from audit_async.jobs.ending import text_of
+from audit_async.jobs.ending import is_exception, text_of
 from audit_async.jobs.job import Job, Logs
 from audit_async.jobs.keywords import read_name
 
@@ -70,7 +70,7 @@ def ended_elsewhere(
     name: str, task_id: str, reason: object, outcome: Outcome, details: Mapping[str, Any]
 ) -> AuditEvent:
     """Return the last event of a run that cannot tell of its end itself: it died, or never began."""
-    text, told = text_of(reason) if isinstance(reason, BaseException) else (reason, {})
+    text, told = text_of(reason) if is_exception(reason) else (reason, {})
     return events.job(
         read_name(name).finish.name,
         job_name=name,

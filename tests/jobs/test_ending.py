@@ -209,6 +209,23 @@ async def test_a_failure_may_be_said(log: Log) -> None:
     assert [None, "builtins.ValueError", "builtins.PermissionError"] == kinds
 
 
+async def test_any_value_is_a_reason(log: Log) -> None:
+    """One that raises when it is asked for its class is as good as a text."""
+
+    class Classless:
+        @property  # type: ignore[misc]  # that of `object` can be set
+        def __class__(self) -> Any:
+            raise LookupError
+
+        def __str__(self) -> str:
+            return "no class"
+
+    with log.audit.job("org.sync") as job:
+        job.fail(Classless())
+    last = await log.last()
+    assert ("failure", True) == (last["outcome"], bool(last["error_message"]))
+
+
 async def test_what_led_to_an_exception_is_kept(log: Log) -> None:
     """Causes, and the members of a group, are in the details, under the name that a line of a log has for them."""
     with suppress(ExceptionGroup), log.audit.job("schedule.execute"):
