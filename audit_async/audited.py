@@ -12,7 +12,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, NoneType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from audit_async.config import JOB_ITEMS
@@ -25,6 +25,8 @@ from audit_async.receipt import Receipt
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+
+_FIXED = frozenset({str, int, float, bool, NoneType})
 
 
 def _nothing() -> Iterator[None]:
@@ -63,7 +65,7 @@ def audited_job(
     Args:
         name: of the job.
         audit: the logger; by default that of the process, as it is when the function is called.
-        each, fields: as of `AuditLogger.job`; of values that change later it keeps what they are now.
+        each, fields: as of `AuditLogger.job`.
 
     Raises:
         TypeError: *name* is forgotten; what is decorated is no function, or a generator or a context manager made of
@@ -72,8 +74,9 @@ def audited_job(
     """
     if callable(name):
         raise TypeError("audited_job() takes the name of the job first: @audited_job('schedule.execute')")
-    # A slip is told where it is written, and what is the same in every run is made plain once.
+    # A slip is told where it is written. What nobody can change is made plain once, for every run.
     said = Keywords(fields)
+    given = said if all(type(value) in _FIXED for value in fields.values()) else fields
     operator.index(each)
     given_logger(audit)
 
@@ -94,14 +97,14 @@ def audited_job(
 
             @functools.wraps(function)
             async def run(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> Any:
-                with Job(logger_of(audit), name, said, each=each):
+                with Job(logger_of(audit), name, given, each=each):
                     return await cast("Awaitable[Any]", function(*arguments, **keywords))
 
             return cast("Callable[_Parameters, _Result]", run)
 
         @functools.wraps(function)
         def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
-            with Job(logger_of(audit), name, said, each=each) as job:
+            with Job(logger_of(audit), name, given, each=each) as job:
                 result = function(*arguments, **keywords)
                 made = next((_LAZY[kind] for kind in _LAZY if issubclass(type(result), kind)), None)
                 if made is not None:

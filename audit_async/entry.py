@@ -109,7 +109,7 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
         """Return the event that it was."""
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         fields |= {name: msgspec.json.decode(raw) if len(raw := fields[name]) else None for name in _OBJECTS}
-        fields["tags"] = tuple(msgspec.json.decode(self.tags))
+        fields["tags"] = tuple(msgspec.json.decode(self.tags) or ())  # made without a builder it may have none
         fields |= {"category": Category(self.category), "severity": Severity(self.severity)}
         return AuditEvent(**{**fields, "outcome": Outcome(self.outcome)})
 

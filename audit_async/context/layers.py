@@ -73,6 +73,8 @@ class _Layer(msgspec.Struct, eq=False):
     ends: frozenset[str] = _NO_NAMES
     late: tuple[tuple[dict[str, str], frozenset[str], Source], ...] = ()
 
+    __repr__ = object.__repr__  # no user's id in whatever prints variables, and no depth without an end
+
 
 _NOTHING: dict[str, str] = {}
 _OF_ANOTHER_ACTOR = ACTOR | {"on_behalf_of"}

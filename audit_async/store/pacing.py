@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from audit_async.config import (
     GIVE_UP_HOGGED_ROWS,
@@ -19,7 +19,9 @@ from audit_async.config import (
     GIVE_UP_SECONDS,
 )
 from audit_async.entry import Entry
-from audit_async.table_map.layout import MakeRows, Row
+
+if TYPE_CHECKING:  # a logger loads this module, and SQLAlchemy only where it connects
+    from audit_async.table_map.layout import MakeRows, Row
 
 _Item = TypeVar("_Item")
 

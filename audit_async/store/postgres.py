@@ -157,9 +157,10 @@ class PostgresStore:
         """Copy all or none. By itself a COPY is a transaction of its own: to begin and end one are two round trips.
 
         The server has all of it before it answers, and may carry out what was given up. Brought in again it is passed
-        over by its key; where there is none, an attempt ends with its transaction.
+        over by the key of our table; that of another one may be no more than a trigger makes of it, so that there an
+        attempt ends with its transaction.
         """
-        if self._has_pooler or not layout.key:
+        if self._has_pooler or not layout.is_ours:
             async with self._transaction(raw):
                 await self._copy_rows(raw, layout, entries)
         else:

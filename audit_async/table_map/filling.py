@@ -59,7 +59,8 @@ _TEXTS = _TEXT_FIELDS | {"family", "result"}
 def is_plain(path: str, kind: Kind) -> bool:
     """Return whether a column of *kind* takes the field *path* as it is, whatever its value."""
     if path == "status_code":
-        return kind.name == "int" and kind.bits >= _STATUS_BITS
+        # An odd number of bits is that of a column without negative numbers.
+        return kind.name == "int" and kind.bits >= _STATUS_BITS and kind.bits % 2 == 0
     if path == "duration_ms":
         return kind.name == "float" and kind.bits == 64
     # The action may have another spelling.

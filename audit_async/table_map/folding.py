@@ -144,10 +144,10 @@ class Folding:
         return entry.severity == (term.severity_failed if entry.outcome in FAILED else term.severity)
 
     def _fold_object(self, entry: Entry, name: str, raw: bytes, spelling: str, target: dict[str, Any]) -> None:
-        value = msgspec.json.decode(raw)
-        if name == "metadata":
+        value = msgspec.json.decode(raw)  # of an event that was made without a builder it may be anything
+        if name == "metadata" and isinstance(value, dict):
             value.pop(SPELLING_KEY, None)
-        is_said = self._is_terse and name == "tags" and _words_of(entry, spelling).issuperset(value)
+        is_said = name == "tags" and self._is_terse and isinstance(value, list) and _are_said(value, entry, spelling)
         if value and not is_said:
             fold(target, name, value)
 
@@ -167,11 +167,12 @@ def _joined(own: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
     return target
 
 
-def _words_of(entry: Entry, spelling: str) -> set[str | None]:
-    """Return the tags that builders give events of this kind: the row says them by its action and its resource."""
+def _are_said(tags: list[Any], entry: Entry, spelling: str) -> bool:
+    """Return whether *tags* are those that builders give events of this kind: the row says them by its action and its
+    resource."""
     family, _, verb = entry.action.rpartition(".")
-    said = {entry.action, spelling, family, verb, entry.resource_type, entry.resource_id}
-    return said | _TAGS.get(family, set())
+    said = {entry.action, spelling, family, verb, entry.resource_type, entry.resource_id, *_TAGS.get(family, ())}
+    return said.issuperset(map(str, tags))
 
 
 def values_of(names: Sequence[str]) -> Callable[[Entry], tuple[Any, ...]]:

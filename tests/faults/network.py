@@ -14,7 +14,7 @@ from tests.faults.lab import Lab
 from tests.faults.ledger import event_of
 from tests.polling import eventually_sync
 from tests.servers.pgbouncer import Pooler
-from tests.servers.proxy import BLACK_HOLE, Cut, Direction, FaultProxy, Trouble
+from tests.servers.proxy import BLACK_HOLE, LAST_WORDS, Cut, Direction, FaultProxy, Trouble
 
 SILENT = "did not answer|TimeoutError|in time|Lost connection|connection"
 ALWAYS = 1_000_000
@@ -128,9 +128,10 @@ def commit_unsaid(lab: Lab) -> None:
 def _cut_commits(lab: Lab, *, forwards: bool) -> None:
     with breakable(lab) as (proxy, callers):
         times = lab.chance.randrange(1, 4)
-        proxy.breaks(Trouble(cut=Cut(at=b"COMMIT", forwards=forwards, resets=lab.chance.random() < 0.5, times=times)))
+        cut = Cut(at=LAST_WORDS[lab.kind], forwards=forwards, resets=lab.chance.random() < 0.5, times=times)
+        proxy.breaks(Trouble(cut=cut))
         with lab.ledger() as ledger:
-            # At once, so that they come in batches of many, in a transaction of their own.
+            # At once, so that they come in batches of many.
             for _ in range(4):
                 for number in lab.numbers(200):
                     ledger.tell("called", number)
@@ -138,14 +139,14 @@ def _cut_commits(lab: Lab, *, forwards: bool) -> None:
                     ledger.tell("logged", number)
                 callers.store(100)
         callers.recover()
-        assert proxy.cuts >= 1, "no COMMIT was cut"
+        assert proxy.cuts >= 1, "no batch was cut at its end"
 
 
 @fault("F48", "half-open: the server does not learn that the writer is gone", on=SERVERS, quick=2, full=50)
 def half_open(lab: Lab) -> None:
     """Leave sessions on the server that hold the very keys which come again, and never end by themselves in time."""
     with breakable(lab, idle_in_transaction_seconds=3600.0 if lab.kind == "postgres" else 2.0) as (proxy, callers):
-        proxy.breaks(Trouble(cut=Cut(at=b"COMMIT", half=True, times=2)))
+        proxy.breaks(Trouble(cut=Cut(at=LAST_WORDS[lab.kind], half=True, times=2)))
         with lab.ledger() as ledger:
             while not proxy.cuts:
                 for number in lab.numbers(200):

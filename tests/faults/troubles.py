@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tests.faults.holding import holding
 from tests.polling import eventually_sync
 from tests.servers.postgres import PostgresServer
-from tests.servers.proxy import BLACK_HOLE, Cut, Trouble
+from tests.servers.proxy import BLACK_HOLE, LAST_WORDS, Cut, Trouble
 
 if TYPE_CHECKING:
     from tests.faults.soak import Soak
@@ -123,13 +123,22 @@ def _take_all_but_spared(filling: Path) -> None:
         eventually_sync(is_full)
 
 
+@contextmanager
+def cut_at_last_word(soak: Soak) -> Iterator[None]:
+    """Cut connections behind what makes a batch last, so that its answer is lost."""
+    word = LAST_WORDS["postgres" if isinstance(soak.server, PostgresServer) else "mariadb"]
+    soak.proxy.breaks(Trouble(cut=Cut(at=word, forwards=True, times=5)))
+    yield
+    soak.proxy.heals()
+
+
 NETWORK = (
     _network("nobody_listens", Trouble(refuses=True)),
     _network("black_hole", BLACK_HOLE),
     _network("answers_lost", Trouble(holds=frozenset({"to_client"}))),
     _network("connections_reset", Trouble(resets=True)),
     _network("slow_network", Trouble(latency_seconds=0.1)),
-    _network("cut_at_commit", Trouble(cut=Cut(at=b"COMMIT", forwards=True, times=5))),
+    cut_at_last_word,
     _network("cut_anywhere", Trouble(cut=Cut(direction="to_client", after_bytes=700, times=5))),
 )
 EVERY_SERVER = (process_killed, process_stopped, server_killed, server_frozen, *NETWORK)

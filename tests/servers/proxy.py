@@ -49,6 +49,10 @@ class Cut:
     times: int = 1
 
 
+LAST_WORDS = {"postgres": b"c\x00\x00\x00\x04", "mariadb": b"COMMIT"}
+"""What makes a batch of many rows last: the end of a COPY, which is a transaction of its own, or a COMMIT."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
     """What is wrong with the network.

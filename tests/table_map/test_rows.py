@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from audit_async import TableMap, events
 from audit_async.config import MAPPED_ROWS
 from audit_async.entry import Entry
@@ -73,3 +75,25 @@ def test_an_id_that_is_no_number_is_folded() -> None:
 def test_of_nothing_come_no_rows() -> None:
     """As little as of no entry there is a row."""
     assert [] == rows_of([])
+
+
+def test_a_number_below_nothing_fits_no_column_without_a_sign() -> None:
+    """Where it is the first of several it is not taken as it is, since the database refuses it."""
+    columns = (InspectedColumn("code", "int unsigned", True, False), InspectedColumn("more", "json", True, False))
+    found = InspectedTable(schema=None, name="t", dialect="mysql", columns=columns)
+    for source in ("status_code", {"first": ["status_code"], "otherwise": 0}):
+        rows = MappedRows(TableMap(table="t", columns={"code": source, "more": "details"}, fold_into="more"), found, ())
+        (row,) = rows.make([entry_of(events.custom("x.y", status_code=-5))])
+        made = dict(zip(rows.columns, row, strict=True))
+        assert made["code"] in (None, 0)
+        assert -5 == json.loads(made["more"])["status_code"]
+
+
+def test_an_event_that_was_made_without_a_builder_has_its_row() -> None:
+    """It may have nothing where others have an object, or tags that are no texts."""
+    for name, value in (("metadata", None), ("tags", None), ("tags", [["a"]]), ("details", None)):
+        entry = entry_of(msgspec.structs.replace(events.custom("x.y", user_id="7"), **{name: value}))
+        for arguments in ({}, {"spelling": "enclava"}):
+            (row,) = rows_of([entry], **arguments)
+            assert 7 == row["who"]
+    assert () == entry_of(msgspec.structs.replace(events.custom("x.y"), tags=None)).event().tags
