@@ -7,8 +7,10 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Self, TypeVar
@@ -178,6 +180,26 @@ class Bench:
                     yield audit
         finally:
             await audit.close(1)
+
+    @contextlib.asynccontextmanager
+    async def logger_with_process(self) -> AsyncIterator[AuditLogger]:
+        """Give a logger that only journals; a process of its own, `audit-async drain --follow`, makes the rows."""
+        url, journal_dir = await self.url(), self.folder()
+        async with AuditLogger(url, journal_dir=journal_dir, writer="none") as audit:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "audit_async", "drain", "--follow"),
+                env={**os.environ, "AUDIT_DATABASE_URL": url, "AUDIT_JOURNAL_DIR": str(journal_dir)},
+                stdout=DEVNULL,
+            )
+            try:
+                with samples.acting():
+                    audit.log(samples.event())
+                    if not await audit.flush(30):
+                        raise RuntimeError(f"the process does not get through: {audit.stats()}")
+                    yield audit
+            finally:
+                process.terminate()
+                await process.wait()
 
     async def interleaved(self, *sides: Callable[[], Awaitable[_T]]) -> list[list[_T]]:
         """Run *sides* in turn, `rounds` times, the first one first every other time; return their figures."""

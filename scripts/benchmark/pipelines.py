@@ -41,6 +41,7 @@ async def busy_application(bench: Bench) -> list[Comparison]:
     async with (
         bench.logger() as audit,
         bench.logger("task") as audit_in_task,
+        bench.logger_with_process() as audit_with_process,
         SessionPerEvent(await bench.url()) as peer,
     ):
 
@@ -55,6 +56,9 @@ async def busy_application(bench: Bench) -> list[Comparison]:
         async def logged_in_task() -> float:
             return await _work_and_log(audit_in_task, count, work)
 
+        async def logged_with_process() -> float:
+            return await _work_and_log(audit_with_process, count, work)
+
         async def awaited() -> float:
             async def one() -> None:
                 work()
@@ -65,7 +69,9 @@ async def busy_application(bench: Bench) -> list[Comparison]:
             theirs_cpu.append(((time.process_time() - cpu) / len(taken) - _WORK_SECONDS) * 1e6)
             return rate
 
-        ours, in_task, theirs = await bench.interleaved(logged, logged_in_task, awaited)
+        ours, in_task, with_process, theirs = await bench.interleaved(
+            logged, logged_in_task, logged_with_process, awaited
+        )
     return [
         Comparison(
             number="P5",
@@ -81,6 +87,13 @@ async def busy_application(bench: Bench) -> list[Comparison]:
             goal=Goal(least=15, aim=24),
         ),
         Comparison(number="P5", what='... writer="task"', unit="/s", ours=in_task, theirs=theirs),
+        Comparison(
+            number="P5",
+            what='... writer="none", and a process that delivers',
+            unit="/s",
+            ours=with_process,
+            theirs=theirs,
+        ),
         Comparison(
             number="P6",
             about=(
