@@ -198,7 +198,8 @@ class Bench:
                         raise RuntimeError(f"the process does not get through: {audit.stats()}")
                     yield audit
             finally:
-                process.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
                 await process.wait()
 
     async def interleaved(self, *sides: Callable[[], Awaitable[_T]]) -> list[list[_T]]:

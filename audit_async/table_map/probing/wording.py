@@ -76,7 +76,8 @@ def of_trigger(name: str, when: str, runs: str, *, is_for_rows: bool = True) -> 
         "",
         f"the trigger {name} runs {runs} {when} {each}: what it does is not seen from here; it can change a row, "
         "refuse it, or drop it without a word",
-        f"read {name}, and see that it lets every event pass",
+        f"read {name}, and see that it lets every event pass, in its table and with its key: a row that is not found "
+        "by it is stored again after a connection that broke at the wrong moment",
     )
 
 
