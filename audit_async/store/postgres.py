@@ -160,7 +160,7 @@ class PostgresStore:
         over by the key of our table; that of another one may be no more than a trigger makes of it, so that there an
         attempt ends with its transaction.
         """
-        if self._has_pooler or not layout.is_ours:
+        if self._has_pooler or not (layout.is_ours and layout.key):
             async with self._transaction(raw):
                 await self._copy_rows(raw, layout, entries)
         else:

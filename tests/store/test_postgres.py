@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 import pytest
@@ -214,15 +215,17 @@ async def test_a_cancelled_attempt_leaves_no_connection_behind(postgres_place: P
     assert await place.count() == 41
 
 
-async def test_a_cancelled_attempt_on_a_table_without_a_key_stores_nothing(postgres_place: Place) -> None:
-    """Where no key passes over what is there already, a batch that is given up is not carried out later."""
+@pytest.mark.parametrize("other", [{"key": ()}, {"name": "theirs"}], ids=["without a key", "not ours"])
+async def test_a_cancelled_attempt_on_such_a_table_stores_nothing(postgres_place: Place, other: dict[str, Any]) -> None:
+    """Where no key passes over what is there already, or a trigger may have changed it, a batch that is given up is not
+    carried out later."""
     place = postgres_place
     store = place.open()
     assert isinstance(store, PostgresStore)
     await store.insert(entries(1))
     assert store._layouts is not None
     (layout,) = store._layouts.all
-    store._layouts = Layouts((replace(layout, key=()),))
+    store._layouts = Layouts((replace(layout, **other),))
     holder = await raw(place, "holder")
     await holder.execute("BEGIN; LOCK TABLE audit_logs IN ACCESS EXCLUSIVE MODE")
     with pytest.raises(TimeoutError):
