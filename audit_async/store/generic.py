@@ -21,7 +21,6 @@ from audit_async.faults import Place, raise_verdict, translate
 from audit_async.inspection import TableName
 from audit_async.store import StoreOptions
 from audit_async.store.engine import OwnEngine, looking, raw_connection
-from audit_async.store.pacing import rows_in_slices
 from audit_async.store.revision import revise
 from audit_async.table_map.layout import Layout
 from audit_async.table_map.tables import Layouts, Tables
@@ -45,7 +44,7 @@ class _Rows:
 
     @classmethod
     def of(cls, layout: Layout, entries: Sequence[Entry]) -> _Rows:
-        made = list(rows_in_slices(entries, layout.rows))
+        made = list(layout.rows(entries))
         if layout.delivered is not None:
             keys: list[Key] = [(entry.id,) for entry in entries]
             looked_up_in: TableName | None = layout.delivered

@@ -36,7 +36,6 @@ from audit_async.store.encryption import warn_of_weakness
 from audit_async.store.engine import OwnEngine, close_hard, looking
 from audit_async.store.mariadb_engine import Server, meet, narrow_columns, new_engine
 from audit_async.store.mariadb_inserts import Inserts, Into
-from audit_async.store.pacing import rows_in_slices
 from audit_async.store.revision import revise, still_valid
 from audit_async.table_map.layout import Layout, Row
 from audit_async.table_map.tables import Layouts, Part, Tables
@@ -91,7 +90,7 @@ class MariadbStore:
         layout, entries = part
         if layout.delivered is not None:
             entries = await self._mark_delivered(inserts, layout.delivered, entries, is_replay=is_replay)
-        into, rows = Into(layout.table, layout.columns), rows_in_slices(entries, layout.rows)
+        into, rows = Into(layout.table, layout.columns), layout.rows(entries)
         if is_replay and layout.key:
             await self._insert_missing(inserts, layout, rows)
             return

@@ -32,11 +32,6 @@ def slices(entries: Sequence[Entry], size: int = GIVE_UP_ROWS) -> Iterator[Seque
         yield entries[start : start + size]
 
 
-def rows_in_slices(entries: Sequence[Entry], rows: MakeRows) -> Iterator[Row]:
-    """Yield the rows of *entries*, made a slice at a time, when they are asked for."""
-    return chain.from_iterable(map(rows, slices(entries)))
-
-
 def rows_giving_up(entries: Sequence[Entry], rows: MakeRows) -> Iterator[Row]:
     """Yield the rows of *entries*; sleep for a moment between slices. For a thread of our own."""
     return chain.from_iterable(map(rows, slices_giving_up(entries)))

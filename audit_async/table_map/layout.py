@@ -21,8 +21,8 @@ class Layout:
         name: `audit_async` for our own table, else that of the map.
         columns: those that are filled, in the order of `row`'s values.
         key: the columns by which a row is recognised as one that is there already; empty where the table has none.
-        rows: makes the rows of entries: JSON as text, times as the database takes them. Those of a map are made a
-            column at a time, which is quicker: give it as many entries as may be made between two pauses.
+        rows: makes the rows of entries, as they are asked for: JSON as text, times as the database takes them. Those of
+            a map are made some at once, a column at a time, which is quicker.
         bare_rows: the same with JSON as the bytes that an entry has, empty for NULL; None where there is more to it.
         has_other_keys: the table has further unique keys, whose violation is no sign of a replay.
         delivered: a table beside it with the ids of the events that are in it, in place of a key.

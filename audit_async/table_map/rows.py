@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeGuard
 
@@ -73,12 +74,12 @@ class MappedRows:
         self._folding = Folding(covered, is_terse=table_map.spelling is not None)
         self._has_action = "action" in covered
 
-    def make(self, entries: Sequence[Entry]) -> list[Row]:
-        """Return the rows of *entries*, of a few at once one column after the other. Never raises on a value."""
-        made: list[Row] = []
-        for start in range(0, len(entries), MAPPED_ROWS):
-            made += self._make(entries[start : start + MAPPED_ROWS])
-        return made
+    def make(self, entries: Sequence[Entry]) -> Iterable[Row]:
+        """Return the rows of *entries*, made when they are asked for: some at once, one column after the other. Never
+        raises on a value.
+        """
+        starts = range(0, len(entries), MAPPED_ROWS)
+        return chain.from_iterable(self._make(entries[start : start + MAPPED_ROWS]) for start in starts)
 
     def _make(self, entries: Sequence[Entry]) -> Iterable[Row]:
         rows = [RowInMaking(entry, self._spelling, self._without) for entry in entries]

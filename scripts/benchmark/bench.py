@@ -174,9 +174,10 @@ class Bench:
         try:
             with samples.acting():
                 async with audit:
-                    audit.log(samples.event())
-                    if writer != "none" and not await audit.flush(30):
-                        raise RuntimeError(f"the writer does not get through: {audit.stats()}")
+                    if writer == "none":
+                        audit.log(samples.event())
+                    else:
+                        await _get_through(audit)
                     yield audit
         finally:
             await audit.close(1)
@@ -193,9 +194,7 @@ class Bench:
             )
             try:
                 with samples.acting():
-                    audit.log(samples.event())
-                    if not await audit.flush(30):
-                        raise RuntimeError(f"the process does not get through: {audit.stats()}")
+                    await _get_through(audit)
                     yield audit
             finally:
                 with contextlib.suppress(ProcessLookupError):
@@ -210,6 +209,13 @@ class Bench:
             for side, taken in order if number % 2 == 0 else reversed(order):
                 taken.append(await side())
         return figures
+
+
+async def _get_through(audit: AuditLogger) -> None:
+    """Log an event and return when it is stored: everybody has connected then."""
+    audit.log(samples.event())
+    if not await audit.flush(30):
+        raise RuntimeError(f"the event does not get through: {audit.stats()}")
 
 
 def _end_children() -> None:

@@ -123,13 +123,10 @@ def _take_all_but_spared(filling: Path) -> None:
         eventually_sync(is_full)
 
 
-@contextmanager
-def cut_at_last_word(soak: Soak) -> Iterator[None]:
+def cut_at_last_word(soak: Soak) -> AbstractContextManager[None]:
     """Cut connections behind what makes a batch last, so that its answer is lost."""
     word = LAST_WORDS["postgres" if isinstance(soak.server, PostgresServer) else "mariadb"]
-    soak.proxy.breaks(Trouble(cut=Cut(at=word, forwards=True, times=5)))
-    yield
-    soak.proxy.heals()
+    return _network("cut_at_last_word", Trouble(cut=Cut(at=word, forwards=True, times=5)))(soak)
 
 
 NETWORK = (

@@ -189,8 +189,9 @@ async def test_the_loop_turns_while_a_task_inserts(mariadb_place: Place, is_repl
     (layout,) = store._layouts.all
 
     def rows(made: Sequence[Entry]) -> Iterable[Row]:
-        turn_of_row.append(turns)
-        return layout.rows(made)
+        for row in layout.rows(made):
+            turn_of_row.append(turns)
+            yield row
 
     store._layouts = replace(store._layouts, all=(replace(layout, rows=rows),))
     counting = asyncio.create_task(count_turns())

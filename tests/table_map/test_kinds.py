@@ -108,7 +108,8 @@ def rows_for(types: tuple[str, ...], dialect: str, path: str, found: InspectedTa
 @given(made=entries())
 def test_making_a_row_never_raises(path: str, types: tuple[str, ...], dialect: str, made: Entry) -> None:
     """Whatever is in an event, and whatever columns there are, a row comes out."""
-    assert len(types) == len(rows_for(types, dialect, path).make([made])[0])
+    (row,) = rows_for(types, dialect, path).make([made])
+    assert len(types) == len(row)
 
 
 @pytest.fixture
