@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit_async.diagnostics import report
-from audit_async.journal.frame import salt_of
+from audit_async.journal.frame import is_cut_off, salt_of
 from audit_async.private import make_file
 
 _NAME = re.compile(r"(?P<service>[a-z0-9_]{1,40})-(?P<writer>[0-9a-f]{32})(\.lock|-\d{6,}\.(audj|reserve))")
@@ -200,6 +200,14 @@ class FileSet:
             kept = "kept in a file *.corrupt beside it"
         except OSError as error:
             kept = f"cannot be kept ({error.strerror})"
+        if is_cut_off(damaged):
+            report(
+                "journal_cut_off",
+                f"an entry of segment {number} of the journal is cut off after {len(damaged)} bytes, {kept}. A process "
+                "that is killed while it logs leaves it so: its caller was not told that it is in. Where the machine "
+                "lost its power, it may have been",
+            )
+            return
         report(
             "journal_damage",
             f"{len(damaged)} bytes of segment {number} of the journal are damaged and {kept}. Entries that are nowhere "

@@ -121,7 +121,7 @@ def seqs_in(damaged: bytes) -> list[int]:
     """
     at = damaged.find(MAGIC_BYTES)
     if at < 0:
-        return [0]
+        return [] if MAGIC_BYTES.startswith(damaged) else [0]
     seqs = []
     while at >= 0:
         if at + HEADER_BYTES <= len(damaged):
@@ -130,6 +130,11 @@ def seqs_in(damaged: bytes) -> list[int]:
                 seqs.append(seq)
         at = damaged.find(MAGIC_BYTES, at + 1)
     return seqs
+
+
+def is_cut_off(damaged: bytes) -> bool:
+    """Return whether *damaged* is the beginning of a frame, and nothing else."""
+    return MAGIC_BYTES.startswith(damaged[: len(MAGIC_BYTES)]) and not seqs_in(damaged)
 
 
 def _frames_at(piece: bytes, start: int, salt: int, max_records: int, max_bytes: int) -> tuple[list[Record], int]:

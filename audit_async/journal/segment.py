@@ -17,17 +17,7 @@ from typing import Self
 
 from audit_async.config import RESERVE_AT, SEGMENT_HEADER_BYTES
 from audit_async.journal.file_set import remove_file
-from audit_async.journal.frame import (
-    HEADER,
-    HEADER_BYTES,
-    MAGIC,
-    MAGIC_BYTES,
-    Record,
-    checksum,
-    encode_frame,
-    salt_of,
-    scan,
-)
+from audit_async.journal.frame import HEADER_BYTES, MAGIC_BYTES, Record, encode_frame, salt_of, scan
 from audit_async.private import open_file
 
 MAGIC_OF_SEGMENT = b"AUDJSEG1"
@@ -178,11 +168,12 @@ class SegmentWriter:
         stop = start + HEADER_BYTES + len(payload)
         if stop > (self.capacity if is_urgent else self.limit):
             return False
+        frame = encode_frame(seq, payload, self._salt)
         if self._view is not None:
-            HEADER.pack_into(self._view, start, MAGIC, len(payload), seq, checksum(seq, payload, self._salt))
-            self._view[start + HEADER_BYTES : stop] = payload
+            # In one copy: a process that is killed between two would leave a frame that is cut off.
+            self._view[start:stop] = frame
         else:
-            self._write(encode_frame(seq, payload, self._salt), start)
+            self._write(frame, start)
         self.end = stop
         self.last_seq = seq
         return True

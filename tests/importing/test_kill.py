@@ -47,7 +47,9 @@ async def test_killed_and_started_again_it_brings_each_record_once(sqlite_url: s
     was_begun = file.with_name(file.name + SUFFIX).exists()
     done = audit_async(*arguments, "--json")
     report = json.loads(done.stdout)
-    assert (0, "", RECORDS, was_begun) == (done.returncode, done.stderr, report["confirmed"], report["earlier"] > 0)
+    assert (0, RECORDS, was_begun) == (done.returncode, report["confirmed"], report["earlier"] > 0)
+    # The kill may come in the very moment of an append.
+    assert all("is cut off after" in line for line in done.stderr.splitlines())
     assert 0 == audit_async("drain", sqlite_url, "--journal-dir", tmp_path / "j").returncode
     rows = [row for row in await all_rows(sqlite_url) if row["action"] == "report.print"]
     wanted = Counter(number // 3 for number in range(RECORDS))

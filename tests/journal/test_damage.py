@@ -12,7 +12,9 @@ import pytest
 from audit_async.config import KIB, MIB, SEGMENT_HEADER_BYTES
 from audit_async.journal.journal import Journal
 from audit_async.journal.segment import FORMAT
+from tests.journal.damage import frame_of, overwrite
 from tests.journal.journals import adopt_all, die, files, fill, numbered, open_journal, read_all, read_orphans
+from tests.logs import heard
 
 Open = Callable[..., Journal]
 
@@ -27,12 +29,6 @@ def leave(directory: Path, count: int, *, size: int = 40) -> list[bytes]:
 
 def segments(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.audj"))
-
-
-def overwrite(path: Path, at: int, content: bytes) -> None:
-    with open(path, "r+b") as file:
-        file.seek(at)
-        file.write(content)
 
 
 def test_a_damaged_entry_is_missing_and_the_others_are_read(tmp_path: Path) -> None:
@@ -57,6 +53,24 @@ def test_a_damaged_last_entry_is_counted(tmp_path: Path) -> None:
     assert (orphan.mark.seq, orphan.mark.dropped) == (10, {"journal_damaged": 1})
     orphan.close(is_done=True)
     assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 19, 20, 21, 59])
+def test_an_entry_that_is_cut_off_is_told_as_that(length: int, tmp_path: Path) -> None:
+    """A process that was killed in `log` accepted nothing with it: no entry is counted, and nobody reads of damage."""
+    payloads = leave(tmp_path, 10)
+    [segment] = segments(tmp_path)
+    # Zeros at its end cannot be told from those behind it.
+    begun = frame_of(segment.name.split("-")[1], 11, b"x" * 40)[:length].rstrip(b"\0")
+    overwrite(segment, SEGMENT_HEADER_BYTES + 10 * 60, begun)
+    with heard() as lines:
+        [orphan] = adopt_all(tmp_path)
+        assert read_all(orphan) == numbered(payloads)
+    assert (orphan.mark.seq, orphan.mark.dropped) == (10, {})
+    assert [f"cut off after {len(begun)} bytes" in line for line in lines] == [True]
+    orphan.close(is_done=True)
+    [name] = files(tmp_path)
+    assert (tmp_path / name).read_bytes() == begun
 
 
 def test_the_files_of_another_format_stay_where_they_are(tmp_path: Path) -> None:
