@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
@@ -10,6 +11,7 @@ from typing import Any, TypeGuard
 from audit_async.config import MAPPED_ROWS
 from audit_async.diagnostics import report
 from audit_async.entry import Entry
+from audit_async.errors import DataStoreError
 from audit_async.inspection import InspectedTable
 from audit_async.table_map.adapters import adapter, to_json
 from audit_async.table_map.filling import EMPTY, Fill, Fit, fill_for, fit_for, is_plain, object_fill
@@ -75,13 +77,31 @@ class MappedRows:
         self._has_action = "action" in covered
 
     def make(self, entries: Sequence[Entry]) -> Iterable[Row]:
-        """Return the rows of *entries*, made when they are asked for: some at once, one column after the other. Never
-        raises on a value.
+        """Return the rows of *entries*, made when they are asked for: some at once, one column after the other.
+
+        No value makes that fail. What fails all the same, for a mistake of ours, is then an error of the one row, which
+        holds up no other.
+
+        Raises:
+            DataStoreError: as the rows are asked for: one of them cannot be made.
         """
         starts = range(0, len(entries), MAPPED_ROWS)
         return chain.from_iterable(self._make(entries[start : start + MAPPED_ROWS]) for start in starts)
 
     def _make(self, entries: Sequence[Entry]) -> Iterable[Row]:
+        try:
+            return self._made(entries)
+        except Exception as error:
+            *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+            # Without its text, which may quote the value.
+            culprit = f"{type(error).__name__} in line {line} of {frame.f_globals.get('__name__')}"
+            raise DataStoreError(
+                f"an event cannot be made a row of table {self._table}: {culprit}",
+                culprit=culprit,
+                hint="this is a mistake of audit_async, please report it; the event goes to quarantine",
+            ) from None
+
+    def _made(self, entries: Sequence[Entry]) -> Iterable[Row]:
         rows = [RowInMaking(entry, self._spelling, self._without) for entry in entries]
         columns: list[Sequence[Any]] = list(zip(*map(self._get_fields, entries), strict=True))
         for place, fill in self._otherwise:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from audit_async import AuditLogger, TableMap, events
+from audit_async.entry import Entry
 from audit_async.errors import ConfigStoreError
 from audit_async.store import StoreOptions
 from audit_async.store.opening import open_store
+from audit_async.table_map.layout import Row
+from audit_async.table_map.rows import MappedRows
 from tests.polling import eventually
 from tests.store.entries import entry_of
 from tests.tables import count_rows, run_sql
@@ -118,3 +122,30 @@ async def test_a_constant_that_does_not_fit_is_said_before_the_first_event(url: 
         if finding.level == "error"
     ]
     assert ("level", True) == (error.column, "constant 'high'" in error.message)
+
+
+async def test_a_row_that_cannot_be_made_holds_up_no_other(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should making a row fail for a mistake of ours, one event goes to quarantine, and where it stands says why."""
+    await run_sql(url, MADE.replace("acton", "action"))
+    made = MappedRows._made
+
+    def fail_on_some(rows: MappedRows, entries: Sequence[Entry]) -> Iterable[Row]:
+        if any(b"spoilt" in bytes(entry.details) for entry in entries):
+            raise KeyError("spoilt secret")
+        return made(rows, entries)
+
+    monkeypatch.setattr(MappedRows, "_made", fail_on_some)
+    async with AuditLogger(url, journal_dir=tmp_path / "j", table=MAP) as audit:
+        for number in range(200):
+            audit.log(events.custom("order.paid", details={"spoilt": 1} if number == 77 else {}))
+        await eventually(lambda: audit.stats().quarantined, 30)
+        await eventually(lambda: audit.stats().pending == 0, 30)
+        assert (199, 1) == (audit.stats().stored, audit.stats().quarantined)
+    assert 199 == await count_rows(url, "trail")
+    [kept] = (tmp_path / "j" / "quarantine").glob("*.json")
+    said = json.loads(kept.read_bytes())["reason"]
+    assert "table trail: KeyError in line" in said
+    assert "test_first_use" in said
+    assert "secret" not in said
