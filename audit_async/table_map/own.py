@@ -13,7 +13,9 @@ from audit_async.table.columns import COLUMNS
 from audit_async.table_map.layout import Row
 from audit_async.text import short_text
 
-_before_json = attrgetter(*list(COLUMNS)[: list(COLUMNS).index("details")])
+_behind_time = attrgetter(*list(COLUMNS)[2 : list(COLUMNS).index("details")])
+
+_TIME_CHARS = len("2026-01-31T12:00:00.000000")
 
 bare_own_row = msgspec.structs.astuple
 """Returns the row of our table, whose columns are an entry's fields, with JSON as the bytes that the entry has."""
@@ -21,8 +23,26 @@ bare_own_row = msgspec.structs.astuple
 
 def own_row(entry: Entry) -> Row:
     """Return the row of our table, in the order of `COLUMNS`."""
+    return _row(entry, entry.created_at)
+
+
+def own_row_sqlite(entry: Entry) -> Row:
+    """Return the row of our table on SQLite: the time as text that sorts as time does."""
+    return _row(entry, f"{entry.created_at.astimezone(UTC).isoformat(timespec='microseconds')[:_TIME_CHARS]}Z")
+
+
+def own_row_mariadb(entry: Entry) -> Row:
+    """Return the row of our table on MariaDB and MySQL: the time in UTC without saying so, as they keep it."""
+    if max(len(entry.id), len(entry.tenant_id or ""), len(entry.user_id or "")) > MARIADB_KEY_CHARS:
+        entry = _with_short_keys(entry)
+    return _row(entry, entry.created_at.astimezone(UTC).replace(tzinfo=None))
+
+
+def _row(entry: Entry, moment: datetime | str) -> Row:
     return (
-        *_before_json(entry),
+        entry.id,
+        moment,
+        *_behind_time(entry),
         bytes(entry.details).decode(),
         bytes(entry.metadata).decode(),
         bytes(entry.old_values).decode() or None,
@@ -31,24 +51,6 @@ def own_row(entry: Entry) -> Row:
         entry.writer_id,
         entry.writer_seq,
     )
-
-
-def own_row_sqlite(entry: Entry) -> Row:
-    """Return the row of our table on SQLite: the time as text that sorts as time does."""
-    key, moment, *others = own_row(entry)
-    return (key, f"{_in_utc(moment).isoformat(timespec='microseconds')}Z", *others)
-
-
-def own_row_mariadb(entry: Entry) -> Row:
-    """Return the row of our table on MariaDB and MySQL: the time in UTC without saying so, as they keep it."""
-    if max(len(entry.id), len(entry.tenant_id or ""), len(entry.user_id or "")) > MARIADB_KEY_CHARS:
-        entry = _with_short_keys(entry)
-    key, moment, *others = own_row(entry)
-    return (key, _in_utc(moment), *others)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _with_short_keys(entry: Entry) -> Entry:
