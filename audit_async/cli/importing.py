@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from audit_async.cli.console import (
     FINDING,
@@ -31,7 +30,8 @@ from audit_async.cli.console import (
     out,
     user_name,
 )
-from audit_async.cli.visible import counted, visible_json
+from audit_async.cli.counted import print_counted
+from audit_async.cli.visible import counted, visible, visible_json
 from audit_async.config import CLOSE_SECONDS, EXIT_SECONDS, IMPORT_WAIT_SECONDS
 from audit_async.errors import ConfigurationError
 from audit_async.settings import read_settings
@@ -169,15 +169,9 @@ def _bar(file: Path) -> Iterator[Callable[[Seen], None] | None]:
 
 
 def _show(report: Report, settings: Settings) -> None:
-    mapped = Table(box=None, padding=(0, 2), title_justify="left")
-    for heading in ("operation", "action"):
-        mapped.add_column(heading, overflow="fold")
-    mapped.add_column("records", justify="right")
-    for each in report.mappings:
-        action = escape(each.action) if each.is_known else f"[dim]{escape(each.action)}[/]"
-        mapped.add_row(escape(each.operation.strip()), action, f"{each.count:,}")
-    if report.mappings:
-        out.print(mapped)
+    mapped = [(each.count, [visible(each.operation.strip()), visible(each.action)]) for each in report.mappings]
+    if mapped:
+        print_counted(("records", "operation", "action"), mapped)
         out.print()
     if report.folded:
         names = ", ".join(f"{escape(name)} {count:,}" for name, count in report.folded)
