@@ -73,11 +73,16 @@ class Parking:
         Raises:
             TransientStoreError, ConfigStoreError: not now.
         """
-        for writer_id in {parked.source.writer_id for parked in self._parked}:
-            of_writer = [parked for parked in self._parked if parked.source.writer_id == writer_id]
-            refused = await delivery.insert([parked.refusal.entry for parked in of_writer], is_replay=True)
+        groups: dict[tuple[str, bool], list[_Parked]] = {}
+        for parked in self._parked:
+            groups.setdefault((parked.source.writer_id, parked.refusal.error.may_heal), []).append(parked)
+        for (_, may_heal), group in groups.items():
+            # Of those that were refused for good it is known already that it is they who are at fault.
+            refused = await delivery.insert(
+                [parked.refusal.entry for parked in group], is_replay=True, trusts_table=not may_heal
+            )
             still = {refusal.seq: refusal for refusal in refused}
-            for parked in of_writer:
+            for parked in group:
                 self._decide(parked, still.get(parked.refusal.seq))
         # From the end of the work on: it may be long when many are refused again.
         self._retry_at = time.monotonic() + self._retry_seconds

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from audit_async import AuditLogger, create_table, events
-from audit_async.config import SEGMENT_HEADER_BYTES
+from audit_async.config import DOUBT_SAMPLE, SEGMENT_HEADER_BYTES
 from audit_async.entry import Entry, decode
 from tests.logs import heard
 from tests.polling import eventually
@@ -133,6 +133,19 @@ async def test_what_quarantine_cannot_take_stays_in_the_journal(picky_url: str, 
         (journal_dir / "quarantine").unlink()
         await eventually(lambda: audit.stats().quarantined == 1)
         assert audit.stats().pending == 0
+
+
+async def test_many_that_quarantine_could_not_take_go_there_later(picky_url: str, journal_dir: Path) -> None:
+    """However many are refused for one cause: that the table takes others was seen before they were set aside."""
+    journal_dir.mkdir(mode=0o700)
+    (journal_dir / "quarantine").write_text("in the way")
+    many = DOUBT_SAMPLE + 1
+    async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["poison"] * many + ["u1"])
+        await eventually(lambda: audit.stats().stored == 1)
+        (journal_dir / "quarantine").unlink()
+        await eventually(lambda: audit.stats().quarantined == many)
+        assert (0, None) == (audit.stats().pending, audit.stats().last_error)
 
 
 async def test_a_write_inside_its_own_transaction_degrades_nobody_else(linked_url: str, journal_dir: Path) -> None:
