@@ -91,6 +91,9 @@ class MappedRows:
     def _make(self, entries: Sequence[Entry]) -> Iterable[Row]:
         try:
             return self._made(entries)
+        except MemoryError:
+            # That passes, and is no fault of the row.
+            raise
         except Exception as error:
             *_, (frame, line) = traceback.walk_tb(error.__traceback__)
             # Without its text, which may quote the value.

@@ -149,3 +149,24 @@ async def test_a_row_that_cannot_be_made_holds_up_no_other(
     assert "table trail: KeyError in line" in said
     assert "test_first_use" in said
     assert "secret" not in said
+
+
+async def test_no_row_is_blamed_for_a_shortage_of_memory(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes: the events wait, and are all in the table then."""
+    await run_sql(url, MADE.replace("acton", "action"))
+    made, shortages = MappedRows._made, iter(range(10))
+
+    def fail_for_a_while(rows: MappedRows, entries: Sequence[Entry]) -> Iterable[Row]:
+        if any(b"large" in bytes(entry.details) for entry in entries) and next(shortages, None) is not None:
+            raise MemoryError
+        return made(rows, entries)
+
+    monkeypatch.setattr(MappedRows, "_made", fail_for_a_while)
+    quick = {"backoff_first_seconds": 0.01, "backoff_max_seconds": 0.02}
+    async with AuditLogger(url, journal_dir=tmp_path / "j", table=MAP, timing=quick) as audit:
+        for number in range(20):
+            audit.log(events.custom("order.paid", details={"large": 1} if number == 7 else {}))
+        await eventually(lambda: audit.stats().pending == 0, 30)
+        assert (20, 0) == (audit.stats().stored, audit.stats().quarantined)
