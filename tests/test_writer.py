@@ -122,6 +122,23 @@ async def test_a_bad_pair_does_not_stop_the_log(picky_url: str, journal_dir: Pat
         assert audit.stats().last_error is None
 
 
+async def test_a_row_that_a_trigger_refuses_in_its_own_words_holds_up_no_other(
+    postgres_url: str, journal_dir: Path
+) -> None:
+    """Whatever code it raises: it is about the one row."""
+    await create_table(postgres_url)
+    await run_sql(
+        postgres_url,
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.user_id = 'poison' THEN "
+        "RAISE EXCEPTION 'no' USING ERRCODE = 'AA001'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER see BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION see()",
+    )
+    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["u1"] * 20 + ["poison"] + ["u1"] * 20)
+        await eventually(lambda: audit.stats().quarantined == 1)
+        await eventually(lambda: audit.stats().stored == 40)
+
+
 async def test_what_quarantine_cannot_take_stays_in_the_journal(picky_url: str, journal_dir: Path) -> None:
     """A refused event that no disk takes into quarantine is pending until one does, and the others go on."""
     journal_dir.mkdir(mode=0o700)

@@ -16,8 +16,21 @@ from audit_async.faults.place import Place
 
 _TRANSIENT = ("08", "25", "40", "53", "55", "57")
 _WRONG_STATE = "55000"
-_DATA = ("22", "23", "44", "54", "P0")
+# Of a function, as triggers and checks have them, also those that fail: 21, 2F, 38 and 39.
+_DATA = ("21", "22", "23", "2F", "38", "39", "44", "54", "P0")
 _DAMAGE = ("58", "XX")
+_CLASSES = frozenset(
+    (
+        *("00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10"),
+        *("20", "21", "22", "23", "24", "25", "26", "27", "28", "2B", "2D", "2F", "34"),
+        *("38", "39", "3B", "3D", "3F", "40", "42", "44", "53", "54", "55", "57", "58"),
+        *("72", "F0", "HV", "P0", "XX"),
+    )
+)
+"""All that PostgreSQL gives by itself.
+
+Source: its manual, Appendix A.
+"""
 _UNIQUE_VIOLATION = "23505"
 _CHECK_VIOLATION = "23514"
 
@@ -36,7 +49,7 @@ def of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
         return TransientStoreError(f"table {place.table} was altered under a prepared statement", sqlstate=state)
     if state == _CHECK_VIOLATION and _came_between(native, place):
         return TransientStoreError(f"a partition of table {place.table} was made for a row under way", sqlstate=state)
-    if state.startswith(_DATA):
+    if state.startswith(_DATA) or _is_of_a_trigger(state, native):
         return unfit_row(state, native, place)
     if state.startswith(_TRANSIENT) and state != _WRONG_STATE:
         return TransientStoreError(f"{place.server} did not take the batch: {primary(native)}", sqlstate=state)
@@ -47,6 +60,14 @@ def of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
             hint="look at the server's own log; nothing is given up meanwhile",
         )
     return ConfigStoreError(_refusal(state, native, place), sqlstate=state, hint=hint_for(state, native, place))
+
+
+def _is_of_a_trigger(state: str, native: BaseException) -> bool:
+    """Say whether *state* is a word of whoever wrote a trigger: PostgreSQL has none such, and says where it was said.
+
+    A proxy before the server, which may have states of its own as well, says nothing of that.
+    """
+    return state[:2] not in _CLASSES and bool(getattr(getattr(native, "diag", native), "context", None))
 
 
 def _came_between(native: BaseException, place: Place) -> bool:

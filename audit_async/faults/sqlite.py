@@ -18,6 +18,9 @@ _TRANSIENT = (
 )
 _UNIQUE = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
 _DATA = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
+_OF_A_VALUE = ("malformed JSON", "integer overflow", "JSON cannot hold BLOB values")
+"""What is said of a value that a check, an index or a trigger computes with; the name of such an error tells nothing.
+"""
 
 
 def of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
@@ -34,6 +37,9 @@ def of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
             culprit=culprit or name,
             sqlstate="23503" if name == "SQLITE_CONSTRAINT_FOREIGNKEY" else None,
         )
+    said = str(native)
+    if said in _OF_A_VALUE and place.purpose == "write to":
+        return DataStoreError(f"table {place.table} refuses a row: {said} [{name}]", culprit=said)
     hint = f"compare table {place.table} with one that `audit-async init` makes in another file"
     if "no such table" in describe(native):
         hint = f"make table {place.table} with `{place.making}`"

@@ -33,7 +33,7 @@ def of_postgres(state: str) -> asyncpg.PostgresError:
     [
         ("08003 08006 25006 40001 40P01 53100 53200 53300 55P03 57014 57P01 57P03", TransientStoreError),
         ("3D000 28000 28P01 42P01 42703 42501 42804 0A000 58030 XX001 26000", ConfigStoreError),
-        ("22000 22021 22P05 22P02 22001 22003 23502 23503 23514 54000 54001 P0001", DataStoreError),
+        ("22000 22021 22P05 22P02 22001 22003 23502 23503 23514 54000 54001 P0001 21000 38000", DataStoreError),
         ("23505", DuplicateStoreError),
     ],
 )
@@ -48,6 +48,16 @@ def test_postgresql_is_judged_by_sqlstate(states: str, kind: type[StoreError], i
         assert (state, type(verdict)) == (state, kind)
         assert verdict.sqlstate == state
         assert "s3cret" not in str(verdict)
+
+
+@pytest.mark.parametrize("state", ["AA001", "45000", "UE001"])
+def test_a_state_that_a_trigger_has_thought_of_is_about_the_row(state: str) -> None:
+    """`RAISE ... USING ERRCODE` takes any; one that comes of no function may be a proxy's, and says nothing of rows."""
+    fields = {"C": state, "M": "not s3cret", "S": "ERROR", "V": "ERROR"}
+    verdict = translate(asyncpg.PostgresError.new({**fields, "W": "PL/pgSQL function check_it() line 1 at RAISE"}))
+    assert (DataStoreError, state) == (type(verdict), verdict.sqlstate)
+    assert "s3cret" not in str(verdict)
+    assert ConfigStoreError is type(translate(asyncpg.PostgresError.new(fields)))
 
 
 @pytest.mark.parametrize(
@@ -121,6 +131,9 @@ def test_a_refused_connection_names_host_and_port() -> None:
     assert "db1:5433" in translate(ConnectionRefusedError(), Place(server="db1:5433")).message
 
 
+OVERFLOW, NO_JSON = "integer overflow", "malformed JSON"
+
+
 def sqlite_error(*statements: str) -> sqlite3.Error:
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE t (id text PRIMARY KEY, n text NOT NULL, c text CONSTRAINT small CHECK (c < 'm'))")
@@ -140,6 +153,8 @@ def sqlite_error(*statements: str) -> sqlite3.Error:
         (["INSERT INTO t VALUES ('1', NULL, 'a')"], DataStoreError, "n"),
         (["INSERT INTO t VALUES ('1', 'a', 'z')"], DataStoreError, "small"),
         (["INSERT INTO t VALUES ('1', 'a', 'a')"] * 2, DuplicateStoreError, None),
+        (["CREATE TABLE j (n CHECK (abs(n) > 0))", f"INSERT INTO j VALUES ({-(2**63)})"], DataStoreError, OVERFLOW),
+        (["CREATE TABLE j (n CHECK (json_extract(n, '$.a')))", "INSERT INTO j VALUES ('{')"], DataStoreError, NO_JSON),
         (["INSERT INTO u VALUES (1)"], ConfigStoreError, None),
         (["INSERT INTO t (x) VALUES (1)"], ConfigStoreError, None),
         (["PRAGMA query_only = 1", "INSERT INTO t VALUES ('1', 'a', 'a')"], ConfigStoreError, None),
@@ -147,7 +162,7 @@ def sqlite_error(*statements: str) -> sqlite3.Error:
     ],
 )
 def test_sqlite_is_judged_by_its_own_names(statements: list[str], kind: type[StoreError], culprit: str | None) -> None:
-    """Constraint, duplicate, missing, read-only, full."""
+    """Constraint, duplicate, a value that a check cannot compute with, missing, read-only, full."""
     verdict = translate(sqlite_error(*statements), Place(table="t"))
     assert type(verdict) is kind
     assert getattr(verdict, "culprit", None) == culprit
