@@ -72,30 +72,30 @@ class Delivery:
             await self._attempt(entries, is_replay=is_replay)
             return []
         except (DuplicateStoreError, DataStoreError) as error:
-            taken = None
+            left = entries
             is_sampled = len(entries) > DOUBT_SAMPLE and not trusts_table
             if isinstance(error, DataStoreError) and error.culprit is not None and is_sampled:
-                taken = await self._find_taken(entries, error.culprit)
-                if taken is None:
+                found = await self._left_by_sample(entries, error.culprit)
+                if found is None:
                     raise TableDoubtError(error) from error
-        # One that the sample has brought in must not come twice into a table that has no key.
-        left = [entry for entry in entries if entry is not taken]
+                left = found
         return await self._insert_parts(left, is_replay=is_replay)
 
-    async def _find_taken(self, entries: Sequence[Entry], culprit: str) -> Entry | None:
-        """Try some of *entries*, taken at random, and return the first that is in the table then, or is refused for
-        another cause. None: each is refused for *culprit*; then so are, most likely, all, and looking for the good
+    async def _left_by_sample(self, entries: Sequence[Entry], culprit: str) -> Sequence[Entry] | None:
+        """Try some of *entries*, taken at random, until one is in the table, or is refused for another cause than
+        *culprit*, and return those that are still to be brought in: one that is in must not come twice into a table
+        that has no key. None: each is refused for *culprit*; then so are, most likely, all, and looking for the good
         ones among thousands is not worth it."""
         for entry in random.sample(entries, DOUBT_SAMPLE):
             try:
                 await self._attempt([entry], is_replay=True)
             except DuplicateStoreError:
-                return entry
+                return entries
             except DataStoreError as error:
                 if error.culprit != culprit or error.may_heal:
-                    return entry
+                    return entries
             else:
-                return entry
+                return [other for other in entries if other is not entry]
         return None
 
     async def _insert_parts(self, entries: Sequence[Entry], *, is_replay: bool) -> list[Refusal]:

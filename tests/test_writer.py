@@ -122,6 +122,22 @@ async def test_a_bad_pair_does_not_stop_the_log(picky_url: str, journal_dir: Pat
         assert audit.stats().last_error is None
 
 
+async def test_events_refused_for_different_causes_are_all_kept(postgres_url: str, journal_dir: Path) -> None:
+    """Whichever of them is tried alone to find out whether the table is at fault."""
+    await create_table(postgres_url)
+    await run_sql(
+        postgres_url,
+        "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison'), "
+        "ADD CONSTRAINT no_venom CHECK (user_id <> 'venom')",
+    )
+    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["poison", "venom"] * DOUBT_SAMPLE + ["u1"])
+        await eventually(lambda: audit.stats().pending == 0)
+        assert (1, 2 * DOUBT_SAMPLE) == (audit.stats().stored, audit.stats().quarantined)
+    assert 1 == await count_rows(postgres_url)
+    assert 2 * DOUBT_SAMPLE == len(list((journal_dir / "quarantine").glob("*.json")))
+
+
 async def test_a_row_that_a_trigger_refuses_in_its_own_words_holds_up_no_other(
     postgres_url: str, journal_dir: Path
 ) -> None:
