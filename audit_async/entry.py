@@ -19,7 +19,7 @@ from audit_async.config import MAX_ACTION_CHARS, MAX_EVENT_BYTES, MAX_ID_CHARS, 
 from audit_async.events import AuditEvent, Category, Outcome, Severity
 from audit_async.events.build import build
 from audit_async.events.event import SPELLING_KEY
-from audit_async.events.fields import EventFields
+from audit_async.events.fields import ENDS_OF_TIME, EventFields
 from audit_async.redact import redact
 from audit_async.shapes import pass_on
 from audit_async.text import ends_of_text, short_text
@@ -128,6 +128,7 @@ def encode(event: AuditEvent, redact: Callable[[AuditEvent], AuditEvent] = redac
     moment = event.created_at
     # A fresh key at each repair would store it twice, so that it is looked at here and not when it is decoded.
     is_sound = type(event) is AuditEvent and type(moment) is datetime and moment.tzinfo is UTC
+    is_sound = is_sound and moment not in ENDS_OF_TIME
     try:
         payload = _encode(event) if is_sound and type(event.id) is str and event.id else b""
         if len(payload) > MAX_EVENT_BYTES:

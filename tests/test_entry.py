@@ -10,6 +10,7 @@ from hypothesis import given
 from audit_async import AuditEvent, events
 from audit_async.config import MAX_EVENT_BYTES
 from audit_async.entry import decode, encode
+from audit_async.events.fields import ENDS_OF_TIME
 from tests.test_values import anything
 
 SOUND = events.custom("report.print", user_id="u1", details={"pages": 3})
@@ -52,6 +53,14 @@ def test_a_naive_time_set_by_hand_is_utc() -> None:
     """A time without an offset is taken as UTC, never as the host's."""
     naive = datetime(2024, 1, 2, 3, 4, 5)  # noqa: DTZ001 -- this is the case
     assert naive.replace(tzinfo=UTC) == decode(encode(by_hand(created_at=naive)), "w", 1).created_at
+
+
+@pytest.mark.parametrize("moment", ENDS_OF_TIME)
+def test_an_end_of_time_set_by_hand_is_none(moment: datetime) -> None:
+    """A driver would take it for infinity on one way into the table, and not on the other."""
+    entry = decode(encode(by_hand(created_at=moment)))
+    assert (SOUND.id, SOUND.created_at) == (entry.id, entry.created_at)
+    assert moment.isoformat() == entry.objects("metadata")["$invalid"]["created_at"]
 
 
 def test_fields_of_a_subclass_are_kept() -> None:

@@ -27,7 +27,9 @@ from audit_async.text import ends_of_text, short_text, text_of_bytes
 from audit_async.values import plain, plain_object, plain_text
 
 _ZONE = re.compile(r"[A-Za-z0-9._~-]+")
-_LAST = datetime.max.replace(tzinfo=UTC)  # nobody means it, and asyncpg takes it for infinity
+ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+"""Nobody means them: the first is what programs in Go have for no time. asyncpg takes them for infinities, and our COPY
+does not: an event would stand in the table twice after an attempt of which nobody knows how it ended."""
 
 
 class EventFields(TypedDict, total=False):
@@ -193,11 +195,12 @@ def to_time(value: Any) -> datetime:
         value = datetime.fromtimestamp(value, UTC)
     if not isinstance(value, datetime):
         raise InvalidValueError(None)
-    if value.utcoffset() is None:
-        raise InvalidValueError(_exact(value))
-    moment = _exact(value.astimezone(UTC))
-    if moment == _LAST:
+    is_aware = value.utcoffset() is not None
+    moment = _exact(value.astimezone(UTC) if is_aware else value)
+    if moment in ENDS_OF_TIME:
         raise InvalidValueError(None)
+    if not is_aware:
+        raise InvalidValueError(moment)
     return moment
 
 
