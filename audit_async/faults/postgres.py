@@ -143,8 +143,8 @@ def unfit_row(state: str | None, native: BaseException, place: Place) -> DataSto
     return DataStoreError(
         f"table {place.table} refuses a row: {kind}{where}{code}",
         sqlstate=state,
-        # Where nothing is named its code has to do: a trigger that refuses everything is no fault of the rows.
-        culprit=culprit or state,
+        # Where nothing is named its code or kind has to do: what refuses everything alike is no fault of the rows.
+        culprit=culprit or state or kind,
         hint="the row that is refused goes to quarantine",
     )
 

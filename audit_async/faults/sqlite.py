@@ -37,7 +37,7 @@ def of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
             culprit=culprit or name,
             sqlstate="23503" if name == "SQLITE_CONSTRAINT_FOREIGNKEY" else None,
         )
-    said = str(native)
+    said = describe(native).partition(": ")[2]
     if said in _OF_A_VALUE and place.purpose == "write to":
         return DataStoreError(f"table {place.table} refuses a row: {said} [{name}]", culprit=said)
     hint = f"compare table {place.table} with one that `audit-async init` makes in another file"

@@ -31,6 +31,8 @@ _MAY_PASS = {
     "MemoryError",
 }
 
+_NOT_BOUND = re.compile(r"(cannot|can't) adapt type |Error binding parameter ")
+"""What psycopg and sqlite3 say of a value that they have no form for, by the class of a statement that is wrong."""
 _CONNECTION_CLOSED = re.compile(r"closed database|no active connection|connection closed", re.IGNORECASE)
 _REFUSED_TLS = re.compile(r"rejected SSL upgrade", re.IGNORECASE)
 _CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
@@ -143,7 +145,8 @@ def _by_class(error: Exception, native: BaseException, place: Place, connecting:
         )
     if "ClientConfigurationError" in names:
         return ConfigStoreError(f"the settings for {place.server} are wrong: {describe(native)}")
-    if names & {"IntegrityError", "DataError"} or isinstance(native, _UNFIT_VALUE):
+    is_unfit = isinstance(native, _UNFIT_VALUE) or _NOT_BOUND.search(describe(native))
+    if names & {"IntegrityError", "DataError"} or is_unfit:
         if "IntegrityError" in names and "uplicate" in describe(native):
             return DuplicateStoreError(f"rows of the batch are in table {place.table} already")
         return unfit_row(None, native, place)

@@ -131,6 +131,20 @@ def test_a_refused_connection_names_host_and_port() -> None:
     assert "db1:5433" in translate(ConnectionRefusedError(), Place(server="db1:5433")).message
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.ProgrammingError("cannot adapt type 'dict' using placeholder '%s' (format: AUTO)"),
+        sqlite3.ProgrammingError("Error binding parameter 3: type 'list' is not supported"),
+    ],
+)
+def test_a_value_that_a_driver_has_no_form_for_is_about_the_row(error: Exception) -> None:
+    """Drivers say it as they say that a statement is wrong. Said of every row alike, it is no fault of the rows."""
+    verdict = translate(exc.ProgrammingError("INSERT ...", {}, error, hide_parameters=True))
+    assert isinstance(verdict, DataStoreError)
+    assert verdict.culprit == "programming"
+
+
 OVERFLOW, NO_JSON = "integer overflow", "malformed JSON"
 
 
