@@ -9,7 +9,7 @@ import re
 import struct
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Any
 
@@ -55,7 +55,8 @@ class TooLongError(UnfitError):
     """A text is longer than its column."""
 
 
-_NUMBER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_MOST_DIGITS = 30
+_NUMBER = re.compile(rf"[+-]?\d{{1,{_MOST_DIGITS}}}", re.ASCII)
 is_number = _NUMBER.fullmatch
 """Say whether a text is a whole number."""
 
@@ -120,13 +121,20 @@ def _integer(bits: int) -> Adapter:
             if not is_number(value):
                 raise UnfitError
             value = int(value)
-        elif isinstance(value, float) and value.is_integer():
+        elif isinstance(value, (float, Decimal)) and _is_whole(value):
             value = int(value)
         if not isinstance(value, int) or not least <= value < limit:
             raise UnfitError
         return int(value)
 
     return adapt
+
+
+def _is_whole(value: float | Decimal) -> bool:
+    """Return whether *value* has no fractions; a decimal no more digits than a text may have, either."""
+    if isinstance(value, float):
+        return value.is_integer()
+    return value.is_finite() and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
 
 
 def _label(labels: tuple[str, ...]) -> Adapter:
@@ -221,6 +229,8 @@ def _moment_of(value: Any) -> datetime:
     try:
         if isinstance(value, str):
             value = datetime.fromisoformat(value)
+        elif type(value) is date:
+            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
         if not isinstance(value, datetime):
             raise UnfitError
         return value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)

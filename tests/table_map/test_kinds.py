@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -174,3 +176,20 @@ async def test_postgres_takes_every_row(path: str, server: Place) -> None:
 async def test_sqlite_takes_every_row(path: str, lite: Place) -> None:
     """Whatever a column is filled from, no value of an event makes SQLite refuse the row."""
     await _check_rows(lite, path, 100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [
+        ("date", date(2026, 1, 2), date(2026, 1, 2)),
+        ("timestamp with time zone", date(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC)),
+        ("integer", Decimal("7.0"), 7),
+        *(("integer", Decimal(given), None) for given in ("7.5", "1E+999999", "NaN")),
+    ],
+)
+def test_what_a_function_of_the_program_returns_fits_its_column(kind: str, given: Any, kept: Any) -> None:
+    """A day where days are kept, a whole number where there are no others."""
+    columns = (InspectedColumn("made", kind, True, False),)
+    found = InspectedTable(schema=None, name="t", dialect="postgresql", columns=columns)
+    rows = MappedRows(TableMap(table="t", columns={"made": lambda event: given}), found, ())
+    assert [(kept,)] == list(rows.make([entry_of(events.custom("x.y"))]))
