@@ -102,16 +102,21 @@ class Entry(msgspec.Struct, kw_only=True, gc=False):
     def objects(self, name: str) -> dict[str, Any]:
         """Return the JSON object of field *name*, parsed; empty where there is none."""
         raw = getattr(self, name)
-        parsed = msgspec.json.decode(raw) if len(raw) else {}
-        return parsed if isinstance(parsed, dict) else {"value": parsed}
+        return as_object(msgspec.json.decode(raw) if len(raw) else None)
 
     def event(self) -> AuditEvent:
         """Return the event that it was."""
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         fields |= {name: msgspec.json.decode(raw) if len(raw := fields[name]) else None for name in _OBJECTS}
-        fields["tags"] = tuple(msgspec.json.decode(self.tags) or ())  # made without a builder it may have none
+        tags = msgspec.json.decode(self.tags)
+        fields["tags"] = tuple(tags) if isinstance(tags, list) else ()  # made without a builder it may have none
         fields |= {"category": Category(self.category), "severity": Severity(self.severity)}
         return AuditEvent(**{**fields, "outcome": Outcome(self.outcome)})
+
+
+def as_object(found: Any) -> dict[str, Any]:
+    """Return *found* as an object: in an event that was made without a builder anything may be in its place."""
+    return found if isinstance(found, dict) else {} if found is None else {"value": found}
 
 
 _encode = msgspec.json.Encoder().encode

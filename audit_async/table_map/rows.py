@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 from audit_async.config import MAPPED_ROWS
 from audit_async.diagnostics import report
-from audit_async.entry import Entry
+from audit_async.entry import Entry, as_object
 from audit_async.errors import DataStoreError
 from audit_async.inspection import InspectedTable
 from audit_async.table_map.adapters import adapter, to_json
@@ -126,7 +126,7 @@ class MappedRows:
         spelling = row.spelling if self._has_action else ""
         if self._as_it_is is not None and not rest and not row.misfits and self._folding.is_empty(row.entry, spelling):
             return self._as_it_is(row)
-        own = dict(self._base(row) or {}) if self._has_base(row.entry) else {}
+        own = dict(as_object(self._base(row))) if self._has_base(row.entry) else {}
         target = self._folding.folded(row.entry, spelling, own, rest)
         for path, value in row.misfits:
             fold(target, "event_id" if path == "id" else path, value)

@@ -15,7 +15,7 @@ import msgspec
 
 from audit_async.config import CONTEXT_SPELLINGS
 from audit_async.diagnostics import describe, report
-from audit_async.entry import Entry
+from audit_async.entry import Entry, as_object
 from audit_async.events.dialects import spell
 from audit_async.events.event import SPELLING_KEY, AuditEvent
 from audit_async.events.vocabulary import Outcome, family_of
@@ -175,7 +175,7 @@ def _first(source: First, loose: frozenset[str]) -> Getter:
 def _merged(row: RowInMaking, paths: tuple[str, ...]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for path in paths:
-        for key, value in (row.object(path) or {}).items():
+        for key, value in as_object(row.object(path)).items():
             fold(merged, key, value)
     return merged
 

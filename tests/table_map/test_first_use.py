@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from audit_async import AuditLogger, TableMap, events
@@ -170,3 +171,20 @@ async def test_no_row_is_blamed_for_a_shortage_of_memory(
             audit.log(events.custom("order.paid", details={"large": 1} if number == 7 else {}))
         await eventually(lambda: audit.stats().pending == 0, 30)
         assert (20, 0) == (audit.stats().stored, audit.stats().quarantined)
+
+
+@pytest.mark.parametrize("found", [b"[1]", b'"x"', b"700", b"null"])
+async def test_what_is_no_object_is_stored_all_the_same(found: bytes, url: str) -> None:
+    """An event that was made without a builder has anything where others have an object, or a list of tags."""
+    await run_sql(url, MADE.replace("acton", "action"))
+    raw = msgspec.Raw(found)
+    made = msgspec.structs.replace(entry_of(events.custom("order.paid")), details=raw, metadata=raw, tags=raw)
+    store = open_store(StoreOptions(url=url, table=MAP.with_columns({"action": lambda event: event.id})))
+    try:
+        await store.insert([made])
+    finally:
+        await store.close()
+    [row] = await run_sql(url, "SELECT * FROM trail")
+    assert made.id == row["action"]
+    if found != b"null":
+        assert json.loads(row["data"])["value"] == json.loads(found)
