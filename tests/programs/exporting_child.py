@@ -1,11 +1,14 @@
 """Export a table to a file, and say after each page how many events are in it.
 
-python -m tests.programs.exporting_child URL PATH
+python -m tests.programs.exporting_child URL PATH [STOP]
+
+From STOP events on it goes no further, and waits to be killed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 import audit_async.reader
@@ -13,9 +16,14 @@ import audit_async.reading.export
 from audit_async import AuditReader, Query, Scope
 
 
-async def main(url: str, path: str) -> None:
+async def main(url: str, path: str, stop: str = "") -> None:
+    def tell(events: int) -> None:
+        print(events, flush=True)
+        if stop and events >= int(stop):
+            signal.pause()
+
     async with AuditReader(url, tenant=Scope.all()) as reader:
-        await reader.export(Query(oldest_first=True), path=path, on_progress=lambda events: print(events, flush=True))
+        await reader.export(Query(oldest_first=True), path=path, on_progress=tell)
 
 
 if __name__ == "__main__":
