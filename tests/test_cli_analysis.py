@@ -21,11 +21,11 @@ from audit_async.cli.counted import lines
 from tests.shared import shared_file
 from tests.terminal import SHOWN, at_terminal, filled, filled_file, here, hostile, made
 
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC)  # when the tests were collected, which may be some hours ago
 RECENT = [
     events.auth("login_failed", user_id="u-1", tenant_id="t-1", ip_address="192.0.2.9", created_at=NOW),
     events.security(
-        "security.suspicious_activity", user_id="u-1", tenant_id="t-1", created_at=NOW - timedelta(hours=2)
+        "security.suspicious_activity", user_id="u-1", tenant_id="t-1", created_at=NOW - timedelta(hours=12)
     ),
     events.custom("api.request", user_id="u-1", tenant_id="t-1", created_at=NOW - timedelta(hours=3)),
 ]
@@ -115,7 +115,7 @@ def test_suspicious_events_are_a_finding(url: str) -> None:
     """Exit code 1 where there are some, 0 where there are none; as many as are asked for."""
     some = here("suspicious", url, "--tenant", "t-1")
     assert (1, "", 2) == (some.returncode, some.stderr, len(some.stdout.splitlines()))
-    one = here("suspicious", url, "--all-tenants", "--hours", "1", "--json")
+    one = here("suspicious", url, "--all-tenants", "--hours", "6", "--json")
     assert (1, [RECENT[0].id]) == (one.returncode, [json.loads(line)["id"] for line in one.stdout.splitlines()])
     none = here("suspicious", url, "--tenant", "t-2")
     assert (0, "", True) == (none.returncode, none.stdout, "of t-2, in the last 24 hours" in none.stderr)
