@@ -182,7 +182,7 @@ def test_where_it_cannot_be_written_nothing_else_suffers(sqlite_url: str, journa
     audit = AuditLogger(sqlite_url, journal_dir=journal_dir, writer="none")
     log_some(audit)
     (path,) = eventually_sync(lambda: [one for one in statuses(journal_dir) if one.suffix == ".status"])
-    path.with_suffix(".status.new").mkdir()
+    eventually_sync(lambda: is_made(path.with_suffix(".status.new")))
     path.unlink()
     log_some(audit)
     let_it_look(audit)
@@ -263,6 +263,15 @@ def test_somebody_else_sees_that_he_may_not() -> None:
         finally:
             os.seteuid(0)
     assert [("unknown", None, "unreadable (Permission denied)")] == [(one.state, one.status, one.fault) for one in seen]
+
+
+def is_made(folder: Path) -> bool:
+    """Make *folder*, unless a draft of that name is just being written; return whether it was made."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 @contextmanager
