@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # What is no test file and asserts says as much as one when it fails; before the first of them is imported.
 pytest.register_assert_rewrite(*(f"tests.{part}" for part in ("children", "faults", "nasty", "pressure", "security")))
@@ -21,6 +22,10 @@ from tests.servers.postgres import (  # noqa: E402
     find_binaries,
     find_system_binaries,
 )
+
+# An example is not slow because another process had the processor for a fifth of a second.
+settings.register_profile("unhurried", parent=settings(), deadline=None)
+settings.load_profile("unhurried")
 
 # A shell that runs this in the background has it ignored, and every program that a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
