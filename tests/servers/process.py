@@ -77,6 +77,7 @@ class OwnServer(abc.ABC):
         if self._home is not None:
             shutil.rmtree(self._home)
             self._home = None
+        give_back(self.port)
 
     def _engage_undertaker(self, ending: str) -> None:
         """Have *ending*, shell commands in which $0 is the server, run and its files removed when we are gone."""
@@ -128,9 +129,27 @@ def run_installer(command: Sequence[str | Path], **options: Any) -> None:
         raise RuntimeError(f"{Path(command[0]).name} failed:\n{said}")
 
 
+_held: dict[int, socket.socket] = {}
+"""By the ports that were given, what is bound there and listens to nobody: nobody else is given one of them, also
+before its server starts, and while that restarts."""
+
+
 def free_port() -> int:
+    """Return a port of ours alone: a server that reuses addresses, as all do, may listen there, whenever it likes."""
     for port in random.sample(PORTS, k=100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError:
+            holder.close()
+            continue
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: it has to be the only one
+        _held[port] = holder
+        return port
     raise OSError("no free port found")
+
+
+def give_back(port: int) -> None:
+    """Let others have *port*, which was given by `free_port`."""
+    if (holder := _held.pop(port, None)) is not None:
+        holder.close()

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from tests.servers.process import free_port
+from tests.servers.process import free_port, give_back
 
 Direction = Literal["to_server", "to_client"]
 TARGET_HOST = "127.0.0.1"  # where all servers of ours listen
@@ -141,6 +141,7 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        give_back(self.port)
 
     def breaks(self, trouble: Trouble) -> None:
         """Break the network so, for connections that are open and for new ones; on return it is broken."""
