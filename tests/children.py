@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-AGAIN_SECONDS = 5.0  # far above what the end of a process takes
+AGAIN_SECONDS = 20.0  # far above what the end of a process takes
 
 
 class Child:
