@@ -87,6 +87,11 @@ def has(found: Found, level: str, about: str, *words: str) -> bool:
     )
 
 
+def has_measured_the_disk(found: Found) -> bool:
+    """Return whether it is said what a sync takes; on a busy disk that is a note, and no "ok"."""
+    return any("one fdatasync takes" in one.message for one in found if one.level in ("ok", "note"))
+
+
 def problems(found: Found) -> list[str]:
     return [one.about for one in found if one.level in ("warning", "error")]
 
@@ -117,7 +122,7 @@ async def test_all_is_well(url: str, journal_dir: Path) -> None:
     assert has(found, "ok", "settings", roles.writer, "(AUDIT_DATABASE_URL)")
     assert has(found, "ok", "settings", str(journal_dir), "(argument)")
     assert has(found, "ok", "lag", "1 living process, 0 events pending")
-    assert has(found, "ok", "disk", "one fdatasync takes")
+    assert has_measured_the_disk(found)
     assert "only-here" not in str(found)
 
 
@@ -194,7 +199,7 @@ async def test_without_its_database_the_rest_is_looked_at(
     finally:
         own_server.thaw()
     assert (1, ["database"], True) == (code, problems(found), has(found, "error", "database", words))
-    assert has(found, "ok", "disk", "one fdatasync takes")
+    assert has_measured_the_disk(found)
     assert not {"very-secret", "only-here"} & set(str(found).split("'"))
 
 
