@@ -25,6 +25,9 @@ from tests.tables import all_rows
 
 WHO = {"tenant_id": "t-1", "user_id": "u-1", "request_id": "r-1"}
 
+# The first one of a process starts a worker, and waits until it has done all its tasks, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(180)
+
 
 @dataclass(frozen=True, slots=True)
 class Life:
