@@ -13,12 +13,18 @@ from tests.store.conftest import Place
 from tests.store.conftest import postgres_empty as postgres_empty
 from tests.store.conftest import postgres_place as postgres_place
 
-NOW = datetime.now(UTC)
-PARTITION = f"audit_logs_{NOW:%Y_%m}"
-FILL = f"""
-INSERT INTO {PARTITION} (id, created_at, action, category, severity, outcome, description, details, metadata, tags,
+
+def this_month() -> str:
+    """Return the partition of now: the tests may have been collected in another month."""
+    return f"audit_logs_{datetime.now(UTC):%Y_%m}"
+
+
+def fill(partition: str) -> str:
+    """Return what fills *partition*."""
+    return f"""
+INSERT INTO {partition} (id, created_at, action, category, severity, outcome, description, details, metadata, tags,
                          xact_id)
-SELECT 'x' || number, '{NOW.isoformat()}', 'app.done', 'system', 'low', 'success', repeat('x', 900),
+SELECT 'x' || number, '{datetime.now(UTC).isoformat()}', 'app.done', 'system', 'low', 'success', repeat('x', 900),
        '{{}}', '{{}}', '[]', number
   FROM generate_series(1, 5000) AS number
 """
@@ -42,7 +48,8 @@ async def _pages_read(place: Place) -> int:
 
 async def test_a_follower_reads_a_few_pages_after_it(postgres_place: Place) -> None:
     """Rows that no VACUUM has seen are looked for in the pages that may have them, and not in all that are new."""
-    await postgres_place.execute(f"ALTER TABLE {PARTITION} SET (autovacuum_enabled = off)", FILL)
+    partition = this_month()
+    await postgres_place.execute(f"ALTER TABLE {partition} SET (autovacuum_enabled = off)", fill(partition))
     await maintain(postgres_place.url, dry_run=True)
     before = await _pages_read(postgres_place)
     done = await maintain(postgres_place.url)
@@ -52,12 +59,13 @@ async def test_a_follower_reads_a_few_pages_after_it(postgres_place: Place) -> N
 
 async def test_whoever_is_in_the_way_is_noted(postgres_place: Place) -> None:
     """A partition that is being vacuumed, or locked by others, costs the run nothing but a note."""
+    partition = this_month()
     async with postgres_place.admin.connect() as other:
-        await other.exec_driver_sql(f"LOCK TABLE ONLY {PARTITION} IN SHARE UPDATE EXCLUSIVE MODE")
+        await other.exec_driver_sql(f"LOCK TABLE ONLY {partition} IN SHARE UPDATE EXCLUSIVE MODE")
         done = await maintain(postgres_place.url)
         [note] = done.notes
     assert done.is_complete
-    assert PARTITION in note
+    assert partition in note
     assert f"note: {note}" in str(done)
     assert () == (await maintain(postgres_place.url)).notes
 
