@@ -25,16 +25,24 @@ NEXT = months(datetime.now(UTC), 1)[1]
 NEXT_NAME = f"audit_logs_{NEXT[0]:%Y_%m}"
 
 
+@pytest.fixture(autouse=True)
+def next_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next month be that of now: the tests may have been collected in another one."""
+    month = months(datetime.now(UTC), 1)[1]
+    monkeypatch.setitem(globals(), "NEXT", month)
+    monkeypatch.setitem(globals(), "NEXT_NAME", f"audit_logs_{month[0]:%Y_%m}")
+
+
 async def insert_again(connection: AsyncConnection) -> None:
     """Insert into the table what is in this month already; reading the whole would be another thing."""
     rows = f"SELECT * FROM audit_logs_{datetime.now(UTC):%Y_%m}"
     await connection.execute(text(f"INSERT INTO audit_logs {rows} ON CONFLICT DO NOTHING"))
 
 
-async def add(place: Place, month: Month = NEXT, name: TableName = NAME) -> int | None:
-    """Make *month* and return how many rows moved there, None if it is there already."""
+async def add(place: Place, month: Month | None = None, name: TableName = NAME) -> int | None:
+    """Make *month*, by default the next one, and return how many rows moved there, None if it is there already."""
     async with place.admin.connect() as connection:
-        added = await add_month(connection, name, month)
+        added = await add_month(connection, name, month or NEXT)
         return None if added is None else added.moved
 
 
