@@ -53,7 +53,7 @@ def leave_as(service: str, url: str, journal_dir: Path, count: int = 3) -> Surve
 
 def snapshot(directory: Path) -> dict[str, bytes]:
     """Return what is in *directory*, but for what living processes say of themselves now and then."""
-    return {path.name: path.read_bytes() for path in directory.iterdir() if path.suffix != ".status"}
+    return {path.name: path.read_bytes() for path in directory.iterdir() if ".status" not in path.name}
 
 
 def without_rights(*arguments: object) -> subprocess.CompletedProcess[str]:
