@@ -132,9 +132,9 @@ def _integer(bits: int) -> Adapter:
 
 def _is_whole(value: float | Decimal) -> bool:
     """Return whether *value* has no fractions; a decimal no more digits than a text may have, either."""
-    if isinstance(value, float):
-        return value.is_integer()
-    return value.is_finite() and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
+    if isinstance(value, Decimal):
+        return value.is_finite() and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
+    return float(value).is_integer()
 
 
 def _label(labels: tuple[str, ...]) -> Adapter:
