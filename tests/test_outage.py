@@ -41,7 +41,8 @@ def log_some(audit: AuditLogger, count: int = 20) -> None:
     started = time.monotonic()
     for number in range(count):
         audit.log(events.custom("report.print", details={"number": number}))
-    assert time.monotonic() - started < QUICK_SECONDS
+    # For each thousand: they are quick, and as many as a slow machine takes a while for.
+    assert time.monotonic() - started < QUICK_SECONDS * max(1, count / 1000)
 
 
 async def test_a_missing_table_is_named_and_healed(postgres_url: str, journal_dir: Path) -> None:
