@@ -16,8 +16,9 @@ from audit_async.faults.place import Place
 
 _TRANSIENT = ("08", "25", "40", "53", "55", "57")
 _WRONG_STATE = "55000"
-# Of a function, as triggers and checks have them, also those that fail: 21, 2F, 38 and 39.
-_DATA = ("21", "22", "23", "2F", "38", "39", "44", "54", "P0")
+# Of a function, as triggers and checks have them, also those that fail: 20 (a CASE that has no place for a value), 21,
+# 2F, 38 and 39.
+_DATA = ("20", "21", "22", "23", "2F", "38", "39", "44", "54", "P0")
 _DAMAGE = ("58", "XX")
 _CLASSES = frozenset(
     (
@@ -34,6 +35,8 @@ Source: its manual, Appendix A.
 _UNIQUE_VIOLATION = "23505"
 _CHECK_VIOLATION = "23514"
 
+_RAISED = re.compile(r"RAISE(?![\w\"(])")
+"""In whatever language the server says it: the name of the statement is not translated."""
 _REFUSED = re.compile(r"(permission denied for|must be owner of) (\w+) (.+)")
 _TABLES = ("table", "relation", "view")
 _COPY_COLUMN = re.compile(r", column ([^:]+)")
@@ -49,9 +52,9 @@ def of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
         return TransientStoreError(f"table {place.table} was altered under a prepared statement", sqlstate=state)
     if state == _CHECK_VIOLATION and _came_between(native, place):
         return TransientStoreError(f"a partition of table {place.table} was made for a row under way", sqlstate=state)
-    if state.startswith(_DATA) or _is_of_a_trigger(state, native):
+    if state.startswith(_DATA) or (place.purpose == "write to" and _is_of_a_trigger(state, native)):
         return unfit_row(state, native, place)
-    if state.startswith(_TRANSIENT) and state != _WRONG_STATE:
+    if _may_pass(state):
         return TransientStoreError(f"{place.server} did not take the batch: {primary(native)}", sqlstate=state)
     if state.startswith(_DAMAGE):
         return ConfigStoreError(
@@ -63,11 +66,21 @@ def of_sqlstate(state: str, native: BaseException, place: Place) -> StoreError:
 
 
 def _is_of_a_trigger(state: str, native: BaseException) -> bool:
-    """Say whether *state* is a word of whoever wrote a trigger: PostgreSQL has none such, and says where it was said.
+    """Say whether *state* is a word of whoever wrote a trigger: PostgreSQL has none such, or says that it was raised.
 
-    A proxy before the server, which may have states of its own as well, says nothing of that.
+    It says where it was said; a proxy before the server, which may have states of its own as well, does not. One that
+    asks to be tried again is taken at its word.
     """
-    return state[:2] not in _CLASSES and bool(getattr(getattr(native, "diag", native), "context", None))
+    context = getattr(getattr(native, "diag", native), "context", None)
+    if not isinstance(context, str) or not context:
+        return False
+    innermost = context.partition("\n")[0]
+    was_raised = "PL/pgSQL" in innermost and _RAISED.search(innermost) is not None
+    return state[:2] not in _CLASSES or (was_raised and not _may_pass(state))
+
+
+def _may_pass(state: str) -> bool:
+    return state.startswith(_TRANSIENT) and state != _WRONG_STATE
 
 
 def _came_between(native: BaseException, place: Place) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from audit_async.diagnostics import describe
 from audit_async.errors import (
     ConfigStoreError,
@@ -16,6 +18,9 @@ _TRANSIENT = (
     *("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_INTERRUPT", "SQLITE_NOMEM"),
     *("SQLITE_PROTOCOL", "SQLITE_SCHEMA", "SQLITE_ABORT"),
 )
+_PRIMARY = 0xFF
+"""What all codes of one kind have in common. Python has no name for the newer ones: that a STRICT table, as one that a
+trigger writes to, refuses a value's type is "unknown" to it."""
 _UNIQUE = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID")
 _DATA = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
 _OF_A_VALUE = ("malformed JSON", "integer overflow", "JSON cannot hold BLOB values")
@@ -24,6 +29,8 @@ _OF_A_VALUE = ("malformed JSON", "integer overflow", "JSON cannot hold BLOB valu
 
 
 def of_sqlite(name: str, native: BaseException, place: Place) -> StoreError:
+    if getattr(native, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_CONSTRAINT and not name.startswith(_DATA):
+        name = "SQLITE_CONSTRAINT"
     if name.startswith(_TRANSIENT):
         return TransientStoreError(f"{place.server} did not take the batch: {describe(native)} [{name}]")
     if name in _UNIQUE:

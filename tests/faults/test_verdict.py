@@ -33,7 +33,7 @@ def of_postgres(state: str) -> asyncpg.PostgresError:
     [
         ("08003 08006 25006 40001 40P01 53100 53200 53300 55P03 57014 57P01 57P03", TransientStoreError),
         ("3D000 28000 28P01 42P01 42703 42501 42804 0A000 58030 XX001 26000", ConfigStoreError),
-        ("22000 22021 22P05 22P02 22001 22003 23502 23503 23514 54000 54001 P0001 21000 38000", DataStoreError),
+        ("22000 22021 22P05 22P02 22001 22003 23502 23503 23514 54000 54001 P0001 20000 21000 38000", DataStoreError),
         ("23505", DuplicateStoreError),
     ],
 )
@@ -58,6 +58,26 @@ def test_a_state_that_a_trigger_has_thought_of_is_about_the_row(state: str) -> N
     assert (DataStoreError, state) == (type(verdict), verdict.sqlstate)
     assert "s3cret" not in str(verdict)
     assert ConfigStoreError is type(translate(asyncpg.PostgresError.new(fields)))
+
+
+@pytest.mark.parametrize(
+    ("state", "context", "purpose", "kind"),
+    [
+        ("42501", "PL/pgSQL function see_it() line 1 at RAISE", "write to", DataStoreError),
+        ("42501", "PL/pgSQL-Funktion see_it() Zeile 1 bei RAISE\nCOPY audit_logs, line 3", "write to", DataStoreError),
+        ("55000", "PL/pgSQL function see_it() line 1 at RAISE", "write to", DataStoreError),
+        ("42501", "PL/pgSQL function see_it() line 1 at RAISE", "maintain", ConfigStoreError),
+        ("42501", 'SQL statement "INSERT"\nPL/pgSQL function see_it() line 1 at RAISE', "write to", ConfigStoreError),
+        ("42501", 'PL/pgSQL function "RAISE"() line 1 at SQL statement', "write to", ConfigStoreError),
+        ("40001", "PL/pgSQL function see_it() line 1 at RAISE", "write to", TransientStoreError),
+    ],
+)
+def test_a_state_of_the_servers_own_that_a_trigger_raises_is_about_the_row(
+    state: str, context: str, purpose: str, kind: type[StoreError]
+) -> None:
+    """`USING ERRCODE = 'insufficient_privilege'` is what many write; what asks to be tried again is tried again."""
+    error = asyncpg.PostgresError.new({"C": state, "M": "not s3cret", "S": "ERROR", "V": "ERROR", "W": context})
+    assert kind is type(translate(error, Place(purpose=purpose)))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +189,7 @@ def sqlite_error(*statements: str) -> sqlite3.Error:
         (["INSERT INTO t VALUES ('1', 'a', 'a')"] * 2, DuplicateStoreError, None),
         (["CREATE TABLE j (n CHECK (abs(n) > 0))", f"INSERT INTO j VALUES ({-(2**63)})"], DataStoreError, OVERFLOW),
         (["CREATE TABLE j (n CHECK (json_extract(n, '$.a')))", "INSERT INTO j VALUES ('{')"], DataStoreError, NO_JSON),
+        (["CREATE TABLE s (n INTEGER) STRICT", "INSERT INTO s VALUES ('x')"], DataStoreError, "SQLITE_CONSTRAINT"),
         (["INSERT INTO u VALUES (1)"], ConfigStoreError, None),
         (["INSERT INTO t (x) VALUES (1)"], ConfigStoreError, None),
         (["PRAGMA query_only = 1", "INSERT INTO t VALUES ('1', 'a', 'a')"], ConfigStoreError, None),
