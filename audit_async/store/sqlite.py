@@ -56,6 +56,12 @@ but texts, numbers and bytearrays, whether it is to be adapted, which on 3.11 ta
 
 Source: SQLite's `sqlite3VdbeMemSetDouble`, which every bound number goes through; CPython's `need_adapt`.
 """
+_ADAPTED_FLOATS = (float, sqlite3.PrepareProtocol)
+_MOST_VARIABLES = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else 999
+"""In one statement, unless SQLite was built for more.
+
+Source: "Implementation Limits For SQLite", 9.
+"""
 _SETTINGS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 
 
@@ -109,13 +115,15 @@ class SqliteStore:
     async def _insert(self, raw: aiosqlite.Connection, parts: list[Part]) -> None:
         # Begun as a reader, a transaction that then writes would be refused at once.
         await self._when_free(partial(raw.execute, "BEGIN IMMEDIATE"))
+        # An application may have said what is to become of its floats, NaN among them.
+        null = None if _ADAPTED_FLOATS in sqlite3.adapters else _NULL
         try:
             for layout, entries in parts:
                 fresh = entries
                 if layout.delivered is not None:
                     fresh = await _mark_delivered(raw, layout.delivered, entries)
-                for some in _slices(fresh):
-                    row_values = [_NULL if value is None else value for row in layout.rows(some) for value in row]
+                for some in _slices(fresh, _sizes(layout)):
+                    row_values = [null if value is None else value for row in layout.rows(some) for value in row]
                     await raw.execute(self._statements[layout.table, len(some)], row_values)
             await raw.execute("COMMIT")
         except BaseException:
@@ -301,7 +309,7 @@ class SqliteStore:
     async def _look_at_tables(self, engine: AsyncEngine) -> Layouts:
         layouts = await self._when_free(partial(self._lay_out, engine))
         self._statements = {
-            (layout.table, size): _insert_statement(layout, size) for layout in layouts.all for size in ROWS_AT_ONCE
+            (layout.table, size): _insert_statement(layout, size) for layout in layouts.all for size in _sizes(layout)
         }
         # A table that is missing from now on was taken away, and its rows with it: that needs somebody's eye.
         self._may_create = False
@@ -358,10 +366,15 @@ def _insert_statement(layout: Layout, rows: int) -> str:
     return f"{into} ON CONFLICT ({', '.join(map(quoted_name, layout.key))}) DO NOTHING" if layout.key else into
 
 
-def _slices(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Yield *entries* in slices of the sizes there are statements for, the largest that fits first."""
+def _sizes(layout: Layout) -> list[int]:
+    """Return how many rows of *layout* there are in its statements, the most first; one at last."""
+    return [size for size in ROWS_AT_ONCE if size == 1 or size * len(layout.columns) <= _MOST_VARIABLES]
+
+
+def _slices(entries: Sequence[Entry], sizes: Sequence[int]) -> Iterator[Sequence[Entry]]:
+    """Yield *entries* in slices of the *sizes* there are statements for, the largest that fits first."""
     start = 0
     while start < len(entries):
-        size = next(size for size in ROWS_AT_ONCE if size <= len(entries) - start)
+        size = next(size for size in sizes if size <= len(entries) - start)
         yield entries[start : start + size]
         start += size

@@ -20,6 +20,7 @@ from audit_async.errors import ConfigStoreError, DataStoreError, TransientStoreE
 from audit_async.store import StoreOptions
 from audit_async.store.opening import open_store
 from audit_async.store.sqlite import SqliteStore
+from audit_async.table_map.mapping import TableMap
 from audit_async.timing import Timing
 from tests.polling import eventually_sync
 from tests.store.entries import entries, entry
@@ -127,6 +128,45 @@ async def test_another_unique_key_refuses_its_row(sqlite_url: str) -> None:
 
 # What aiosqlite has opened for a call that was cancelled meanwhile is closed by the collector, which 3.13 tells of.
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+async def test_what_an_application_makes_of_floats_is_nothing_to_us(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NaN that is to be a text in its own tables is NULL in ours."""
+    monkeypatch.setitem(
+        sqlite3.adapters, (float, sqlite3.PrepareProtocol), lambda number: number if number == number else "NaN"
+    )
+    # What tells Python's module that numbers have adapters at all, which stays so: one that changes nothing.
+    sqlite3.register_adapter(bytearray, bytes)
+    store = open_store(StoreOptions(url=sqlite_url, may_create=True))
+    await store.insert(entries(3, status_code=None, agent_id=None))
+    await store.close()
+    with closing(sqlite3.connect(file_of(sqlite_url))) as connection:
+        assert connection.execute("SELECT DISTINCT status_code, agent_id FROM audit_logs").fetchall() == [(None, None)]
+
+
+async def test_a_wide_table_takes_as_many_rows_at_once_as_there_may_be_variables(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python from python.org has a SQLite that takes an eighth of the variables that Debian's does."""
+    connect = sqlite3.connect
+
+    def connect_limited(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+        return connection
+
+    names = [f"c{number}" for number in range(1500)]
+    with closing(connect(file_of(sqlite_url))) as connection:
+        connection.execute(f"CREATE TABLE wide (id TEXT PRIMARY KEY, {', '.join(names)})")
+    monkeypatch.setattr(sqlite3, "connect", connect_limited)
+    columns = {"id": "id", **{name: f"details.{name}" for name in names}}
+    store = open_store(StoreOptions(url=sqlite_url, table=TableMap(table="wide", columns=columns)))
+    await store.insert(entries(131))
+    await store.close()
+    with closing(connect(file_of(sqlite_url))) as connection:
+        assert connection.execute("SELECT count(*) FROM wide").fetchone() == (131,)
+
+
 def test_a_store_that_is_abandoned_leaves_no_thread(sqlite_url: str) -> None:
     """Wherever a batch is cut off, also while it connects, no thread is left that would answer to a closed loop."""
 
