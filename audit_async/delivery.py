@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from audit_async.config import DOUBT_SAMPLE
@@ -36,6 +37,19 @@ class Refusal:
     def seq(self) -> int:
         """The entry's number in its process."""
         return self.entry.writer_seq or 0
+
+
+def usual_cause(refusals: Iterable[DataStoreError]) -> tuple[DataStoreError | None, int]:
+    """Return the first of those *refusals* of which most have its cause, and how many have; None where none names it.
+
+    What may heal is not among them.
+    """
+    named = [error for error in refusals if error.culprit is not None and not error.may_heal]
+    counts = Counter(error.cause for error in named)
+    if not counts:
+        return None, 0
+    cause, count = counts.most_common(1)[0]
+    return next(error for error in named if error.cause == cause), count
 
 
 class Delivery:
@@ -75,28 +89,35 @@ class Delivery:
             left = entries
             is_sampled = len(entries) > DOUBT_SAMPLE and not trusts_table
             if isinstance(error, DataStoreError) and error.culprit is not None and is_sampled:
-                found = await self._left_by_sample(entries, error.culprit)
-                if found is None:
-                    raise TableDoubtError(error) from error
-                left = found
+                left = await self._left_by_sample(entries, error)
         return await self._insert_parts(left, is_replay=is_replay)
 
-    async def _left_by_sample(self, entries: Sequence[Entry], culprit: str) -> Sequence[Entry] | None:
-        """Try some of *entries*, taken at random, until one is in the table, or is refused for another cause than
-        *culprit*, and return those that are still to be brought in: one that is in must not come twice into a table
-        that has no key. None: each is refused for *culprit*; then so are, most likely, all, and looking for the good
-        ones among thousands is not worth it."""
+    async def _left_by_sample(self, entries: Sequence[Entry], refusal: DataStoreError) -> Sequence[Entry]:
+        """Try some of *entries*, for which there was *refusal*, taken at random, until one is in the table or may yet
+        come there, and return those that are still to be brought in: one that is in must not come twice into a table
+        that has no key.
+
+        Raises:
+            TableDoubtError: none is, and but for one each is refused for the same; then so are, most likely, all, and
+                looking for the good ones among thousands is not worth it. One may have a fault of its own, which
+                proves nothing of the others.
+        """
+        refusals = [refusal]
         for entry in random.sample(entries, DOUBT_SAMPLE):
             try:
                 await self._attempt([entry], is_replay=True)
             except DuplicateStoreError:
                 return entries
             except DataStoreError as error:
-                if error.culprit != culprit or error.may_heal:
+                if error.may_heal:
                     return entries
+                refusals.append(error)
             else:
                 return [other for other in entries if other is not entry]
-        return None
+        usual, count = usual_cause(refusals)
+        if usual is None or count < len(refusals) - 1:
+            return entries
+        raise TableDoubtError(usual) from usual
 
     async def _insert_parts(self, entries: Sequence[Entry], *, is_replay: bool) -> list[Refusal]:
         try:

@@ -98,6 +98,11 @@ class DataStoreError(StoreError):
         self.culprit = culprit
 
     @property
+    def cause(self) -> tuple[str | None, str | None]:
+        """What is the same of rows that are refused alike."""
+        return self.sqlstate, self.culprit
+
+    @property
     def may_heal(self) -> bool:
         """Whether the row that is missed may yet come: a foreign key to what the caller has not committed."""
         return self.sqlstate == "23503"

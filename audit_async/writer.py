@@ -29,7 +29,7 @@ from audit_async.config import (
     MAX_DOUBTED_ENTRIES,
     MAX_ORPHANS,
 )
-from audit_async.delivery import Delivery, Refusal
+from audit_async.delivery import Delivery, Refusal, usual_cause
 from audit_async.diagnostics import describe, report, settle_down
 from audit_async.entry import Entry, decode
 from audit_async.errors import ConfigStoreError, StoreError, TableDoubtError, TransientStoreError
@@ -73,7 +73,8 @@ class Writer:
         self._adopt_at = 0.0
         self._failures = 0
         self._is_stopping = False
-        self._last_culprit: tuple[str | None, str] | None = None
+        # Why it refused events, since it has taken one.
+        self._refused_for: set[tuple[str | None, str | None]] = set()
         # How many waited for their rows when the last batch came in.
         self._company = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -278,8 +279,7 @@ class Writer:
             self._was_tried = True
             try:
                 refused = await self._delivery.insert(entries, is_replay=is_replay, trusts_table=self._trusts_table)
-                if not self._trusts_table:
-                    self._doubt_the_table(entries, refused)
+                self._doubt_the_table(entries, refused)
                 break
             except TableDoubtError as doubt:
                 # An entry that the table takes would prove that it is the others' fault: look for one behind them.
@@ -342,6 +342,8 @@ class Writer:
         # Booked once: whatever fails from here on must not book it a second time.
         self._current = None
         self._trusts_table = bool(self._doubted) and stored > 0
+        if stored > 0:
+            self._parking.trust()
         for refusal in parked:
             self._parking.add(source, refusal, payloads[refusal.seq])
         self._company = parts.journal.settled.waiting
@@ -365,20 +367,24 @@ class Writer:
             parts.adopted.dropped += len(batch.missing)
 
     def _doubt_the_table(self, sent: list[Entry], refused: list[Refusal]) -> None:
-        """Doubt the table when it refuses everything for the same column or constraint.
+        """Doubt the table when it takes nothing, and refuses more than one for the same column or constraint.
+
+        One that is refused for another cause proves nothing: it may have a fault of its own.
 
         Raises:
-            TableDoubtError: more than one entry, or the second one in a row, was refused, and none was taken.
+            TableDoubtError: none was taken, and another one, of these or before, was refused for the same.
         """
-        culprits = {(refusal.error.sqlstate, refusal.error.culprit) for refusal in refused}
-        culprit = next(iter(culprits)) if len(culprits) == 1 and len(refused) == len(sent) else None
-        if culprit is None or culprit[1] is None or refused[0].error.may_heal:
-            self._last_culprit = None
-            return
-        is_second = self._last_culprit == culprit or len(sent) > 1
-        self._last_culprit = (culprit[0], culprit[1])
-        if is_second:
-            raise TableDoubtError(refused[0].error)
+        if len(refused) < len(sent):
+            self._refused_for.clear()
+        elif not self._trusts_table:
+            errors = [refusal.error for refusal in refused]
+            usual, count = usual_cause(errors)
+            again = [error for error in errors if error.cause in self._refused_for]
+            self._refused_for.update(
+                error.cause for error in errors if error.culprit is not None and not error.may_heal
+            )
+            if usual is not None and (count > 1 or again):
+                raise TableDoubtError(usual if count > 1 else again[0])
 
     # --- outages ---------------------------------------------------------------------------------------
 

@@ -204,6 +204,50 @@ async def test_what_every_event_violates_is_a_fault_of_the_table(postgres_url: s
     assert any("shift" in line and "every event" in line for line in lines)
 
 
+@pytest.mark.parametrize("place", [0, 20])
+async def test_a_bad_row_does_not_take_the_others_along_where_the_table_is_at_fault(
+    postgres_url: str, journal_dir: Path, place: int
+) -> None:
+    """One that is refused for a cause of its own proves nothing of those that the table refuses all alike."""
+    await create_table(postgres_url)
+    await run_sql(
+        postgres_url,
+        "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison'), "
+        "ADD CONSTRAINT shift CHECK (user_id = 'nobody')",
+    )
+    users = ["u1"] * 40
+    users[place] = "poison"
+    timing = {"backoff_first_seconds": 0.01, "backoff_max_seconds": 0.02}
+    async with AuditLogger(postgres_url, journal_dir=journal_dir, timing=timing) as audit:
+        log_all(audit, users)
+        await eventually(lambda: audit.stats().last_error)
+        # Each attempt tries others.
+        await asyncio.sleep(2)
+        assert (40, 0) == (audit.stats().pending, audit.stats().quarantined)
+        await run_sql(postgres_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
+        await eventually(lambda: audit.stats().pending == 0)
+        assert (39, 1) == (audit.stats().stored, audit.stats().quarantined)
+
+
+async def test_single_events_wait_although_bad_ones_come_between(postgres_url: str, journal_dir: Path) -> None:
+    """Of a table that refuses all alike one event may be taken for poison: not each behind one that is bad itself."""
+    await create_table(postgres_url)
+    await run_sql(
+        postgres_url,
+        "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison'), "
+        "ADD CONSTRAINT shift CHECK (user_id = 'nobody')",
+    )
+    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
+        for count, user in enumerate(["u1", "poison"], start=1):
+            log_all(audit, [user])
+            await eventually(lambda count=count: audit.stats().quarantined == count)
+        log_all(audit, ["u1"])
+        await eventually(lambda: "every event" in (audit.stats().last_error or ""))
+        assert (1, 2) == (audit.stats().pending, audit.stats().quarantined)
+        await run_sql(postgres_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
+        await eventually(lambda: audit.stats().stored == 1)
+
+
 @pytest.fixture
 async def linked_url(postgres_url: str) -> str:
     """A table whose user has to be in the table of users."""
@@ -251,6 +295,51 @@ async def test_an_event_that_waits_for_its_key_outlives_the_process(linked_url: 
     async with AuditLogger(linked_url, journal_dir=journal_dir):
         await eventually(lambda: count_is(linked_url, 3))
     assert await count_rows(linked_url) == 3
+
+
+async def refuse_late(url: str) -> None:
+    """Let a trigger refuse what the foreign key takes."""
+    await run_sql(
+        url,
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.user_id = 'late' THEN "
+        "RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER see AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION see()",
+    )
+
+
+async def test_many_that_are_refused_when_their_row_is_there_go_to_quarantine(
+    linked_url: str, journal_dir: Path
+) -> None:
+    """However many: once the table takes others it is they who are at fault, and nobody waits behind them."""
+    await refuse_late(linked_url)
+    many = DOUBT_SAMPLE + 4
+    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["late"] * many + ["known"])
+        await eventually(lambda: audit.stats().stored == 1)
+        await run_sql(linked_url, "INSERT INTO users VALUES ('late')")
+        await eventually(lambda: "every event" in (audit.stats().last_error or ""))
+        log_all(audit, ["known"])
+        await eventually(lambda: audit.stats().quarantined == many)
+        assert (2, 0, None) == (audit.stats().stored, audit.stats().pending, audit.stats().last_error)
+
+
+async def test_a_table_that_breaks_while_events_wait_for_their_row_makes_them_wait_on(
+    linked_url: str, journal_dir: Path
+) -> None:
+    """However few: what is refused alike by the table is not at fault."""
+    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["new"] * 4 + ["known"])
+        await eventually(lambda: audit.stats().stored == 1)
+        await run_sql(
+            linked_url,
+            "ALTER TABLE audit_logs ADD CONSTRAINT shift CHECK (user_id = 'nobody') NOT VALID",
+            "INSERT INTO users VALUES ('new')",
+        )
+        await eventually(lambda: "every event" in (audit.stats().last_error or ""))
+        await asyncio.sleep(2)
+        assert (4, 0) == (audit.stats().pending, audit.stats().quarantined)
+        await run_sql(linked_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
+        await eventually(lambda: audit.stats().stored == 5)
 
 
 async def test_what_never_heals_goes_to_quarantine(linked_url: str, journal_dir: Path) -> None:
