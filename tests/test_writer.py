@@ -43,6 +43,11 @@ def log_all(audit: AuditLogger, users: list[str]) -> None:
         audit.log(events.custom("report.print", user_id=user, details={"number": number}))
 
 
+async def quarantined(audit: AuditLogger, count: int) -> None:
+    """Wait until *count* events are in quarantine."""
+    await eventually(lambda: audit.stats().quarantined == count)
+
+
 @asynccontextmanager
 async def locked(url: str) -> AsyncIterator[None]:
     """Keep everybody out of the table for as long as the block runs."""
@@ -240,7 +245,7 @@ async def test_single_events_wait_although_bad_ones_come_between(postgres_url: s
     async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
         for count, user in enumerate(["u1", "poison"], start=1):
             log_all(audit, [user])
-            await eventually(lambda count=count: audit.stats().quarantined == count)
+            await quarantined(audit, count)
         log_all(audit, ["u1"])
         await eventually(lambda: "every event" in (audit.stats().last_error or ""))
         assert (1, 2) == (audit.stats().pending, audit.stats().quarantined)

@@ -151,7 +151,7 @@ async def test_a_wide_table_takes_as_many_rows_at_once_as_there_may_be_variables
     connect = sqlite3.connect
 
     def connect_limited(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **options)
+        connection: sqlite3.Connection = connect(*arguments, **options)
         connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
         return connection
 
