@@ -97,8 +97,16 @@ def to_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        return _in_utc(value).isoformat()
     return to_json(value) if isinstance(value, (dict, list, tuple)) else str(value)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return *moment* in UTC; as it is where that lies in another millennium."""
+    try:
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return moment
 
 
 def _limited(chars: int) -> Adapter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from audit_async.table_map.rows import MappedRows
 from tests.store.conftest import Place, _place
 from tests.store.entries import entry_of
 
+WEST = timezone(timedelta(hours=-10))
 POSTGRES_TYPES = (
     *(
         "text",
@@ -185,6 +186,8 @@ async def test_sqlite_takes_every_row(path: str, lite: Place) -> None:
         ("timestamp with time zone", date(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC)),
         ("integer", Decimal("7.0"), 7),
         *(("integer", Decimal(given), None) for given in ("7.5", "1E+999999", "NaN")),
+        ("text", datetime.max.replace(tzinfo=WEST), "9999-12-31T23:59:59.999999-10:00"),
+        ("boolean", datetime.max.replace(tzinfo=WEST), None),
     ],
 )
 def test_what_a_function_of_the_program_returns_fits_its_column(kind: str, given: Any, kept: Any) -> None:
