@@ -32,10 +32,10 @@ _TRANSIENT = frozenset(
 _OF_TRIGGERS = frozenset((*range(1000, 1004), *range(10_000, 65_536)))
 _DUPLICATE = frozenset((1022, 1062, 1586, 1859))
 _FOREIGN_KEY = frozenset((1216, 1217, 1451, 1452))
-# With what a trigger stumbles over in a row: 1139, 1172, 1242, 1339.
+# With what a trigger stumbles over in a row: 1139, 1172, 1242, 1329, 1339; and one that it signals as "no data", 1643.
 _DATA = _FOREIGN_KEY | frozenset(
     (
-        *(1139, 1172, 1242, 1339),
+        *(1139, 1172, 1242, 1329, 1339, 1643),
         *(1048, 1118, 1138, 1153, 1263, 1264, 1265, 1292, 1300, 1301, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1416),
         *(1425, 1426, 1441, 1644, 1690, 3140, 3141, 3143, 3144, 3156, 3157, 3819, 4025, 4078),
     )

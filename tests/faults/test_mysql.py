@@ -30,7 +30,7 @@ PLACE = Place(server="db:3306", database="app", table="audit_logs", role="writer
         ("1317 1969 3024 1927 1615 1243 2002 2003 2006 2013 2014 2055 4031 0", TransientStoreError),
         ("1044 1045 1049 1054 1130 1142 1143 1146 1227 1698 2059 1064 1193", ConfigStoreError),
         ("1048 1364 1406 1264 1265 1292 1366 1451 1452 1644 1690 1153 3140 3819 4025", DataStoreError),
-        ("1139 1172 1242 1339 1001 31001 65535", DataStoreError),
+        ("1139 1172 1242 1329 1339 1643 1001 31001 65535", DataStoreError),
         ("1526", MissingPartitionError),
         ("1062 1586 1022", DuplicateStoreError),
     ],
