@@ -166,6 +166,9 @@ class Writer:
     async def _retry_parked(self) -> None:
         try:
             await self._parking.retry(self._delivery)
+        except TableDoubtError as doubt:
+            # They are tried again at their own pace. What comes meanwhile may prove that they are at fault.
+            self._note(doubt)
         except StoreError as error:
             await self._wait_out(error)
         else:
@@ -409,6 +412,11 @@ class Writer:
 
     async def _wait_out(self, error: StoreError) -> None:
         self._failures += 1
+        self._note(error)
+        self._begin_outage()
+        await self._back_off()
+
+    def _note(self, error: StoreError) -> None:
         self.last_error = f"{error.message} ({error.hint})" if error.hint else error.message
         is_config = self.needs_mending = isinstance(error, ConfigStoreError)
         advice = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
@@ -422,8 +430,6 @@ class Writer:
             f"{error.message}.{advice} {where}",
             level="ERROR" if is_config else "WARNING",
         )
-        self._begin_outage()
-        await self._back_off()
 
     async def _back_off(self) -> None:
         """Sleep with full jitter; a nudge ends it, though not before `backoff_first_seconds`."""
