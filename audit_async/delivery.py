@@ -28,10 +28,15 @@ from audit_async.timing import USUAL, Timing
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An entry that the database refuses, and why."""
+    """An entry that the database refuses, and why.
+
+    Attributes:
+        is_early: of its batch none had been taken yet.
+    """
 
     entry: Entry
     error: DataStoreError
+    is_early: bool = False
 
     @property
     def seq(self) -> int:
@@ -68,6 +73,8 @@ class Delivery:
         # Of the attempt under way: resolved when it has ended, or nobody waits for it any longer.
         self._ended: asyncio.Future[None] | None = None
         self._is_slow = False
+        # Of the batch under way, whether some of it is in the table.
+        self._has_taken = False
         self._watch = Alarm(self._lose_patience)
         # Attempts that could not even be cancelled; held so that their end is noticed quietly.
         self._abandoned: set[asyncio.Task[None]] = set()
@@ -90,7 +97,15 @@ class Delivery:
             is_sampled = len(entries) > DOUBT_SAMPLE and not trusts_table
             if isinstance(error, DataStoreError) and error.culprit is not None and is_sampled:
                 left = await self._left_by_sample(entries, error)
-        return await self._insert_parts(left, is_replay=is_replay)
+        self._has_taken = len(left) < len(entries)
+        refused = await self._insert_parts(left, is_replay=is_replay)
+        early = [refusal.entry for refusal in refused if refusal.is_early]
+        if not (early and self._has_taken):
+            return refused
+        # Nothing had been taken before them: the table may have been mended in between.
+        again = {refusal.seq: refusal for refusal in await self._insert_parts(early, is_replay=True)}
+        kept = [again.get(refusal.seq) if refusal.is_early else refusal for refusal in refused]
+        return [refusal for refusal in kept if refusal is not None]
 
     async def _left_by_sample(self, entries: Sequence[Entry], refusal: DataStoreError) -> Sequence[Entry]:
         """Try some of *entries*, for which there was *refusal*, taken at random, until one is in the table or may yet
@@ -129,11 +144,12 @@ class Delivery:
             return await self._halve(entries, DataStoreError(error.message, sqlstate=error.sqlstate))
         except DataStoreError as error:
             return await self._halve(entries, error, is_replay=is_replay)
+        self._has_taken = True
         return []
 
     async def _halve(self, entries: Sequence[Entry], error: DataStoreError, *, is_replay: bool = True) -> list[Refusal]:
         if len(entries) == 1:
-            return [Refusal(entries[0], error)]
+            return [Refusal(entries[0], error, is_early=not self._has_taken)]
         middle = len(entries) // 2
         first = await self._insert_parts(entries[:middle], is_replay=is_replay)
         return first + await self._insert_parts(entries[middle:], is_replay=is_replay)
