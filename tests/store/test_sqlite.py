@@ -132,9 +132,9 @@ async def test_what_an_application_makes_of_floats_is_nothing_to_us(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NaN that is to be a text in its own tables is NULL in ours."""
-    monkeypatch.setitem(
-        sqlite3.adapters, (float, sqlite3.PrepareProtocol), lambda number: number if number == number else "NaN"
-    )
+    adapters: dict[Any, Any] = sqlite3.adapters
+    told = (float, sqlite3.PrepareProtocol)
+    monkeypatch.setitem(adapters, told, lambda number: number if number == number else "NaN")
     # What tells Python's module that numbers have adapters at all, which stays so: one that changes nothing.
     sqlite3.register_adapter(bytearray, bytes)
     store = open_store(StoreOptions(url=sqlite_url, may_create=True))
