@@ -126,8 +126,6 @@ async def test_another_unique_key_refuses_its_row(sqlite_url: str) -> None:
     await store.close()
 
 
-# What aiosqlite has opened for a call that was cancelled meanwhile is closed by the collector, which 3.13 tells of.
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 async def test_what_an_application_makes_of_floats_is_nothing_to_us(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +165,8 @@ async def test_a_wide_table_takes_as_many_rows_at_once_as_there_may_be_variables
         assert connection.execute("SELECT count(*) FROM wide").fetchone() == (131,)
 
 
+# What aiosqlite has opened for a call that was cancelled meanwhile is closed by the collector, which 3.13 tells of.
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 def test_a_store_that_is_abandoned_leaves_no_thread(sqlite_url: str) -> None:
     """Wherever a batch is cut off, also while it connects, no thread is left that would answer to a closed loop."""
 
