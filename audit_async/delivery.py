@@ -45,16 +45,12 @@ class Refusal:
 
 
 def usual_cause(refusals: Iterable[DataStoreError]) -> tuple[DataStoreError | None, int]:
-    """Return the first of those *refusals* of which most have its cause, and how many have; None where none names it.
-
-    What may heal is not among them.
-    """
-    named = [error for error in refusals if error.culprit is not None and not error.may_heal]
-    counts = Counter(error.cause for error in named)
-    if not counts:
+    """Return the first of those *refusals* of which most have its cause, and how many have; None where none has any."""
+    caused = [error for error in refusals if error.cause is not None]
+    if not caused:
         return None, 0
-    cause, count = counts.most_common(1)[0]
-    return next(error for error in named if error.cause == cause), count
+    [(cause, count)] = Counter(error.cause for error in caused).most_common(1)
+    return next(error for error in caused if error.cause == cause), count
 
 
 class Delivery:

@@ -98,9 +98,9 @@ class DataStoreError(StoreError):
         self.culprit = culprit
 
     @property
-    def cause(self) -> tuple[str | None, str | None]:
-        """What is the same of rows that are refused alike."""
-        return self.sqlstate, self.culprit
+    def cause(self) -> tuple[str | None, str] | None:
+        """What is the same of rows that are refused alike; None where nothing is named, or the row may yet come."""
+        return None if self.culprit is None or self.may_heal else (self.sqlstate, self.culprit)
 
     @property
     def may_heal(self) -> bool:

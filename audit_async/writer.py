@@ -74,7 +74,7 @@ class Writer:
         self._failures = 0
         self._is_stopping = False
         # Why it refused events, since it has taken one.
-        self._refused_for: set[tuple[str | None, str | None]] = set()
+        self._refused_for: set[tuple[str | None, str]] = set()
         # How many waited for their rows when the last batch came in.
         self._company = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -383,9 +383,7 @@ class Writer:
             errors = [refusal.error for refusal in refused]
             usual, count = usual_cause(errors)
             again = [error for error in errors if error.cause in self._refused_for]
-            self._refused_for.update(
-                error.cause for error in errors if error.culprit is not None and not error.may_heal
-            )
+            self._refused_for.update(error.cause for error in errors if error.cause is not None)
             if usual is not None and (count > 1 or again):
                 raise TableDoubtError(usual if count > 1 else again[0])
 
