@@ -20,6 +20,7 @@ from audit_async.entry import Entry, decode
 from tests.logs import heard
 from tests.polling import eventually
 from tests.programs import logging_child
+from tests.refusing import NO_POISON, check, log_all, raise_for, refuse_all, was_tried
 from tests.tables import all_rows, count_rows, run_sql
 
 NOWHERE = "postgresql+asyncpg://app@127.0.0.1:1/app"
@@ -34,18 +35,8 @@ def journal_dir(tmp_path: Path) -> Path:
 async def picky_url(postgres_url: str) -> str:
     """A table that refuses the user `poison`."""
     await create_table(postgres_url)
-    await run_sql(postgres_url, "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison')")
+    await check(postgres_url, no_poison=NO_POISON)
     return postgres_url
-
-
-def log_all(audit: AuditLogger, users: list[str]) -> None:
-    for number, user in enumerate(users):
-        audit.log(events.custom("report.print", user_id=user, details={"number": number}))
-
-
-async def quarantined(audit: AuditLogger, count: int) -> None:
-    """Wait until *count* events are in quarantine."""
-    await eventually(lambda: audit.stats().quarantined == count)
 
 
 @asynccontextmanager
@@ -127,19 +118,14 @@ async def test_a_bad_pair_does_not_stop_the_log(picky_url: str, journal_dir: Pat
         assert audit.stats().last_error is None
 
 
-async def test_events_refused_for_different_causes_are_all_kept(postgres_url: str, journal_dir: Path) -> None:
+async def test_events_refused_for_different_causes_are_all_kept(picky_url: str, journal_dir: Path) -> None:
     """Whichever of them is tried alone to find out whether the table is at fault."""
-    await create_table(postgres_url)
-    await run_sql(
-        postgres_url,
-        "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison'), "
-        "ADD CONSTRAINT no_venom CHECK (user_id <> 'venom')",
-    )
-    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
+    await check(picky_url, no_venom="user_id <> 'venom'")
+    async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
         log_all(audit, ["poison", "venom"] * DOUBT_SAMPLE + ["u1"])
         await eventually(lambda: audit.stats().pending == 0)
         assert (1, 2 * DOUBT_SAMPLE) == (audit.stats().stored, audit.stats().quarantined)
-    assert 1 == await count_rows(postgres_url)
+    assert 1 == await count_rows(picky_url)
     assert 2 * DOUBT_SAMPLE == len(list((journal_dir / "quarantine").glob("*.json")))
 
 
@@ -148,12 +134,7 @@ async def test_a_row_that_a_trigger_refuses_in_its_own_words_holds_up_no_other(
 ) -> None:
     """Whatever code it raises: it is about the one row."""
     await create_table(postgres_url)
-    await run_sql(
-        postgres_url,
-        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.user_id = 'poison' THEN "
-        "RAISE EXCEPTION 'no' USING ERRCODE = 'AA001'; END IF; RETURN NEW; END $$",
-        "CREATE TRIGGER see BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION see()",
-    )
+    await raise_for(postgres_url, "poison", state="AA001")
     async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
         log_all(audit, ["u1"] * 20 + ["poison"] + ["u1"] * 20)
         await eventually(lambda: audit.stats().quarantined == 1)
@@ -186,18 +167,10 @@ async def test_many_that_quarantine_could_not_take_go_there_later(picky_url: str
         assert (0, None) == (audit.stats().pending, audit.stats().last_error)
 
 
-async def test_a_write_inside_its_own_transaction_degrades_nobody_else(linked_url: str, journal_dir: Path) -> None:
-    """A `write` about a user that is not committed yet returns from disk at once; other writes see their rows."""
-    async with AuditLogger(linked_url, journal_dir=journal_dir, max_wait_seconds=10) as audit:
-        own = await asyncio.wait_for(audit.write(events.custom("user.create", user_id="new")), 5)
-        other = await audit.write(events.custom("report.print", user_id="known"))
-        assert (False, True, True) == (own.is_stored, own.is_on_disk, other.is_stored)
-
-
 async def test_what_every_event_violates_is_a_fault_of_the_table(postgres_url: str, journal_dir: Path) -> None:
     """When the table refuses every event for the same constraint, events wait, and go in once it is mended."""
     await create_table(postgres_url)
-    await run_sql(postgres_url, "ALTER TABLE audit_logs ADD CONSTRAINT shift CHECK (user_id = 'nobody')")
+    await refuse_all(postgres_url)
     with heard() as lines:
         async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
             log_all(audit, ["u1"] * 40)
@@ -211,154 +184,37 @@ async def test_what_every_event_violates_is_a_fault_of_the_table(postgres_url: s
 
 @pytest.mark.parametrize("place", [0, 20])
 async def test_a_bad_row_does_not_take_the_others_along_where_the_table_is_at_fault(
-    postgres_url: str, journal_dir: Path, place: int
+    picky_url: str, journal_dir: Path, place: int
 ) -> None:
     """One that is refused for a cause of its own proves nothing of those that the table refuses all alike."""
-    await create_table(postgres_url)
-    await run_sql(
-        postgres_url,
-        "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison'), "
-        "ADD CONSTRAINT shift CHECK (user_id = 'nobody')",
-    )
+    await refuse_all(picky_url)
     users = ["u1"] * 40
     users[place] = "poison"
     timing = {"backoff_first_seconds": 0.01, "backoff_max_seconds": 0.02}
-    async with AuditLogger(postgres_url, journal_dir=journal_dir, timing=timing) as audit:
+    async with AuditLogger(picky_url, journal_dir=journal_dir, timing=timing) as audit:
         log_all(audit, users)
         await eventually(lambda: audit.stats().last_error)
-        # Each attempt tries others.
-        await asyncio.sleep(2)
+        # Each of the writer's attempts draws a sample of others.
+        await eventually(lambda: was_tried(picky_url, 20 * (1 + DOUBT_SAMPLE)), 30)
         assert (40, 0) == (audit.stats().pending, audit.stats().quarantined)
-        await run_sql(postgres_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
+        await run_sql(picky_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
         await eventually(lambda: audit.stats().pending == 0)
         assert (39, 1) == (audit.stats().stored, audit.stats().quarantined)
 
 
-async def test_single_events_wait_although_bad_ones_come_between(postgres_url: str, journal_dir: Path) -> None:
+async def test_single_events_wait_although_bad_ones_come_between(picky_url: str, journal_dir: Path) -> None:
     """Of a table that refuses all alike one event may be taken for poison: not each behind one that is bad itself."""
-    await create_table(postgres_url)
-    await run_sql(
-        postgres_url,
-        "ALTER TABLE audit_logs ADD CONSTRAINT no_poison CHECK (user_id <> 'poison'), "
-        "ADD CONSTRAINT shift CHECK (user_id = 'nobody')",
-    )
-    async with AuditLogger(postgres_url, journal_dir=journal_dir) as audit:
-        for count, user in enumerate(["u1", "poison"], start=1):
-            log_all(audit, [user])
-            await quarantined(audit, count)
+    await refuse_all(picky_url)
+    async with AuditLogger(picky_url, journal_dir=journal_dir) as audit:
+        log_all(audit, ["u1"])
+        await eventually(lambda: audit.stats().quarantined == 1)
+        log_all(audit, ["poison"])
+        await eventually(lambda: audit.stats().quarantined == 2)
         log_all(audit, ["u1"])
         await eventually(lambda: "every event" in (audit.stats().last_error or ""))
         assert (1, 2) == (audit.stats().pending, audit.stats().quarantined)
-        await run_sql(postgres_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
+        await run_sql(picky_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
         await eventually(lambda: audit.stats().stored == 1)
-
-
-@pytest.fixture
-async def linked_url(postgres_url: str) -> str:
-    """A table whose user has to be in the table of users."""
-    await create_table(postgres_url)
-    await run_sql(
-        postgres_url,
-        "CREATE TABLE users (id text PRIMARY KEY)",
-        "INSERT INTO users VALUES ('known')",
-        "ALTER TABLE audit_logs ADD FOREIGN KEY (user_id) REFERENCES users (id)",
-    )
-    return postgres_url
-
-
-async def test_a_foreign_key_that_heals_costs_nothing(linked_url: str, journal_dir: Path) -> None:
-    """An event about a user whose row is not committed yet is stored once it is; `flush` waits for it."""
-    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
-        log_all(audit, ["known", "new", "known"])
-        await eventually(lambda: audit.stats().stored == 2)
-        assert audit.stats().pending == 1
-        assert not await audit.flush(0.1)
-        await run_sql(linked_url, "INSERT INTO users VALUES ('new')")
-        assert await audit.flush(20)
-        assert (3, 0) == (audit.stats().stored, audit.stats().quarantined)
-    assert await count_rows(linked_url) == 3
-    assert list(journal_dir.glob("*.audj")) == []
-
-
-async def test_a_missing_foreign_key_keeps_nobody_waiting(linked_url: str, journal_dir: Path) -> None:
-    """Behind an event whose user never comes the others are stored and confirmed at once."""
-    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
-        stranger = audit.log(events.custom("report.print", user_id="stranger"))
-        receipts = [await audit.write(events.custom("report.print", user_id="known")) for _ in range(5)]
-        assert all(receipt.is_stored for receipt in receipts)
-        assert not stranger.is_stored
-        stats = audit.stats()
-        assert (6, 5, 1) == (stats.accepted, stats.stored, stats.pending)
-
-
-async def test_an_event_that_waits_for_its_key_outlives_the_process(linked_url: str, journal_dir: Path) -> None:
-    """An event that was still waiting for its user when its process ended is stored by the next one, nothing twice."""
-    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
-        log_all(audit, ["known", "new", "known"])
-        await eventually(lambda: audit.stats().stored == 2)
-    await run_sql(linked_url, "INSERT INTO users VALUES ('new')")
-    async with AuditLogger(linked_url, journal_dir=journal_dir):
-        await eventually(lambda: count_is(linked_url, 3))
-    assert await count_rows(linked_url) == 3
-
-
-async def refuse_late(url: str) -> None:
-    """Let a trigger refuse what the foreign key takes."""
-    await run_sql(
-        url,
-        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.user_id = 'late' THEN "
-        "RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$",
-        "CREATE TRIGGER see AFTER INSERT ON audit_logs FOR EACH ROW EXECUTE FUNCTION see()",
-    )
-
-
-async def test_many_that_are_refused_when_their_row_is_there_go_to_quarantine(
-    linked_url: str, journal_dir: Path
-) -> None:
-    """However many: once the table takes others it is they who are at fault, and nobody waits behind them."""
-    await refuse_late(linked_url)
-    many = DOUBT_SAMPLE + 4
-    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
-        log_all(audit, ["late"] * many + ["known"])
-        await eventually(lambda: audit.stats().stored == 1)
-        await run_sql(linked_url, "INSERT INTO users VALUES ('late')")
-        await eventually(lambda: "every event" in (audit.stats().last_error or ""))
-        assert (await audit.write(events.custom("report.print", user_id="known"))).is_stored
-        await eventually(lambda: audit.stats().quarantined == many)
-        assert (2, 0, None) == (audit.stats().stored, audit.stats().pending, audit.stats().last_error)
-
-
-async def test_a_table_that_breaks_while_events_wait_for_their_row_makes_them_wait_on(
-    linked_url: str, journal_dir: Path
-) -> None:
-    """However few: what is refused alike by the table is not at fault."""
-    async with AuditLogger(linked_url, journal_dir=journal_dir) as audit:
-        log_all(audit, ["new"] * 4 + ["known"])
-        await eventually(lambda: audit.stats().stored == 1)
-        await run_sql(
-            linked_url,
-            "ALTER TABLE audit_logs ADD CONSTRAINT shift CHECK (user_id = 'nobody') NOT VALID",
-            "INSERT INTO users VALUES ('new')",
-        )
-        await eventually(lambda: "every event" in (audit.stats().last_error or ""))
-        await asyncio.sleep(2)
-        assert (4, 0) == (audit.stats().pending, audit.stats().quarantined)
-        await run_sql(linked_url, "ALTER TABLE audit_logs DROP CONSTRAINT shift")
-        await eventually(lambda: audit.stats().stored == 5)
-
-
-async def test_what_never_heals_goes_to_quarantine(linked_url: str, journal_dir: Path) -> None:
-    """When the time for a foreign key is up its event is put into quarantine, and all is accounted for."""
-    async with AuditLogger(linked_url, journal_dir=journal_dir, timing={"foreign_key_seconds": 0.2}) as audit:
-        log_all(audit, ["known", "stranger", "known"])
-        await eventually(lambda: audit.stats().quarantined == 1)
-        stats = audit.stats()
-        assert (3, 2, 0, 1) == (stats.accepted, stats.stored, stats.pending, stats.quarantined)
-        assert await audit.flush(1) is False
-
-
-async def count_is(url: str, count: int) -> bool:
-    return await count_rows(url) == count
 
 
 async def test_a_fault_of_our_own_is_waited_out(
