@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit_async import AuditEvent, events
@@ -26,7 +26,7 @@ from tests.exports.samples import (
     whole_event,
 )
 
-NUMBER = re.compile(r"[+-]\d+(\.\d+)?(e[+-]?\d+)?([\]}]|$)")  # behind which a bracket makes any formula a fault
+NUMBER = re.compile(r"[+-]\d+(\.\d+)?(e[+-]?\d+)?([\]}\"]|$)")  # behind it a bracket or quote makes any formula a fault
 
 
 def is_formula(cell: str) -> bool:
@@ -52,6 +52,7 @@ def long_cells() -> Iterator[None]:
 
 @some
 @given(any_event, st.sampled_from([",", ";", "\t", "|"]))
+@example(events.custom("a", on_behalf_of=";", status_code=-1), "\t")  # read by `;`, a cell begins with that number
 def test_no_cell_is_a_formula(event: AuditEvent, delimiter: str) -> None:
     """Whatever is in an event, no cell of its row begins as a formula does, whichever delimiter it is read by."""
     line = line_of("csv", event, delimiter=delimiter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import atexit
 import contextlib
 import os
 import random
@@ -132,6 +133,12 @@ def run_installer(command: Sequence[str | Path], **options: Any) -> None:
 _held: dict[int, socket.socket] = {}
 """By the ports that were given, what is bound there and listens to nobody: nobody else is given one of them, also
 before its server starts, and while that restarts."""
+
+
+@atexit.register
+def _give_all_back() -> None:
+    for holder in _held.values():
+        holder.close()
 
 
 def free_port() -> int:
