@@ -16,7 +16,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -108,22 +107,17 @@ class MariadbServer(OwnServer):
         if self._home is None:
             self._create()
         said = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(str(self.program), "--no-defaults", *_as_ourselves(), f"--datadir={self.home / 'data'}"),
-                    *(f"--port={self.port}", f"--bind-address={self.host}", f"--socket={self.home / 'socket'}"),
-                    *(f"--pid-file={self.home / 'pid'}", f"--init-file={self.home / 'init.sql'}"),
-                    *(f"--{name}={value}" for name, value in self.settings.items()),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a Ctrl-C at the terminal is for us
-                cwd=self.home,
-                env=_environment(self.home),
-            )
-        self._engage_undertaker('kill -KILL "$0"')
+        self._begin(
+            [
+                *(str(self.program), "--no-defaults", *_as_ourselves(), f"--datadir={self.home / 'data'}"),
+                *(f"--port={self.port}", f"--bind-address={self.host}", f"--socket={self.home / 'socket'}"),
+                *(f"--pid-file={self.home / 'pid'}", f"--init-file={self.home / 'init.sql'}"),
+                *(f"--{name}={value}" for name, value in self.settings.items()),
+            ],
+            ending='kill -KILL "$0"',
+            cwd=self.home,
+            env=_environment(self.home),
+        )
         eventually_sync(lambda: self._is_ready(said), START_SECONDS)
 
     def stop(self, mode: StopMode = "fast") -> None:

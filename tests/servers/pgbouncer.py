@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -60,16 +59,7 @@ class Pooler(OwnServer):
         if owner := server_user():
             os.chown(self._home, owner.pw_uid, owner.pw_gid)
             os.chown(settings, owner.pw_uid, owner.pw_gid)
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, settings],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a Ctrl-C at the terminal is for us
-                **as_server_user(self._home),
-            )
-        self._engage_undertaker('kill -KILL "$0"')
+        self._begin([program, settings], ending='kill -KILL "$0"', **as_server_user(self._home))
         eventually_sync(self._answers, START_SECONDS)
 
     def close(self) -> None:

@@ -124,21 +124,16 @@ class PostgresServer(OwnServer, PostgresCluster):
         """Start the server, making its data folder the first time, and return when it takes connections."""
         if self._home is None:
             self._create()
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(self.binaries / "postgres", "-D", self.home / "data"),
-                    *("-k", self.home, "-p", str(self.port), "-c", f"listen_addresses={self.host}"),
-                    *(argument for item in self.settings.items() for argument in ("-c", "=".join(item))),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a Ctrl-C at the terminal is for us
-                env=_environment(),
-                **as_server_user(self.home),
-            )
-        self._engage_undertaker('kill -CONT "$0"; kill -QUIT "$0"')
+        self._begin(
+            [
+                *(self.binaries / "postgres", "-D", self.home / "data"),
+                *("-k", self.home, "-p", str(self.port), "-c", f"listen_addresses={self.host}"),
+                *(argument for item in self.settings.items() for argument in ("-c", "=".join(item))),
+            ],
+            ending='kill -CONT "$0"; kill -QUIT "$0"',
+            env=_environment(),
+            **as_server_user(self.home),
+        )
         eventually_sync(self._is_ready, START_SECONDS)
 
     def stop(self, mode: StopMode = "fast") -> None:

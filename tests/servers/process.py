@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -80,14 +80,31 @@ class OwnServer(abc.ABC):
             self._home = None
         give_back(self.port)
 
-    def _engage_undertaker(self, ending: str) -> None:
-        """Have *ending*, shell commands in which $0 is the server, run and its files removed when we are gone."""
-        # Our end of its pipe closes when we end, be it by SIGKILL.
-        self._undertaker = subprocess.Popen(
-            ["/bin/sh", "-c", f'read _; {ending}; rm -rf "$1"', str(self.pid), self.home],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+    def _begin(self, command: Sequence[str | Path], *, ending: str, **options: Any) -> None:
+        """Start the server's process, and the undertaker of all of it.
+
+        Args:
+            ending: shell commands in which $0 is the server. They are run, and its files removed, when we are gone.
+        """
+
+        def begin() -> None:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # a Ctrl-C at the terminal is for us
+                    **options,
+                )
+            # Our end of its pipe closes when we end, be it by SIGKILL.
+            self._undertaker = subprocess.Popen(
+                ["/bin/sh", "-c", f'read _; {ending}; rm -rf "$1"', str(self.pid), self.home],
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
+
+        _do_whole(begin)
 
     def _bury(self) -> None:
         """End what is left of the process, and dismiss the undertaker."""
@@ -107,27 +124,38 @@ def run_installer(command: Sequence[str | Path], **options: Any) -> None:
     Raises:
         RuntimeError: it failed; what it said is in it.
     """
-    with ThreadPoolExecutor(1) as thread:  # an interruption comes to the main one, between a process and our knowing it
-        starting = thread.submit(
-            lambda: subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,  # a group of its own: killed alone, `initdb` leaves the server it has at work
-                **options,
-            )
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> None:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a group of its own: killed alone, `initdb` leaves the server it has at work
+            **options,
         )
-        try:
-            said, _ = starting.result().communicate()
-        except BaseException:
+        started.append(process)
+
+    try:
+        _do_whole(start)
+        said, _ = started[0].communicate()
+    except BaseException:
+        for process in started:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(starting.result().pid, signal.SIGKILL)
-            starting.result().communicate()  # until the last has closed its files: each holds an end of the pipe
-            raise
-    if starting.result().returncode:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()  # until the last has closed its files: each holds an end of the pipe
+        raise
+    if started[0].returncode:
         raise RuntimeError(f"{Path(command[0]).name} failed:\n{said}")
+
+
+def _do_whole(start: Callable[[], None]) -> None:
+    """Call *start*, and return or raise when it is done: an interruption comes to the main thread, and never between
+    a process and our knowing it, who would end it."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(start).result()
 
 
 _held: dict[int, socket.socket] = {}

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.polling import eventually_sync
-from tests.servers.postgres import is_alive
+from tests.servers.postgres import PostgresServer, is_alive
 from tests.servers.process import run_installer
 
 
@@ -49,3 +51,26 @@ def test_a_failed_installer_says_what_it_said(tmp_path: Path) -> None:
     """The error has the program's name and all it printed."""
     with pytest.raises(RuntimeError, match="sh failed:\nno room\n"):
         run_installer(["/bin/sh", "-c", "echo no room >&2; exit 3"], cwd=tmp_path)
+
+
+@pytest.mark.parametrize("program", ["initdb", "postgres", "sh"])
+def test_an_interruption_as_a_process_begins_leaves_nothing(
+    program: str, postgres_binaries: Path, interrupts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal between the start of a process and the assignment of it: it is ended, and its files are removed."""
+    begun: list[tuple[int, Path]] = []
+    server = PostgresServer(postgres_binaries)
+
+    class Interrupting(subprocess.Popen[Any]):
+        def __init__(self, command: Sequence[str | Path], **options: Any) -> None:
+            super().__init__(command, **options)
+            if Path(command[0]).name == program and "--version" not in command:
+                begun.append((self.pid, server.home))
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupting)
+    with pytest.raises(Interrupted), server:
+        pass
+    ((process, home),) = begun
+    eventually_sync(lambda: not is_alive(process))
+    assert not home.exists()
