@@ -505,9 +505,9 @@ class Journal:
     def close(self) -> None:
         """Sync what is there and close the files. They stay as long as something in them is not settled.
 
-        Returns within twice `CLOSE_HARD_SECONDS`, even when the disk hangs; the files are then left as they are. Inside
-        an `append` of the same thread (in a signal handler, in a `__del__`) it is carried out when that is done: the
-        entry may be in its place already, and counted only then.
+        Returns within twice `CLOSE_HARD_SECONDS`, even when the disk hangs; the files are then closed once it answers.
+        Inside an `append` of the same thread (in a signal handler, in a `__del__`) it is carried out when that is done:
+        the entry may be in its place already, and counted only then.
         """
         # Who appends now is either counted before this, or refused. On a disk that hangs the lock may be held.
         has_lock = self._lock.acquire(timeout=CLOSE_HARD_SECONDS)
@@ -540,6 +540,13 @@ class Journal:
             if has_ended:
                 self._close_files()
         tell_deferred()
+
+    def close_files(self) -> None:
+        """What `close` had no time for: called by the thread that it left behind, as the last thing that it does."""
+        if not self._options.is_consumed_here:
+            self.follow()
+        with self._lock:
+            self._close_files()
 
     def _close_files(self) -> None:
         if self._cursor is not None:

@@ -49,6 +49,9 @@ class Syncable(Protocol):
     def follow(self) -> None:
         """Take over another process's mark."""
 
+    def close_files(self) -> None:
+        """Close them behind a journal that could not wait for the thread."""
+
 
 class SyncThread:
     """Syncs a journal. The thread is started by the first entry, in an empty context.
@@ -71,6 +74,8 @@ class SyncThread:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._is_stopped = False
+        self._has_ended = False
+        self._is_left_behind = False
 
     def notice(self) -> None:
         """Say that there is something to sync. Costs nothing while the thread is at work anyway."""
@@ -122,6 +127,18 @@ class SyncThread:
                 # Whatever ended it, the next entry starts another one.
                 self._thread = None
                 self.is_idle = True
+            else:
+                # Each of the two says first how far it is, and then looks at the other: the files are closed by one
+                # of them at least, and a second time does nothing.
+                self._has_ended = True
+                if self._is_left_behind:
+                    self._close_files()
+
+    def _close_files(self) -> None:
+        try:
+            self._journal.close_files()
+        except Exception as error:
+            report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
 
     def _work(self) -> None:
         pause = 0.0
@@ -199,7 +216,10 @@ class SyncThread:
         return pause
 
     def stop(self) -> bool:
-        """Let the thread end after one more round, and return whether it has within `CLOSE_HARD_SECONDS`."""
+        """Let the thread end after one more round, and return whether it has within `CLOSE_HARD_SECONDS`.
+
+        Where it has not, it closes the journal's files when it does: a disk that hung may answer again.
+        """
         # Another thread may be starting it just now.
         if self._starting.acquire(timeout=CLOSE_HARD_SECONDS):
             self._is_stopped = True
@@ -209,11 +229,13 @@ class SyncThread:
         if thread is None:
             return True
         self._orders.put(_STOP)
-        if thread is threading.current_thread():
-            # A log sink, or a `__del__`, closes from inside a round, and nobody can wait for his own end.
-            return False
-        thread.join(CLOSE_HARD_SECONDS)
-        return not thread.is_alive()
+        # A log sink, or a `__del__`, may close from inside a round, and nobody can wait for his own end.
+        if thread is not threading.current_thread():
+            thread.join(CLOSE_HARD_SECONDS)
+            if not thread.is_alive():
+                return True
+        self._is_left_behind = True
+        return self._has_ended
 
     def abandon(self) -> None:
         """Forget the thread in a forked child, where it does not exist."""

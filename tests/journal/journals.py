@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,17 @@ def read_all(source: Journal | Orphan) -> list[tuple[int, bytes]]:
         dropped = {"journal_damaged": len(batch.missing)} if batch.missing else {}
         source.settle(batch.last_seq, stored=len(batch.records), dropped=dropped, failed=batch.missing)
     return found
+
+
+def open_files_in(directory: Path) -> list[str]:
+    """Return which files there this process has open."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{name}"))
+        except OSError:
+            continue
+    return [path for path in found if path.startswith(str(directory))]
 
 
 def numbered(payloads: list[bytes]) -> list[tuple[int, bytes]]:

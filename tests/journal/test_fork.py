@@ -11,21 +11,10 @@ import pytest
 
 from audit_async.journal.file_set import FileSet, Lock
 from audit_async.journal.journal import Journal
-from tests.journal.journals import fill, open_journal, payload_of, read_all, read_orphans
+from tests.journal.journals import fill, open_files_in, open_journal, payload_of, read_all, read_orphans
 from tests.polling import eventually_sync
 
 Open = Callable[..., Journal]
-
-
-def open_files_in(directory: Path) -> list[str]:
-    """Return which files there this process has open."""
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found.append(os.readlink(f"/proc/self/fd/{name}"))
-        except OSError:
-            continue
-    return [path for path in found if path.startswith(str(directory))]
 
 
 def in_a_child(work: Callable[[], bool]) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from audit_async.journal.journal import Journal
-from tests.journal.journals import die, fill, numbered, read_all, read_orphans
+from tests.journal.journals import die, files, fill, numbered, open_files_in, read_all, read_orphans
 from tests.polling import eventually_sync
 
 Open = Callable[..., Journal]
@@ -171,6 +171,29 @@ def test_close_returns_though_the_disk_hangs(journal: Journal, disk: Disk) -> No
     journal.close()
     assert time.monotonic() - started < 3
     assert journal.synced.wait_sync(10) is False
+
+
+def test_a_disk_that_answers_after_all_lets_the_files_be_closed(journal: Journal, disk: Disk) -> None:
+    """What `close` could not wait for is done behind it: no descriptor stays, and who comes next gets the entries."""
+    disk.is_free.clear()
+    payloads = fill(journal, 10)
+    eventually_sync(lambda: len(disk.asked) > 0)
+    journal.close()
+    assert len(open_files_in(journal.directory)) > 0
+    disk.is_free.set()
+    eventually_sync(lambda: open_files_in(journal.directory) == [])
+    assert read_orphans(journal.directory) == numbered(payloads)
+
+
+def test_a_disk_that_answers_after_all_keeps_nothing_that_is_settled(journal: Journal, disk: Disk) -> None:
+    """Files whose entries are all in the table are removed, be it late."""
+    disk.is_free.clear()
+    fill(journal, 10)
+    eventually_sync(lambda: len(disk.asked) > 0)
+    read_all(journal)
+    journal.close()
+    disk.is_free.set()
+    eventually_sync(lambda: files(journal.directory) == [])
 
 
 def test_appends_go_on_while_a_sync_hangs(journal: Journal, disk: Disk) -> None:
