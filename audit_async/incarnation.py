@@ -292,9 +292,8 @@ class Incarnation:
 
     def _end_round(self) -> None:
         """See to what has no thread of its own, in the journal's."""
-        if self._settings.writer == "none":
-            self._tell_losses_when_room()
-        else:
+        self._tell_losses_when_room()
+        if self._settings.writer != "none":
             self._see_to_writer()
         self._tell_losses_in_outage()
         if self._status.is_due or self.is_closed:
@@ -363,9 +362,13 @@ class Incarnation:
         return found
 
     def _tell_losses_when_room(self) -> None:
-        """Do as `_tell_losses`, but not again and again in a journal that is full and stays so."""
+        """Do as `_tell_losses`, or have the writer do it, who is not in an outage: but not again and again in a journal
+        that is full and stays so."""
         if self.journal is not None and not self.journal.is_refusing and self.losses.is_untold:
-            self._tell_losses()
+            if self._settings.writer == "none":
+                self._tell_losses()
+            else:
+                self._wake()
 
     def _tell_losses_in_outage(self) -> None:
         """Do as `_tell_losses` now and then, whatever the database does: a process that is killed tells nobody."""

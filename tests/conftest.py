@@ -1,4 +1,4 @@
-"""The databases that tests run on."""
+"""The databases, and the disk, that tests run on."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.servers.postgres import (  # noqa: E402
     find_binaries,
     find_system_binaries,
 )
+from tests.slow_disk import Disk  # noqa: E402
 
 # An example is not slow because another process had the processor for a fifth of a second.
 settings.register_profile("unhurried", parent=settings(), deadline=None)
@@ -106,3 +107,12 @@ async def postgres_url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
 def sqlite_url(tmp_path: Path) -> str:
     """A SQLite file that is not there yet."""
     return f"sqlite+aiosqlite:///{tmp_path / 'audit.db'}"
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """Stands before the real disk of this process, and holds nothing up when the test is over."""
+    disk = Disk()
+    monkeypatch.setattr(os, "fdatasync", disk.sync)
+    yield disk
+    disk.is_free.set()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,38 +12,9 @@ import pytest
 from audit_async.journal.journal import Journal
 from tests.journal.journals import die, files, fill, numbered, open_files_in, read_all, read_orphans
 from tests.polling import eventually_sync
+from tests.slow_disk import Disk
 
 Open = Callable[..., Journal]
-
-
-class Disk:
-    """Stands before the real `fdatasync`: counts, refuses and holds up, file by file."""
-
-    def __init__(self) -> None:
-        self.real = os.fdatasync
-        self.asked: list[str] = []
-        self.refused: list[str] = []
-        self.refusals_left = 0
-        self.is_free = threading.Event()
-        self.is_free.set()
-
-    def sync(self, descriptor: int) -> None:
-        name = os.readlink(f"/proc/self/fd/{descriptor}")
-        self.asked.append(name)
-        self.is_free.wait(30)
-        if self.refusals_left:
-            self.refusals_left -= 1
-            self.refused.append(name)
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        self.real(descriptor)
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    disk = Disk()
-    monkeypatch.setattr(os, "fdatasync", disk.sync)
-    yield disk
-    disk.is_free.set()
 
 
 def test_a_thousand_who_wait_share_a_few_syncs(journal: Journal, disk: Disk) -> None:

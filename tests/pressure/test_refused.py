@@ -19,6 +19,7 @@ from tests.pressure.full_journals import (
     fill,
     rows_and_gaps,
 )
+from tests.slow_disk import Disk
 
 
 async def test_what_is_refused_is_told_exactly_and_what_was_taken_arrives(opened: Opened, held: HeldTable) -> None:
@@ -61,6 +62,20 @@ async def test_events_of_high_severity_get_in_when_others_do_not(
     held.release()
     ids, _ = await rows_and_gaps(audit)
     assert sorted(taken + urgent) == sorted(ids)
+
+
+async def test_what_was_refused_is_told_once_there_is_room(opened: Opened, held: HeldTable, disk: Disk) -> None:
+    """Where a slow disk frees the room of what is stored only later, the gap is told then, and waits for no event."""
+    audit = opened()
+    taken = fill(audit, severity="high")
+    await eventually(lambda: audit._process._tell_at)  # it was tried once: the next time would be in a minute
+    disk.is_free.clear()
+    held.release()
+    await eventually(lambda: audit.stats().pending == 0)
+    assert audit.stats().refused == 1
+    disk.is_free.set()
+    ids, gaps = await rows_and_gaps(audit)
+    assert (sorted(taken), {"journal_full": 1}) == (sorted(ids), gaps)
 
 
 async def test_memory_has_a_reserve_as_well(opened: Opened, held: HeldTable, tmp_path: Path) -> None:
