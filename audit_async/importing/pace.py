@@ -78,11 +78,11 @@ async def _has_room(logger: AuditLogger | None, patience: _Patience) -> bool:
     """Wait until the journal has room for a batch, and for whoever else logs; return whether it has."""
     while logger is not None:
         stats = logger.stats()
-        # What stands in the segment that is being filled counts as used, also when all of it has arrived.
-        if stats.journal_fullness <= IMPORT_FULLNESS or not stats.pending:
+        # Also where nothing is pending: what has arrived takes room until a slow disk has removed it.
+        if stats.journal_fullness <= IMPORT_FULLNESS:
             return True
         if patience.is_over:
-            return False
+            return not stats.pending
         await _look_later()
     return True
 

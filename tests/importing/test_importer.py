@@ -24,6 +24,7 @@ from tests.importing.cancelled import import_in_part
 from tests.importing.files import TIME, events_of, lines, operations_of, real_records
 from tests.logs import heard
 from tests.polling import eventually
+from tests.slow_disk import Disk
 from tests.tables import all_rows, count_rows, run_sql
 
 
@@ -122,8 +123,10 @@ async def test_a_dry_run_logs_nothing(audit: AuditLogger, tmp_path: Path) -> Non
     assert (0, ["file"]) == (audit.stats().accepted, [each.name for each in tmp_path.iterdir() if each.is_file()])
 
 
-async def test_the_smallest_journal_will_do(sqlite_url: str, tmp_path: Path) -> None:
-    """An import that is larger than the journal refuses nothing: it waits for the table."""
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+async def test_the_smallest_journal_will_do(seconds: float, sqlite_url: str, tmp_path: Path, disk: Disk) -> None:
+    """An import that is larger than the journal refuses nothing: it waits for the table, and for a slow disk."""
+    disk.seconds = seconds
     size = 5 * JOURNAL_MIN_BYTES // 4
     file = lines(tmp_path / "file", events_of(size // 8000, description="a word " * 1200))
     async with AuditLogger(sqlite_url, journal_dir=tmp_path / "j", journal_max_bytes=JOURNAL_MIN_BYTES) as audit:
