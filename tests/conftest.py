@@ -110,6 +110,12 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def journal_dir(tmp_path: Path) -> Path:
+    """Where a logger keeps its journal: not there yet."""
+    return tmp_path / "journal"
+
+
+@pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     """Stands before the real disk of this process, and holds nothing up when the test is over."""
     disk = Disk()

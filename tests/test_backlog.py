@@ -37,11 +37,6 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit_async.writer.BATCH_ENTRIES", BATCH)
 
 
-@pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 def leave_behind(url: str, journal_dir: Path, count: int, **fields: Any) -> None:
     """Leave a journal with *count* events, as a process does that is killed."""
     settings = read_settings(url, journal_dir=journal_dir)

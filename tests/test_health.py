@@ -24,11 +24,6 @@ NOWHERE = "postgresql+asyncpg://app:very-secret@127.0.0.1:1/app"
 
 
 @pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
 async def url(postgres_url: str) -> str:
     await create_table(postgres_url)
     return postgres_url

@@ -18,13 +18,6 @@ from audit_async import AuditEvent, AuditLogger, Receipt, events
 from tests.polling import eventually
 from tests.tables import all_rows, count_rows
 
-JOURNAL = "journal"
-
-
-@pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / JOURNAL
-
 
 def event(number: int = 0) -> AuditEvent:
     return events.custom("report.print", details={"number": number})

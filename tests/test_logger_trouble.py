@@ -15,13 +15,6 @@ from tests.logs import heard
 from tests.polling import eventually, eventually_sync
 from tests.tables import all_rows, count_rows
 
-JOURNAL = "journal"
-
-
-@pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / JOURNAL
-
 
 def event(number: int = 0) -> AuditEvent:
     return events.custom("report.print", details={"number": number})

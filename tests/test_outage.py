@@ -26,11 +26,6 @@ async def url(postgres_url: str) -> str:
 
 
 @pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
 async def own_server(postgres_binaries: Path) -> AsyncIterator[PostgresServer]:
     """A server that this test alone may stop and freeze."""
     with PostgresServer(postgres_binaries) as server:

@@ -15,11 +15,6 @@ from tests.tables import count_rows, run_sql
 
 
 @pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
 async def linked_url(postgres_url: str) -> str:
     """A table whose user has to be in the table of users."""
     await create_table(postgres_url)

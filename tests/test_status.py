@@ -24,11 +24,6 @@ from tests.children import Child
 from tests.polling import eventually, eventually_sync
 
 
-@pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let rounds and writes come quickly one after another."""

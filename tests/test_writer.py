@@ -27,11 +27,6 @@ NOWHERE = "postgresql+asyncpg://app@127.0.0.1:1/app"
 
 
 @pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
 async def picky_url(postgres_url: str) -> str:
     """A table that refuses the user `poison`."""
     await create_table(postgres_url)

@@ -138,7 +138,7 @@ class SyncThread:
         try:
             self._journal.close_files()
         except Exception as error:
-            report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
+            _report_fault(error)
 
     def _work(self) -> None:
         pause = 0.0
@@ -203,7 +203,7 @@ class SyncThread:
                 # To look whether there is room again costs little, and what waits in memory is not safe.
                 pause = HEAL_INTERVAL_SECONDS
         except Exception as error:
-            report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
+            _report_fault(error)
             pause = HEAL_INTERVAL_SECONDS
         try:
             self._journal.tidy()
@@ -212,7 +212,7 @@ class SyncThread:
                 self._follow_at = time.monotonic() + FOLLOW_INTERVAL_SECONDS
                 self._journal.follow()
         except Exception as error:
-            report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")
+            _report_fault(error)
         return pause
 
     def stop(self) -> bool:
@@ -242,3 +242,7 @@ class SyncThread:
         self._is_stopped = True
         self._thread = None
         self._orders = SimpleQueue()
+
+
+def _report_fault(error: Exception) -> None:
+    report("journal_thread", f"a fault in the journal's own thread ({describe(error)})", level="ERROR")

@@ -97,8 +97,8 @@ def read_orphans(directory: Path) -> list[tuple[int, bytes]]:
 
 def die(journal: Journal) -> None:
     """Let go of the files as a killed process does: nothing is written or removed any more."""
-    journal.close_files = lambda: None  # type: ignore[method-assign]
-    eventually_sync(journal._sync.stop, 60)  # on a slow disk its thread would find the files closed, and make others
+    journal.close_files = lambda: None  # type: ignore[method-assign]  # the thread would remove what is settled
+    eventually_sync(journal._sync.stop, 60)  # on a slow disk it would find the files closed, and make others
     journal.abandon()
 
 

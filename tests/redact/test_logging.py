@@ -36,11 +36,6 @@ DETAILS: tuple[Any, ...] = (
 RULES = Redaction(keys={"iban"}, pseudonymise={"email"}, pseudonym_key="k" * 32)
 
 
-@pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 def log_canaries(audit: AuditLogger, kept: tuple[str, ...]) -> int:
     """Log each shape as details, and as every text there is; return how many events. *kept* keys are left out."""
     shapes = [details for details in DETAILS if not (type(details) is dict and set(details) & set(kept))]
