@@ -36,6 +36,10 @@ def running(scheduler: Any) -> Iterator[Any]:
     try:
         yield scheduler
     finally:
+        # A look that is under way takes what it runs out of its store, which a scheduler that has been shut down has no
+        # more: its thread would end with an error. Whoever asks for the jobs waits for that look; no other one follows.
+        scheduler.pause()
+        scheduler.get_jobs()
         scheduler.shutdown()
 
 
