@@ -251,22 +251,29 @@ class Journal:
 
     def _append_deferred(self) -> None:
         while self._deferred:
-            payload, on_number, is_urgent = self._deferred[0]
+            # Up to the last of them: an append out of a signal handler comes behind them, and leaves them to this loop.
+            # One that comes when this is over is no deferred one, or the loop outside finds it.
             self._is_appending = True
             try:
-                seq = self._append(payload, is_urgent)
-            except (JournalFullError, JournalClosedError) as error:
-                seq = -1
-                self._on_refused(getattr(error, "reason", "closed"))
-            except BaseException:
-                self._catch_up()
-                raise
+                while self._deferred:
+                    self._append_first_deferred()
             finally:
                 self._is_appending = False
-            # Only now: an exception out of a signal handler must not lose it. Logged twice, it is stored once.
-            self._deferred.popleft()
-            if on_number is not None:
-                on_number(seq)
+
+    def _append_first_deferred(self) -> None:
+        payload, on_number, is_urgent = self._deferred[0]
+        try:
+            seq = self._append(payload, is_urgent)
+        except (JournalFullError, JournalClosedError) as error:
+            seq = -1
+            self._on_refused(getattr(error, "reason", "closed"))
+        except BaseException:
+            self._catch_up()
+            raise
+        # Only now: an exception out of a signal handler must not lose it. Logged twice, it is stored once.
+        self._deferred.popleft()
+        if on_number is not None:
+            on_number(seq)
 
     def _catch_up(self) -> None:
         """Count the entry that is in place although its call was ended by an exception out of a signal handler,
@@ -520,9 +527,14 @@ class Journal:
     def _close(self) -> None:
         self._closes_later = False
         has_lock = self._lock.acquire(timeout=CLOSE_HARD_SECONDS)
-        self._is_closed = True
-        if has_lock:
-            self._lock.release()
+        try:
+            if has_lock:
+                # Those left where an exception out of a signal handler ended the call that would have taken them.
+                self._append_deferred()
+        finally:
+            self._is_closed = True
+            if has_lock:
+                self._lock.release()
         has_ended = self._sync.stop()
         if has_ended and not self._options.is_consumed_here:
             self.follow()

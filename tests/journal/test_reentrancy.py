@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
 from audit_async.journal.journal import Journal
-from tests.journal.journals import payload_of, read_all
+from tests.journal.journals import payload_of, read_all, read_orphans
 
 Open = Callable[..., Journal]
 
@@ -43,6 +46,67 @@ def test_a_storm_of_signals_loses_nothing(tmp_path: Path, opened: Open) -> None:
     assert len(given) > 10
     assert [seq for seq, _ in found] == list(range(1, len(own) + len(given) + 1))
     assert sorted(payload for _, payload in found) == sorted(own + given)
+
+
+def interrupt(call: Callable[[], Any], at: int, interruption: Callable[[], Any]) -> bool:
+    """Do *call*, with *interruption* before its instruction number *at* in the journal, as a signal handler would be.
+
+    Returns whether there were as many instructions.
+    """
+    left = itertools.count(at, -1)
+    has_come = False
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal has_come
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        if event == "opcode" and next(left) == 0:
+            has_come = True
+            interruption()
+        return trace
+
+    def enter(frame: FrameType, event: str, argument: object) -> Any:
+        return trace(frame, event, argument) if "/audit_async/journal/" in frame.f_code.co_filename else None
+
+    before = sys.gettrace()
+    # Python 3.12 looks here, before it traces, whether instructions are asked for at all.
+    sys._getframe().f_trace_opcodes = True
+    sys.settrace(enter)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return has_come
+
+
+def test_a_signal_at_each_instruction_loses_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever in an append another one comes, also where deferred ones are taken: every entry once, none is left, and
+    its number is told once."""
+    spool = journal._spool
+    assert spool is not None
+    real = spool.append
+    given: list[bytes] = []
+    numbers: list[int] = []
+
+    def give(kind: bytes) -> None:
+        given.append(b"%s %d" % (kind, len(given)))
+        number = journal.append(given[-1], numbers.append)
+        if number:
+            numbers.append(number)
+
+    def defer_one(seq: int, payload: bytes, is_urgent: bool) -> None:
+        if payload.startswith(b"outer"):
+            give(b"deferred")
+        real(seq, payload, is_urgent)
+
+    monkeypatch.setattr(spool, "append", defer_one)
+    for at in itertools.count():
+        if not interrupt(lambda: give(b"outer"), at, lambda: give(b"signal")):
+            break
+        assert not journal._deferred
+    assert at > 100
+    found = read_all(journal)
+    assert [seq for seq, _ in found] == list(range(1, len(given) + 1)) == sorted(numbers)
+    assert sorted(payload for _, payload in found) == sorted(given)
 
 
 class Logging:
@@ -109,3 +173,28 @@ def test_a_deferred_entry_survives_the_exception_of_the_outer_call(
     with pytest.raises(KeyboardInterrupt):
         journal.append(b"outer")
     assert read_all(journal) == [(1, b"inner")]
+
+
+def test_a_deferred_entry_that_is_left_is_taken_at_the_end(
+    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a signal handler ends the call that takes deferred ones, and none comes after it, `close` takes them."""
+    journal = opened(tmp_path / "journal")
+    spool = journal._spool
+    assert spool is not None
+    real = spool.append
+
+    def defer_two(seq: int, payload: bytes, is_urgent: bool) -> None:
+        if payload == b"outer":
+            journal.append(b"first", interrupted)
+            journal.append(b"second")
+        real(seq, payload, is_urgent)
+
+    def interrupted(seq: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(spool, "append", defer_two)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append(b"outer")
+    journal.close()
+    assert read_orphans(tmp_path / "journal") == [(1, b"outer"), (2, b"first"), (3, b"second")]
