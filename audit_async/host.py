@@ -59,6 +59,7 @@ class ThreadHost:
         self._task: asyncio.Task[None] | None = None
         self._ended = threading.Event()
         self._is_stopped = False
+        self._is_out_of_time = False
         self._is_done = False
 
     @property
@@ -129,6 +130,9 @@ class ThreadHost:
 
     async def _run(self) -> None:
         self._task = asyncio.current_task()
+        if self._is_out_of_time:
+            # It was said before there was a task to cancel.
+            return
         self.writer = self._make_writer()
         self.fault = None
         if self._is_stopped:
@@ -144,6 +148,8 @@ class ThreadHost:
         """See `Host`."""
         self._is_stopped = True
         if self._thread is None:
+            # One that another thread is just about to start has nobody who waits for it.
+            self._is_out_of_time = True
             return
         if self.writer is not None:
             self.writer.stop()
@@ -164,6 +170,8 @@ class ThreadHost:
             await anyio.to_thread.run_sync(self.stop_sync, timeout_seconds, limiter=anyio.CapacityLimiter(1))
 
     def _cancel(self) -> None:
+        # Before the look: the thread does the two the other way round.
+        self._is_out_of_time = True
         loop, task = self._loop, self._task
         if loop is None or task is None:
             return

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from audit_async import AuditEvent, AuditLogger, AuditUnavailableError, events
+from audit_async import AuditEvent, AuditLogger, AuditUnavailableError, events, host
+from audit_async.event_loop import new_event_loop
 from tests.logs import heard
 from tests.polling import eventually, eventually_sync
 from tests.tables import all_rows, count_rows
@@ -222,6 +223,35 @@ def test_a_log_sink_that_closes_waits_for_no_thread_that_it_runs_in(tmp_path: Pa
             logger.remove(number)
     assert took[0] < 3
     assert audit.stats().pending == 1
+
+
+def test_a_thread_that_begins_when_the_time_is_up_ends(
+    tmp_path: Path, journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's thread that a busy machine lets go on only while its logger closes tries nothing any more."""
+    threads: list[threading.Thread] = []
+    is_late = threading.Event()
+    cancel = host.ThreadHost._cancel
+
+    def make_late() -> asyncio.AbstractEventLoop:
+        threads.append(threading.current_thread())
+        assert is_late.wait(20)
+        return new_event_loop()
+
+    def cancel_too_early(writing: host.ThreadHost) -> None:
+        cancel(writing)
+        is_late.set()
+
+    monkeypatch.setattr(host, "new_event_loop", make_late)
+    monkeypatch.setattr(host.ThreadHost, "_cancel", cancel_too_early)
+    audit = AuditLogger(f"sqlite+aiosqlite:///{tmp_path}/nowhere/audit.db", journal_dir=journal_dir)
+    audit.log(event())
+    eventually_sync(lambda: bool(threads))
+    with heard() as lines:
+        audit.close_sync(0)
+        threads[0].join(20)
+    assert not threads[0].is_alive()
+    assert ["closed with 1 events pending"] == [line.split(": ", 1)[1].split(";")[0] for line in lines]
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), 1e12])
