@@ -35,10 +35,9 @@ Found = tuple[Finding, ...]
 
 
 @pytest.fixture
-def journal_dir(tmp_path: Path) -> Path:
-    directory = tmp_path / "journal"
-    directory.mkdir(mode=0o700)
-    return directory
+def journal_dir(journal_dir: Path) -> Path:
+    journal_dir.mkdir(mode=0o700)
+    return journal_dir
 
 
 @pytest.fixture(scope="module")

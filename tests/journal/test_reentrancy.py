@@ -17,6 +17,24 @@ from audit_async.journal.journal import Journal
 from tests.journal.journals import payload_of, read_all, read_orphans
 
 Open = Callable[..., Journal]
+Meeting = Callable[[Callable[[bytes], object]], None]
+
+
+@pytest.fixture
+def meeting(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> Meeting:
+    """Have a function called in the middle of each append, with what is about to be put in its place."""
+    spool = journal._spool
+    assert spool is not None
+    real = spool.append
+
+    def begin(meet: Callable[[bytes], object]) -> None:
+        def append(seq: int, payload: bytes, is_urgent: bool) -> None:
+            meet(payload)
+            real(seq, payload, is_urgent)
+
+        monkeypatch.setattr(spool, "append", append)
+
+    return begin
 
 
 @pytest.mark.usefixtures("small_segments")
@@ -56,16 +74,18 @@ def interrupt(call: Callable[[], Any], at: int, interruption: Callable[[], Any])
     left = itertools.count(at, -1)
     has_come = False
 
-    def trace(frame: FrameType, event: str, argument: object) -> Any:
+    def step(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal has_come
-        frame.f_trace_lines, frame.f_trace_opcodes = False, True
         if event == "opcode" and next(left) == 0:
             has_come = True
             interruption()
-        return trace
+        return step
 
     def enter(frame: FrameType, event: str, argument: object) -> Any:
-        return trace(frame, event, argument) if "/audit_async/journal/" in frame.f_code.co_filename else None
+        if "/audit_async/journal/" not in frame.f_code.co_filename:
+            return None
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        return step
 
     before = sys.gettrace()
     # Python 3.12 looks here, before it traces, whether instructions are asked for at all.
@@ -78,12 +98,9 @@ def interrupt(call: Callable[[], Any], at: int, interruption: Callable[[], Any])
     return has_come
 
 
-def test_a_signal_at_each_instruction_loses_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_at_each_instruction_loses_nothing(journal: Journal, meeting: Meeting) -> None:
     """Wherever in an append another one comes, also where deferred ones are taken: every entry once, none is left, and
     its number is told once."""
-    spool = journal._spool
-    assert spool is not None
-    real = spool.append
     given: list[bytes] = []
     numbers: list[int] = []
 
@@ -93,12 +110,11 @@ def test_a_signal_at_each_instruction_loses_nothing(journal: Journal, monkeypatc
         if number:
             numbers.append(number)
 
-    def defer_one(seq: int, payload: bytes, is_urgent: bool) -> None:
+    def defer_one(payload: bytes) -> None:
         if payload.startswith(b"outer"):
             give(b"deferred")
-        real(seq, payload, is_urgent)
 
-    monkeypatch.setattr(spool, "append", defer_one)
+    meeting(defer_one)
     for at in itertools.count():
         if not interrupt(lambda: give(b"outer"), at, lambda: give(b"signal")):
             break
@@ -120,80 +136,59 @@ class Logging:
         self.journal.append(b"collected", self.on_number)
 
 
-def test_an_append_while_appending_is_taken_afterwards(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_append_while_appending_is_taken_afterwards(journal: Journal, meeting: Meeting) -> None:
     """What comes from a `__del__` inside an append gets the next number, and is told it."""
     numbers: list[int] = []
-    spool = journal._spool
-    assert spool is not None
-    real = spool.append
 
-    def collecting(seq: int, payload: bytes, is_urgent: bool) -> None:
+    def collecting(payload: bytes) -> None:
         if payload == b"outer":
             Logging(journal, numbers.append)
-        real(seq, payload, is_urgent)
 
-    monkeypatch.setattr(spool, "append", collecting)
+    meeting(collecting)
     assert journal.append(b"outer") == 1
     assert numbers == [2]
     assert read_all(journal) == [(1, b"outer"), (2, b"collected")]
 
 
-def test_what_is_refused_afterwards_is_told_so(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_refused_afterwards_is_told_so(journal: Journal, meeting: Meeting) -> None:
     """A deferred entry that finds the journal closed gets no number."""
     numbers: list[int] = []
-    spool = journal._spool
-    assert spool is not None
-    real = spool.append
 
-    def closing(seq: int, payload: bytes, is_urgent: bool) -> None:
-        real(seq, payload, is_urgent)
+    def closing(payload: bytes) -> None:
         journal.append(b"inner", numbers.append)
         journal._is_closed = True
 
-    monkeypatch.setattr(spool, "append", closing)
+    meeting(closing)
     journal.append(b"outer")
     assert numbers == [-1]
 
 
-def test_a_deferred_entry_survives_the_exception_of_the_outer_call(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deferred_entry_survives_the_exception_of_the_outer_call(journal: Journal, meeting: Meeting) -> None:
     """When a signal handler ends the outer append, the entry deferred by it is taken all the same."""
-    spool = journal._spool
-    assert spool is not None
-    real = spool.append
 
-    def interrupted(seq: int, payload: bytes, is_urgent: bool) -> None:
+    def interrupted(payload: bytes) -> None:
         if payload == b"outer":
             journal.append(b"inner")
             raise KeyboardInterrupt
-        real(seq, payload, is_urgent)
 
-    monkeypatch.setattr(spool, "append", interrupted)
+    meeting(interrupted)
     with pytest.raises(KeyboardInterrupt):
         journal.append(b"outer")
     assert read_all(journal) == [(1, b"inner")]
 
 
-def test_a_deferred_entry_that_is_left_is_taken_at_the_end(
-    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deferred_entry_that_is_left_is_taken_at_the_end(tmp_path: Path, journal: Journal, meeting: Meeting) -> None:
     """Where a signal handler ends the call that takes deferred ones, and none comes after it, `close` takes them."""
-    journal = opened(tmp_path / "journal")
-    spool = journal._spool
-    assert spool is not None
-    real = spool.append
 
-    def defer_two(seq: int, payload: bytes, is_urgent: bool) -> None:
+    def defer_two(payload: bytes) -> None:
         if payload == b"outer":
             journal.append(b"first", interrupted)
             journal.append(b"second")
-        real(seq, payload, is_urgent)
 
     def interrupted(seq: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(spool, "append", defer_two)
+    meeting(defer_two)
     with pytest.raises(KeyboardInterrupt):
         journal.append(b"outer")
     journal.close()
