@@ -45,6 +45,8 @@ STOP_SIGNALS: Mapping[StopMode, signal.Signals] = MappingProxyType(
     }
 )
 
+SIGNAL_AGAIN_SECONDS = 2  # longer than a server takes that has heard it
+
 
 class PostgresCluster:
     """A PostgreSQL server that runs, and in which databases are made and dropped."""
@@ -143,12 +145,19 @@ class PostgresServer(OwnServer, PostgresCluster):
         self.thaw()
         children = self._children()
         try:
-            self._process.send_signal(STOP_SIGNALS[mode])
-            self._process.wait(STOP_SECONDS)
+            eventually_sync(lambda: self._ends_by(STOP_SIGNALS[mode]), STOP_SECONDS)
         finally:
             self._bury()
         # They notice the postmaster's end by themselves; until then their shared memory forbids a new start.
         eventually_sync(lambda: not any(map(is_alive, children)), STOP_SECONDS)
+
+    def _ends_by(self, number: signal.Signals) -> bool:
+        """Send a signal, and return whether the server ends soon: one that has just begun may miss it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(SIGNAL_AGAIN_SECONDS)
+        return self._process.returncode is not None
 
     def restart(self, mode: StopMode = "fast") -> None:
         """Stop and start again, on the same port and data."""
