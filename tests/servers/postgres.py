@@ -132,7 +132,7 @@ class PostgresServer(OwnServer, PostgresCluster):
                 *("-k", self.home, "-p", str(self.port), "-c", f"listen_addresses={self.host}"),
                 *(argument for item in self.settings.items() for argument in ("-c", "=".join(item))),
             ],
-            ending='kill -CONT "$0"; kill -QUIT "$0"',
+            ending='kill -CONT "$0"; for again in 1 2 3; do kill -QUIT "$0" 2>/dev/null || break; sleep 1; done',
             env=_environment(),
             **as_server_user(self.home),
         )
@@ -152,7 +152,11 @@ class PostgresServer(OwnServer, PostgresCluster):
         eventually_sync(lambda: not any(map(is_alive, children)), STOP_SECONDS)
 
     def _ends_by(self, number: signal.Signals) -> bool:
-        """Send a signal, and return whether the server ends soon: one that has just begun may miss it."""
+        """Send a signal, and return whether the server ends soon.
+
+        A shell that starts us in the background has SIGINT and SIGQUIT ignored, and so has our server until it has
+        handlers for them.
+        """
         assert self._process is not None
         self._process.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -31,6 +31,14 @@ def interrupts() -> Iterator[None]:
     signal.signal(signal.SIGUSR1, before)
 
 
+@pytest.fixture
+def in_background() -> Iterator[None]:
+    """What we start ignores SIGQUIT at first, as where a shell has started us in the background."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGQUIT, before)
+
+
 def test_an_interrupted_installer_leaves_no_process(tmp_path: Path, interrupts: None) -> None:
     """What an installer has started ends with it."""
     started = tmp_path / "started"
@@ -53,6 +61,7 @@ def test_a_failed_installer_says_what_it_said(tmp_path: Path) -> None:
         run_installer(["/bin/sh", "-c", "echo no room >&2; exit 3"], cwd=tmp_path)
 
 
+@pytest.mark.usefixtures("in_background")
 @pytest.mark.parametrize("program", ["initdb", "postgres", "sh"])
 def test_an_interruption_as_a_process_begins_leaves_nothing(
     program: str, postgres_binaries: Path, interrupts: None, monkeypatch: pytest.MonkeyPatch
